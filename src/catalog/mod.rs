@@ -1,0 +1,3 @@
+//! All users and roles in memory, and the rules about what may change.
+
+pub mod builtin;

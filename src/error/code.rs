@@ -1,0 +1,83 @@
+//! MongoDB's error numbers and their names, as of MongoDB 8.0.
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// A number a client knows an error by. Unknown numbers survive and print as `Location<N>`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ErrorCode(pub i32);
+
+macro_rules! codes {
+    ($($constant:ident = $number:literal $name:literal,)*) => {
+        #[allow(missing_docs)] // the names are the documentation MongoDB gives them
+        impl ErrorCode {
+            $(pub const $constant: Self = Self($number);)*
+
+            /// `codeName` of replies.
+            pub fn name(self) -> Cow<'static, str> {
+                match self.0 {
+                    $($number => Cow::Borrowed($name),)*
+                    other => Cow::Owned(format!("Location{other}")),
+                }
+            }
+        }
+    };
+}
+
+codes! {
+    INTERNAL_ERROR = 1 "InternalError",
+    BAD_VALUE = 2 "BadValue",
+    FAILED_TO_PARSE = 9 "FailedToParse",
+    USER_NOT_FOUND = 11 "UserNotFound",
+    UNSUPPORTED_FORMAT = 12 "UnsupportedFormat",
+    UNAUTHORIZED = 13 "Unauthorized",
+    TYPE_MISMATCH = 14 "TypeMismatch",
+    PROTOCOL_ERROR = 17 "ProtocolError",
+    AUTHENTICATION_FAILED = 18 "AuthenticationFailed",
+    ILLEGAL_OPERATION = 20 "IllegalOperation",
+    INVALID_BSON = 22 "InvalidBSON",
+    ROLE_NOT_FOUND = 31 "RoleNotFound",
+    INVALID_ROLE_MODIFICATION = 49 "InvalidRoleModification",
+    MAX_TIME_MS_EXPIRED = 50 "MaxTimeMSExpired",
+    COMMAND_NOT_FOUND = 59 "CommandNotFound",
+    INVALID_OPTIONS = 72 "InvalidOptions",
+    INVALID_NAMESPACE = 73 "InvalidNamespace",
+    SHUTDOWN_IN_PROGRESS = 91 "ShutdownInProgress",
+    OPERATION_FAILED = 96 "OperationFailed",
+    COMMAND_NOT_SUPPORTED = 115 "CommandNotSupported",
+    COLLECTION_IS_EMPTY = 162 "CollectionIsEmpty",
+    CLIENT_METADATA_MISSING_FIELD = 183 "ClientMetadataMissingField",
+    CLIENT_METADATA_APP_NAME_TOO_LARGE = 184 "ClientMetadataAppNameTooLarge",
+    CLIENT_METADATA_DOCUMENT_TOO_LARGE = 185 "ClientMetadataDocumentTooLarge",
+    CLIENT_METADATA_CANNOT_BE_MUTATED = 186 "ClientMetadataCannotBeMutated",
+    ILLEGAL_OP_MSG_FLAG = 223 "IllegalOpMsgFlag",
+    TOO_MANY_DOCUMENT_SEQUENCES = 233 "TooManyDocumentSequences",
+    OPERATION_NOT_SUPPORTED_IN_TRANSACTION = 263 "OperationNotSupportedInTransaction",
+    CHECKSUM_MISMATCH = 288 "ChecksumMismatch",
+    API_VERSION_ERROR = 322 "APIVersionError",
+    API_STRICT_ERROR = 323 "APIStrictError",
+    MECHANISM_UNAVAILABLE = 334 "MechanismUnavailable",
+    AUTHENTICATION_ABANDONED = 337 "AuthenticationAbandoned",
+    UNSUPPORTED_OP_QUERY_COMMAND = 352 "UnsupportedOpQueryCommand",
+    BSON_OBJECT_TOO_LARGE = 10334 "BSONObjectTooLarge",
+    IDL_DUPLICATE_FIELD = 40413 "IDLDuplicateField",
+    IDL_FAILED_TO_PARSE = 40414 "IDLFailedToParse",
+    IDL_UNKNOWN_FIELD = 40415 "IDLUnknownField",
+}
+
+impl fmt::Display for ErrorCode {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({})", self.name(), self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn unknown_numbers_print_as_locations() {
+        assert_eq!(ErrorCode::BAD_VALUE.name(), "BadValue");
+        assert_eq!(ErrorCode(51003).name(), "Location51003");
+    }
+}

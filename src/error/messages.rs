@@ -1,0 +1,50 @@
+//! Constructors for the errors that several places answer with, each text written once.
+
+use super::{CommandError, ErrorCode};
+use crate::model::names::{RoleName, UserName};
+
+impl CommandError {
+    /// Every failed sign-in, whatever the reason: the reason is only in the log.
+    pub fn authentication_failed() -> Self {
+        Self::new(ErrorCode::AUTHENTICATION_FAILED, "Authentication failed.")
+    }
+
+    /// Nobody is signed in and the command needs somebody.
+    pub fn requires_authentication(command: &str) -> Self {
+        Self::new(
+            ErrorCode::UNAUTHORIZED,
+            format!("Command {command} requires authentication"),
+        )
+    }
+
+    /// A name no server knows.
+    pub fn command_not_found(name: &str) -> Self {
+        Self::new(
+            ErrorCode::COMMAND_NOT_FOUND,
+            format!("no such command: '{name}'"),
+        )
+    }
+
+    /// The server's own fault; `id` is in the log beside the details.
+    pub fn internal(id: &str) -> Self {
+        Self::new(
+            ErrorCode::INTERNAL_ERROR,
+            format!("Internal error; the server's log has the details under id {id}"),
+        )
+    }
+
+    /// `createUser` for a user that is there.
+    pub fn user_exists(user: &UserName) -> Self {
+        Self::new(ErrorCode(51003), format!("User \"{user}\" already exists"))
+    }
+
+    /// One or more roles are not there.
+    pub fn roles_not_found(roles: &[RoleName]) -> Self {
+        let names: Vec<_> = roles.iter().map(ToString::to_string).collect();
+        let noun = if roles.len() == 1 { "role" } else { "roles" };
+        Self::new(
+            ErrorCode::ROLE_NOT_FOUND,
+            format!("Could not find {noun}: {}", names.join(", ")),
+        )
+    }
+}

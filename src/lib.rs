@@ -1,0 +1,27 @@
+//! Portcullis: users, roles and sign-in over MongoDB's wire protocol.
+//!
+//! The rooms, from the ground up; none imports one above it (`tests/meta` checks):
+//!
+//! - [`secret`]: the one type for secrets. [`model`]: what users, roles and privileges are.
+//! - [`wire`]: bytes to messages and back. [`net`]: sockets, limits, stopping.
+//! - [`store`]: keeps changes. [`catalog`]: all users and roles in memory, and what may change.
+//! - [`authz`]: who may do what. [`auth`]: who is it. [`ops`]: the only path that writes.
+//! - [`error`]: what a client is told. [`command`]: one file per command.
+//! - [`config`], [`telemetry`]: options and logs. [`server`]: puts it all together.
+//!
+//! `docs/architecture.md` is the long form of this map.
+
+pub mod auth;
+pub mod authz;
+pub mod catalog;
+pub mod command;
+pub mod config;
+pub mod error;
+pub mod model;
+pub mod net;
+pub mod ops;
+pub mod secret;
+pub mod server;
+pub mod store;
+pub mod telemetry;
+pub mod wire;

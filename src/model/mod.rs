@@ -1,0 +1,12 @@
+//! The vocabulary: what users, roles, privileges and restrictions are.
+//!
+//! Types here exist only if valid and do nothing: no storage, no sockets, no commands. Every other
+//! room may use them.
+
+pub mod action;
+pub mod names;
+pub mod privilege;
+pub mod resource;
+pub mod restriction;
+pub mod role;
+pub mod user;
