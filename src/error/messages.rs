@@ -25,6 +25,18 @@ impl CommandError {
         )
     }
 
+    /// `apiStrict: true` and a command outside API version 1.
+    pub fn api_strict(command: &str) -> Self {
+        Self::new(
+            ErrorCode::API_STRICT_ERROR,
+            format!(
+                "Provided apiStrict:true, but the command {command} is not in API Version 1. \
+                 Information on supported commands and migrations in API Version 1 can be found at \
+                 https://dochub.mongodb.org/core/manual-versioned-api"
+            ),
+        )
+    }
+
     /// The server's own fault; `id` is in the log beside the details.
     pub fn internal(id: &str) -> Self {
         Self::new(

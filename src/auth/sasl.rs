@@ -1,0 +1,253 @@
+//! The SASL conversation of a connection: `saslStart`, `saslContinue` and their speculative form.
+//!
+//! An unknown user, a user without credentials for the mechanism and a wrong password look alike to
+//! the client in every step (docs/security.md); the reason is only in [`SignInError::reason`], for
+//! the log.
+
+use std::sync::Arc;
+
+use super::scram::{AwaitingFinal, ClientFirst, Keys, Mechanism, ServerNonce};
+use super::session::{Session, SignedIn};
+use crate::catalog::Catalog;
+use crate::error::{CommandError, ErrorCode};
+use crate::model::names::{DbName, UserName};
+use crate::model::user::{Credentials, User};
+use crate::secret::Secret;
+
+/// What the deployment says about signing in, as of now.
+#[derive(Debug, Clone)]
+pub struct Policy {
+    /// Mechanisms that may be used.
+    pub mechanisms: Vec<Mechanism>,
+    /// Rounds of PBKDF2 an unknown user seems to have, for SCRAM-SHA-1.
+    pub sha_1_iterations: u32,
+    /// The same for SCRAM-SHA-256.
+    pub sha_256_iterations: u32,
+}
+
+/// A `saslStart`.
+#[derive(Debug)]
+pub struct Start<'a> {
+    /// The database that authenticates the user.
+    pub db: &'a DbName,
+    /// The mechanism as the client names it.
+    pub mechanism: &'a str,
+    /// The client's first message.
+    pub payload: &'a [u8],
+    /// Whether the client does without the empty third exchange.
+    pub skip_empty_exchange: bool,
+    /// Whether it came inside a hello.
+    pub is_speculative: bool,
+}
+
+/// The server's next message.
+#[derive(Debug)]
+pub struct Challenge {
+    /// Whether the user is signed in now.
+    pub done: bool,
+    /// What the mechanism says.
+    pub payload: Vec<u8>,
+}
+
+/// A conversation between two messages of the client.
+#[derive(Debug)]
+pub struct Conversation {
+    attempt: Attempt,
+    step: Step,
+    skip_empty_exchange: bool,
+}
+
+/// Who tries to sign in, and how; for logs and counters.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    /// The name the client gave.
+    pub user: UserName,
+    /// The mechanism it uses.
+    pub mechanism: Mechanism,
+    /// Whether it began inside a hello.
+    pub is_speculative: bool,
+}
+
+#[derive(Debug)]
+enum Step {
+    /// The challenge is out; the proof must come. `None`: there is nobody to sign in.
+    Proof { exchange: AwaitingFinal, user: Option<Arc<User>> },
+    /// The proof held; the client still owes an empty message.
+    Empty { user: Arc<User> },
+}
+
+/// A sign-in that did not work.
+#[derive(Debug)]
+pub struct SignInError {
+    /// What the client is told.
+    pub error: CommandError,
+    /// What really happened, for the log only.
+    pub reason: String,
+    /// Who tried, as far as that is known.
+    pub attempt: Option<Attempt>,
+}
+
+impl SignInError {
+    fn failed(reason: impl ToString, attempt: Option<Attempt>) -> Self {
+        Self {
+            error: CommandError::authentication_failed(),
+            reason: reason.to_string(),
+            attempt,
+        }
+    }
+
+    fn told(error: CommandError, attempt: Option<Attempt>) -> Self {
+        Self { reason: error.message.clone(), error, attempt }
+    }
+
+    fn protocol(message: &str) -> Self {
+        Self::told(CommandError::new(ErrorCode::PROTOCOL_ERROR, message), None)
+    }
+}
+
+impl Session {
+    /// Begins a conversation; one that was open is abandoned.
+    pub fn sasl_start(
+        &mut self,
+        start: &Start<'_>,
+        policy: &Policy,
+        catalog: &Catalog,
+    ) -> Result<Challenge, SignInError> {
+        self.conversation = None;
+        self.has_negotiated = false;
+        let mechanism = Mechanism::from_name(start.mechanism)
+            .filter(|_| !start.db.is_external())
+            .ok_or_else(|| SignInError::told(mechanism_unavailable(start), None))?;
+        let first = ClientFirst::parse(start.payload)
+            .map_err(|error| SignInError::failed(error, None))?;
+        let name = UserName::new(first.user(), start.db.clone())
+            .map_err(|error| SignInError::failed(error, None))?;
+        let attempt = Attempt { user: name, mechanism, is_speculative: start.is_speculative };
+        if !policy.mechanisms.contains(&mechanism) {
+            return Err(SignInError::failed("the mechanism is not enabled", Some(attempt)));
+        }
+        let user = catalog.user(&attempt.user);
+        let stored = user.as_ref().and_then(|user| stored_keys(user, mechanism));
+        let user = user.filter(|_| stored.is_some());
+        // Made up for a known user too, so that both take the same time.
+        let made_up = made_up_keys(&attempt, policy, catalog.deployment_secret());
+        let nonce = ServerNonce::random()
+            .map_err(|error| SignInError::failed(error, Some(attempt.clone())))?;
+        let (payload, exchange) = first.respond(stored.unwrap_or(made_up), &nonce);
+        self.conversation = Some(Conversation {
+            attempt,
+            step: Step::Proof { exchange, user },
+            skip_empty_exchange: start.skip_empty_exchange,
+        });
+        Ok(Challenge { done: false, payload })
+    }
+
+    /// Takes the client's next message. After an error, or when it is done, the conversation is
+    /// over.
+    pub fn sasl_continue(
+        &mut self,
+        conversation_id: i32,
+        payload: &[u8],
+        catalog: &Catalog,
+    ) -> Result<(Challenge, Attempt), SignInError> {
+        let has_negotiated = std::mem::take(&mut self.has_negotiated);
+        let conversation = self.conversation.take().ok_or_else(|| {
+            SignInError::protocol(if has_negotiated {
+                "saslContinue must follow saslStart"
+            } else {
+                "No SASL session state found"
+            })
+        })?;
+        if conversation_id != 1 {
+            return Err(SignInError::protocol("sasl: Mismatched conversation id"));
+        }
+        let Conversation { attempt, step, skip_empty_exchange } = conversation;
+        let failed = |reason: &dyn ToString| {
+            SignInError::failed(reason.to_string(), Some(attempt.clone()))
+        };
+        match step {
+            Step::Proof { exchange, user } => {
+                let proved = exchange.finish(payload).map_err(|error| match &user {
+                    Some(_) => failed(&error),
+                    None => failed(&"there is no such user, or it has no credentials for the mechanism"),
+                })?;
+                let user = user.ok_or_else(|| failed(&"there is no such user"))?;
+                if skip_empty_exchange {
+                    self.finish(&user, &attempt, catalog)?;
+                } else {
+                    self.conversation = Some(Conversation {
+                        attempt: attempt.clone(),
+                        step: Step::Empty { user },
+                        skip_empty_exchange,
+                    });
+                }
+                Ok((Challenge { done: skip_empty_exchange, payload: proved }, attempt))
+            }
+            Step::Empty { user } => {
+                if !payload.is_empty() {
+                    return Err(failed(&"the last message is not empty"));
+                }
+                self.finish(&user, &attempt, catalog)?;
+                Ok((Challenge { done: true, payload: Vec::new() }, attempt))
+            }
+        }
+    }
+
+    /// The proof held against `proved`; the user may have changed while it was made.
+    fn finish(
+        &mut self,
+        proved: &User,
+        attempt: &Attempt,
+        catalog: &Catalog,
+    ) -> Result<(), SignInError> {
+        let generation = catalog.generation();
+        let current = catalog
+            .user(&attempt.user)
+            .filter(|user| user.user_id == proved.user_id)
+            .ok_or_else(|| {
+                SignInError::told(user_is_gone(&attempt.user), Some(attempt.clone()))
+            })?;
+        if current.credentials != proved.credentials {
+            let reason = "the credentials changed during the conversation";
+            return Err(SignInError::failed(reason, Some(attempt.clone())));
+        }
+        let signed_in = SignedIn::resolve(current, catalog, generation, self.endpoints())
+            .map_err(|unmet| SignInError::failed(unmet, Some(attempt.clone())))?;
+        self.sign_in(signed_in).map_err(|error| SignInError::told(error, Some(attempt.clone())))
+    }
+}
+
+fn mechanism_unavailable(start: &Start<'_>) -> CommandError {
+    CommandError::new(
+        ErrorCode::MECHANISM_UNAVAILABLE,
+        format!(
+            "Unsupported mechanism '{}' on authentication database '{}'",
+            start.mechanism, start.db
+        ),
+    )
+}
+
+fn user_is_gone(user: &UserName) -> CommandError {
+    CommandError::new(
+        ErrorCode::USER_NOT_FOUND,
+        format!("Could not find user \"{}\" for db \"{}\"", user.user(), user.db()),
+    )
+}
+
+fn stored_keys(user: &User, mechanism: Mechanism) -> Option<Keys> {
+    match (&user.credentials, mechanism) {
+        (Credentials::Scram { sha_1, .. }, Mechanism::ScramSha1) => sha_1.as_deref().map(Keys::from),
+        (Credentials::Scram { sha_256, .. }, Mechanism::ScramSha256) => {
+            sha_256.as_deref().map(Keys::from)
+        }
+        (Credentials::External, _) => None,
+    }
+}
+
+fn made_up_keys(attempt: &Attempt, policy: &Policy, secret: &Secret<[u8; 32]>) -> Keys {
+    let iterations = match attempt.mechanism {
+        Mechanism::ScramSha1 => policy.sha_1_iterations,
+        Mechanism::ScramSha256 => policy.sha_256_iterations,
+    };
+    Keys::doomed(attempt.mechanism, secret, &attempt.user, iterations)
+}

@@ -1,0 +1,137 @@
+//! Who is signed in on a connection, and whether that still holds.
+
+use std::sync::Arc;
+
+use super::sasl::Conversation;
+use crate::authz::{EffectivePrivileges, resolve_roles};
+use crate::catalog::Catalog;
+use crate::error::{CommandError, ErrorCode};
+use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::restriction::{Endpoints, Restrictions};
+use crate::model::user::User;
+
+/// The sign-in state of one connection.
+#[derive(Debug)]
+pub struct Session {
+    endpoints: Endpoints,
+    signed_in: Option<SignedIn>,
+    pub(super) conversation: Option<Conversation>,
+    pub(super) has_negotiated: bool,
+}
+
+/// A user and what it may do, as of a generation of the catalog.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// The user as last seen.
+    pub user: Arc<User>,
+    /// All roles it holds, directly or through others.
+    pub roles: Vec<RoleName>,
+    /// What they add up to.
+    pub privileges: EffectivePrivileges,
+    generation: u64,
+}
+
+/// Why a user that proved who it is may not use this connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the connection does not meet the authenticationRestrictions of the user or one of its roles")]
+pub struct RestrictionsUnmet;
+
+impl Session {
+    /// Nobody is signed in yet.
+    pub fn new(endpoints: Endpoints) -> Self {
+        Self { endpoints, signed_in: None, conversation: None, has_negotiated: false }
+    }
+
+    /// The user, if one is signed in.
+    pub fn signed_in(&self) -> Option<&SignedIn> {
+        self.signed_in.as_ref()
+    }
+
+    /// The two ends of the connection.
+    pub fn endpoints(&self) -> Endpoints {
+        self.endpoints
+    }
+
+    /// Takes note that a hello asked for mechanisms: a `saslStart` is expected next.
+    pub fn note_negotiation(&mut self) {
+        self.has_negotiated = true;
+    }
+
+    /// Brings the user up to date before a command: a user that is gone, or was made anew, or may
+    /// no longer come from here, is signed out; else it gets the privileges it has now. Returns the
+    /// name of a user it signed out.
+    pub fn refresh(&mut self, catalog: &Catalog) -> Option<UserName> {
+        let signed_in = self.signed_in.as_mut()?;
+        // Read before the user: a change between the two reads is then seen next time.
+        let generation = catalog.generation();
+        if signed_in.generation == generation {
+            return None;
+        }
+        let name = signed_in.user.name.clone();
+        let current = catalog.user(&name).filter(|user| user.user_id == signed_in.user.user_id);
+        match current.map(|user| SignedIn::resolve(user, catalog, generation, self.endpoints)) {
+            Some(Ok(refreshed)) => {
+                *signed_in = refreshed;
+                None
+            }
+            Some(Err(RestrictionsUnmet)) | None => {
+                self.signed_in = None;
+                Some(name)
+            }
+        }
+    }
+
+    /// Signs `user` in after its proof held. One user a connection: the codes are mongod's.
+    pub(super) fn sign_in(&mut self, user: SignedIn) -> Result<(), CommandError> {
+        if let Some(present) = &self.signed_in {
+            let (present, new) = (&present.user.name, &user.user.name);
+            if present.db() != new.db() {
+                return Err(CommandError::new(
+                    ErrorCode(5_626_702),
+                    format!(
+                        "Client has attempted to authenticate on multiple databases.\
+                         Already authenticated as: {present}"
+                    ),
+                ));
+            }
+            if present != new {
+                return Err(CommandError::new(
+                    ErrorCode(5_626_701),
+                    format!(
+                        "Each client connection may only be authenticated once. \
+                         Previously authenticated as: {present}"
+                    ),
+                ));
+            }
+        }
+        self.signed_in = Some(user);
+        Ok(())
+    }
+
+    /// Signs out the user of `db`; returns its name if there was one. Another database's user stays,
+    /// as with mongod.
+    pub fn log_out(&mut self, db: &DbName) -> Option<UserName> {
+        let on_db = self.signed_in.as_ref().is_some_and(|present| present.user.name.db() == db);
+        if !on_db {
+            return None;
+        }
+        self.signed_in.take().map(|present| present.user.name.clone())
+    }
+}
+
+impl SignedIn {
+    /// Works out what `user` may do and whether it may do it from here.
+    pub(super) fn resolve(
+        user: Arc<User>,
+        catalog: &Catalog,
+        generation: u64,
+        endpoints: Endpoints,
+    ) -> Result<Self, RestrictionsUnmet> {
+        let resolved = resolve_roles(&user.roles, catalog);
+        let mut restrictions = std::iter::once(&user.restrictions).chain(&resolved.restrictions);
+        if !restrictions.all(|restrictions: &Restrictions| restrictions.are_met(endpoints)) {
+            return Err(RestrictionsUnmet);
+        }
+        Ok(Self { user, roles: resolved.roles, privileges: resolved.privileges, generation })
+    }
+}

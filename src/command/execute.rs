@@ -1,0 +1,96 @@
+//! One command from document to answer, in mongod's order of checks.
+//!
+//! Pre-parse access, arguments, privileges, what the deployment supports, write concern, and only
+//! then the command itself.
+
+use std::time::Duration;
+
+use super::arguments::Path;
+use super::context::Context;
+use super::reply::Reply;
+use super::spec::{Access, Command, Spec, rules};
+use super::write_concern::WriteConcern;
+use crate::authz::{Authority, redacted_command};
+use crate::error::{CommandError, ErrorCode};
+
+/// Runs `C` for the request in `context`.
+pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, CommandError> {
+    let spec = &C::SPEC;
+    check_access(spec, &context)?;
+    if context.generic.help {
+        return Ok(Reply::new().with("help", format!("help for: {} {}", spec.name, spec.help)));
+    }
+    check_api(spec, &context)?;
+    let arguments = C::parse(context.body, &Path::root(spec.name), rules::<C>())?;
+    let pass = arguments
+        .authorize(&context.authority(), &context.generic.db)
+        .map_err(|_| not_authorized(&context))?;
+    context.generic.check_supported(spec.name)?;
+    check_write_concern(spec, &context)?;
+    let limit = context.generic.max_time_ms;
+    let running = arguments.run(&mut context, pass);
+    // Awaitable hello has a maxAwaitTimeMS of its own and takes maxTimeMS as any command does.
+    if limit == 0 {
+        return running.await;
+    }
+    let limit = Duration::from_millis(limit.into());
+    tokio::time::timeout(limit, running).await.unwrap_or_else(|_| {
+        Err(CommandError::new(
+            ErrorCode::MAX_TIME_MS_EXPIRED,
+            "operation exceeded time limit",
+        ))
+    })
+}
+
+fn check_access(spec: &Spec, context: &Context<'_>) -> Result<(), CommandError> {
+    if spec.admin_only && !context.generic.db.is_admin() {
+        return Err(CommandError::new(
+            ErrorCode::UNAUTHORIZED,
+            format!("{} may only be run against the admin database.", spec.name),
+        ));
+    }
+    if spec.access == Access::SignedIn && matches!(context.authority(), Authority::Nobody) {
+        return Err(CommandError::requires_authentication(spec.name));
+    }
+    Ok(())
+}
+
+fn check_api(spec: &Spec, context: &Context<'_>) -> Result<(), CommandError> {
+    if context.generic.api_strict && !spec.api_version_1 {
+        return Err(CommandError::api_strict(spec.name));
+    }
+    Ok(())
+}
+
+fn check_write_concern(spec: &Spec, context: &Context<'_>) -> Result<(), CommandError> {
+    let Some(value) = context.generic.write_concern else {
+        return Ok(());
+    };
+    let Some(concern) = WriteConcern::parse(spec.name, value)? else {
+        return Ok(());
+    };
+    if !spec.write_concern {
+        return Err(CommandError::new(
+            ErrorCode::INVALID_OPTIONS,
+            "Command does not support writeConcern",
+        ));
+    }
+    // On a standalone, whatever passes here is fulfilled once the store has committed, which every
+    // write waits for.
+    concern.check_on_standalone(context.services.directory.is_durable())
+}
+
+/// 13, with the command printed and its secrets left out.
+pub fn not_authorized(context: &Context<'_>) -> CommandError {
+    let sensitive: Vec<&str> = context
+        .fields
+        .iter()
+        .filter(|field| field.sensitive)
+        .map(|field| field.name)
+        .collect();
+    let command = redacted_command(context.body, &sensitive);
+    CommandError::new(
+        ErrorCode::UNAUTHORIZED,
+        format!("not authorized on {} to execute command {command}", context.generic.db),
+    )
+}

@@ -1,0 +1,215 @@
+//! Generic arguments: the fields every command takes beside its own.
+//!
+//! `docs/commands.md` lists them. They are read once, before the command's own fields.
+
+use bson::RawBsonRef;
+use bson::raw::RawDocument;
+use bson::spec::BinarySubtype;
+
+use super::arguments::{Path, duplicate_field, invalid_bson, type_name, unknown_field, wrong_type};
+use super::field_types::{NUMBER_TYPES, whole_number};
+use crate::error::{CommandError, ErrorCode};
+use crate::model::names::DbName;
+
+/// Whether `name` may stand in any command's document.
+pub fn is_generic(name: &str) -> bool {
+    matches!(
+        name,
+        "$db"
+            | "lsid"
+            | "$clusterTime"
+            | "$readPreference"
+            | "writeConcern"
+            | "readConcern"
+            | "maxTimeMS"
+            | "comment"
+            | "apiVersion"
+            | "apiStrict"
+            | "apiDeprecationErrors"
+            | "txnNumber"
+            | "autocommit"
+            | "startTransaction"
+            | "startOrContinueTransaction"
+            | "coordinator"
+            | "help"
+            | "$audit"
+            | "$client"
+            | "$configServerState"
+            | "$configTime"
+            | "$topologyTime"
+            | "$queryOptions"
+            | "$oplogQueryData"
+            | "$replData"
+            | "$gleStats"
+            | "$impersonatedUsers"
+            | "$tenant"
+            | "databaseVersion"
+            | "shardVersion"
+            | "clientOperationKey"
+            | "maxTimeMSOpOnly"
+            | "mayBypassWriteBlocking"
+            | "expectPrefix"
+            | "serialization_context"
+    )
+}
+
+/// The generic arguments that mean something here.
+#[derive(Debug)]
+pub struct Generic<'a> {
+    /// The database the command runs on.
+    pub db: DbName,
+    /// As sent; read after authorization, as mongod does.
+    pub write_concern: Option<RawBsonRef<'a>>,
+    /// Milliseconds the command may take; 0 is no limit.
+    pub max_time_ms: u32,
+    /// Only commands of API version 1 may run.
+    pub api_strict: bool,
+    /// Asks what the command does instead of running it.
+    pub help: bool,
+    read_concern: Option<&'a RawDocument>,
+    in_transaction: bool,
+    has_transaction_number: bool,
+}
+
+impl<'a> Generic<'a> {
+    /// Reads the generic arguments of `command` on `db`; `db` is `$db`, or what takes its place.
+    pub fn parse(command: &str, db: &str, body: &'a RawDocument) -> Result<Self, CommandError> {
+        let db = DbName::parse(db).map_err(|_| {
+            CommandError::new(
+                ErrorCode::INVALID_NAMESPACE,
+                format!("Invalid database name: '{db}'"),
+            )
+        })?;
+        let mut generic = Self {
+            db,
+            write_concern: None,
+            max_time_ms: 0,
+            api_strict: false,
+            help: false,
+            read_concern: None,
+            in_transaction: false,
+            has_transaction_number: false,
+        };
+        let mut api_version = None;
+        let root = Path::root(command);
+        for element in body.iter().skip(1) {
+            let (key, value) = element.map_err(|error| invalid_bson(&error))?;
+            let path = root.field(key.as_str());
+            if matches!(value, RawBsonRef::Null | RawBsonRef::Undefined) {
+                continue;
+            }
+            match key.as_str() {
+                "lsid" => check_session_id(value, &path)?,
+                "writeConcern" if generic.write_concern.is_some() => {
+                    return Err(duplicate_field(&path));
+                }
+                "writeConcern" => generic.write_concern = Some(value),
+                "readConcern" => generic.read_concern = Some(document(value, &path)?),
+                "maxTimeMS" => generic.max_time_ms = max_time_ms(value, &path)?,
+                "apiVersion" => api_version = Some(text(value, &path)?),
+                "apiStrict" => generic.api_strict = boolean(value, &path)?,
+                "apiDeprecationErrors" | "$audit" => {}
+                "txnNumber" => {
+                    let RawBsonRef::Int64(_) = value else {
+                        return Err(wrong_type(&path, value, &["long"]));
+                    };
+                    generic.has_transaction_number = true;
+                }
+                "autocommit" | "startTransaction" => {
+                    boolean(value, &path)?;
+                    generic.in_transaction = true;
+                }
+                "$readPreference" | "$clusterTime" => {
+                    document(value, &path)?;
+                }
+                "help" => generic.help = value == RawBsonRef::Boolean(true),
+                _ => {}
+            }
+        }
+        check_api_version(api_version, generic.api_strict)?;
+        Ok(generic)
+    }
+
+    /// Refuses what a standalone server without snapshots cannot do.
+    pub fn check_supported(&self, command: &str) -> Result<(), CommandError> {
+        if self.in_transaction || self.has_transaction_number {
+            return Err(CommandError::new(
+                ErrorCode::ILLEGAL_OPERATION,
+                "Transaction numbers are only allowed on a replica set member or mongos",
+            ));
+        }
+        let level = self.read_concern.and_then(|concern| concern.get("level").ok().flatten());
+        match level {
+            None => Ok(()),
+            Some(RawBsonRef::String("local" | "available")) => Ok(()),
+            Some(RawBsonRef::String(level)) => Err(CommandError::new(
+                ErrorCode::INVALID_OPTIONS,
+                format!("Command {command} does not support {{ readConcern: {{ level: \"{level}\" }} }}"),
+            )),
+            Some(other) => Err(wrong_type(&Path::root("readConcern.level"), other, &["string"])),
+        }
+    }
+}
+
+fn check_api_version(version: Option<&str>, strict: bool) -> Result<(), CommandError> {
+    match version {
+        Some("1") => Ok(()),
+        Some(_) => Err(CommandError::new(
+            ErrorCode::API_VERSION_ERROR,
+            "API version must be \"1\"",
+        )),
+        None if strict => Err(CommandError::new(
+            ErrorCode(4_886_600),
+            "Provided apiStrict without passing apiVersion",
+        )),
+        None => Ok(()),
+    }
+}
+
+/// `{id: UUID}`, with the fields that only servers and transactions add.
+fn check_session_id(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<(), CommandError> {
+    let mut has_id = false;
+    for element in document(value, path)? {
+        let (key, value) = element.map_err(|error| invalid_bson(&error))?;
+        match (key.as_str(), value) {
+            ("id", RawBsonRef::Binary(id)) => {
+                if id.subtype != BinarySubtype::Uuid || id.bytes.len() != 16 {
+                    return Err(CommandError::new(
+                        ErrorCode::TYPE_MISMATCH,
+                        format!("BSON field '{path}.id' is the wrong binData type, expected type 'UUID'"),
+                    ));
+                }
+                has_id = true;
+            }
+            ("id", other) => return Err(wrong_type(&path.field("id"), other, &["binData"])),
+            ("uid" | "txnNumber" | "txnUUID", _) => {}
+            (other, _) => return Err(unknown_field(&path.field(other))),
+        }
+    }
+    if has_id { Ok(()) } else { Err(super::arguments::missing_field(&path.field("id"))) }
+}
+
+fn document<'a>(value: RawBsonRef<'a>, path: &Path<'_>) -> Result<&'a RawDocument, CommandError> {
+    value.as_document().ok_or_else(|| wrong_type(path, value, &["object"]))
+}
+
+fn text<'a>(value: RawBsonRef<'a>, path: &Path<'_>) -> Result<&'a str, CommandError> {
+    value.as_str().ok_or_else(|| wrong_type(path, value, &["string"]))
+}
+
+fn boolean(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<bool, CommandError> {
+    value.as_bool().ok_or_else(|| wrong_type(path, value, &["bool"]))
+}
+
+fn max_time_ms(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<u32, CommandError> {
+    if !NUMBER_TYPES.contains(&type_name(value)) {
+        return Err(wrong_type(path, value, NUMBER_TYPES));
+    }
+    let number = whole_number(value).unwrap_or_default();
+    match i32::try_from(number) {
+        Ok(in_range) if in_range >= 0 => Ok(in_range.unsigned_abs()),
+        _ => Err(CommandError::bad_value(format!(
+            "{number} value for maxTimeMS is out of range [0, 2147483647]"
+        ))),
+    }
+}

@@ -1,0 +1,223 @@
+//! `hello`, also as `isMaster` and `ismaster` (MongoDB manual, "hello").
+//!
+//! Unknown fields are accepted: newer drivers send fields that older servers have never heard of.
+//! With `topologyVersion` and `maxAwaitTimeMS` the answer waits for a change; with the exhaust flag
+//! answers follow each other until the connection closes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bson::{DateTime, RawArrayBuf, RawDocumentBuf};
+
+use super::hello_sign_in::{SupportedMechanismsOf, speculative_authenticate, supported_mechanisms};
+use super::topology::TopologyVersion;
+use super::{client_metadata, hello_sign_in};
+use crate::authz::Pass;
+use crate::command::arguments::arguments;
+use crate::command::context::{ConnectionState, Context};
+use crate::command::field_types::{Anything, SafeBool, SafeInt64};
+use crate::command::reply::Reply;
+use crate::command::services::Services;
+use crate::command::spec::{Access, Command, Spec};
+use crate::error::{CommandError, ErrorCode};
+use crate::telemetry::events;
+
+/// Largest document, `maxBsonObjectSize`.
+pub const BSON_OBJECT_BYTES_MAX: i32 = 16_777_216;
+/// Largest message, `maxMessageSizeBytes`.
+const MESSAGE_BYTES_MAX: i32 = 48_000_000;
+/// `maxWriteBatchSize`.
+const WRITE_BATCH_MAX: i32 = 100_000;
+/// `logicalSessionTimeoutMinutes`.
+const SESSION_TIMEOUT_MINUTES: i32 = 30;
+/// MongoDB 8.0.
+const WIRE_VERSION_MAX: i32 = 25;
+
+arguments! {
+    /// The fields of `hello` that mean something here.
+    #[derive(Debug)]
+    pub struct Hello {
+        /// Any value.
+        "hello" => value: Anything,
+        /// Whether the client knows `hello` (it asked as `isMaster`).
+        "helloOk" => hello_ok: Option<SafeBool>,
+        /// Who the client is; only in the first hello of a connection.
+        "client" => client: Option<RawDocumentBuf>,
+        /// Compressors the client knows.
+        "compression" => compression: Option<Vec<String>>,
+        /// A user whose mechanisms the client wants to know.
+        "saslSupportedMechs" => supported_mechanisms_of: Option<SupportedMechanismsOf>,
+        /// A `saslStart` to begin with, which saves a round trip.
+        "speculativeAuthenticate" => speculative_authenticate: Option<RawDocumentBuf>,
+        /// The topology the client knows; the answer waits until it is another.
+        "topologyVersion" => topology_version: Option<TopologyVersion>,
+        /// Milliseconds to wait at most.
+        "maxAwaitTimeMS" => max_await_time_ms: Option<SafeInt64>,
+    }
+}
+
+/// A `hello` whose answers follow each other.
+#[derive(Debug, Clone, Copy)]
+pub struct HelloStream {
+    max_await_ms: u64,
+    is_hello: bool,
+}
+
+impl Command for Hello {
+    const SPEC: Spec = Spec {
+        aliases: &["isMaster", "ismaster"],
+        access: Access::Anyone,
+        api_version_1: true,
+        strict: false,
+        by_op_query: true,
+        ..Spec::new("hello", "Answers what the server is and can do.")
+    };
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let is_hello = context.invoked_as == Self::SPEC.name;
+        self.greet(context)?;
+        let wait = self.wait(context)?;
+        if let Some(speculative) = &self.speculative_authenticate {
+            hello_sign_in::check_speculative(speculative)?;
+        }
+        if let Some(max_await_ms) = wait.pause_ms {
+            context.services.wait_for_topology_change(Duration::from_millis(max_await_ms)).await?;
+        }
+        let mut reply = Reply::new();
+        if self.hello_ok.is_some_and(|hello_ok| hello_ok.0) {
+            reply.append("helloOk", true);
+        }
+        append_server(&mut reply, context.services, context.connection, is_hello);
+        if let Some(compression) = &self.compression {
+            append_compression(&mut reply, context.services, compression);
+        }
+        if let Some(of) = &self.supported_mechanisms_of {
+            supported_mechanisms(context, of, &mut reply);
+        }
+        if let Some(speculative) = &self.speculative_authenticate
+            && let Some(answer) = speculative_authenticate(context, speculative).await
+        {
+            reply.append("speculativeAuthenticate", answer);
+        }
+        if let Some(max_await_ms) = wait.stream_ms {
+            context.connection.stream = Some(HelloStream { max_await_ms, is_hello });
+            reply.stream = true;
+        }
+        Ok(reply)
+    }
+}
+
+/// The next answer of a stream.
+pub async fn next_of_stream(
+    services: &Services,
+    connection: &ConnectionState,
+    stream: HelloStream,
+) -> Result<Reply, CommandError> {
+    services.wait_for_topology_change(Duration::from_millis(stream.max_await_ms)).await?;
+    let mut reply = Reply::new();
+    append_server(&mut reply, services, connection, stream.is_hello);
+    reply.stream = true;
+    Ok(reply)
+}
+
+/// How an awaitable hello waits.
+struct Wait {
+    /// Before this answer.
+    pause_ms: Option<u64>,
+    /// Between further answers.
+    stream_ms: Option<u64>,
+}
+
+impl Hello {
+    /// Takes note of who the client is.
+    fn greet(&self, context: &mut Context<'_>) -> Result<(), CommandError> {
+        let connection = &mut *context.connection;
+        if let Some(client) = &self.client {
+            if connection.is_greeted {
+                return Err(CommandError::new(
+                    ErrorCode::CLIENT_METADATA_CANNOT_BE_MUTATED,
+                    "The client metadata document may only be sent in the first hello",
+                ));
+            }
+            client_metadata::check(client)?;
+            let name = client_metadata::application_name(client);
+            events::client_metadata(&connection.peer.remote.to_string(), name.unwrap_or_default());
+            connection.client_metadata = Some(Arc::new(client.clone()));
+        }
+        connection.is_greeted = true;
+        Ok(())
+    }
+
+    fn wait(&self, context: &Context<'_>) -> Result<Wait, CommandError> {
+        let location = |code, text: &str| Err(CommandError::new(ErrorCode(code), text));
+        let max_await_ms = match self.max_await_time_ms {
+            None => None,
+            Some(SafeInt64(millis)) => Some(u64::try_from(millis).map_err(|_| {
+                CommandError::bad_value(format!(
+                    "BSON field 'maxAwaitTimeMS' value must be >= 0, actual value '{millis}'"
+                ))
+            })?),
+        };
+        if context.exhaust_allowed && max_await_ms.is_none() {
+            return location(51_756, "A hello request with exhaust must specify 'maxAwaitTimeMS'");
+        }
+        let server = context.services.topology;
+        match (self.topology_version, max_await_ms) {
+            (None, None) => Ok(Wait { pause_ms: None, stream_ms: None }),
+            (Some(_), None) => location(
+                31_368,
+                "A request with a 'topologyVersion' must include 'maxAwaitTimeMS'",
+            ),
+            (None, Some(_)) => location(
+                31_368,
+                "A request with 'maxAwaitTimeMS' must include a 'topologyVersion'",
+            ),
+            (Some(known), Some(max_await_ms)) => {
+                let is_same_process = known.process_id == server.process_id;
+                if is_same_process && known.counter > server.counter {
+                    return location(
+                        31_382,
+                        "Received a topology version with counter greater than the server's",
+                    );
+                }
+                let is_current = is_same_process && known.counter == server.counter;
+                Ok(Wait {
+                    pause_ms: is_current.then_some(max_await_ms),
+                    stream_ms: context.exhaust_allowed.then_some(max_await_ms),
+                })
+            }
+        }
+    }
+}
+
+fn append_server(
+    reply: &mut Reply,
+    services: &Services,
+    connection: &ConnectionState,
+    is_hello: bool,
+) {
+    let writable = if is_hello { "isWritablePrimary" } else { "ismaster" };
+    reply.append("topologyVersion", services.topology.to_document());
+    reply.append(writable, true);
+    reply.append("maxBsonObjectSize", BSON_OBJECT_BYTES_MAX);
+    reply.append("maxMessageSizeBytes", MESSAGE_BYTES_MAX);
+    reply.append("maxWriteBatchSize", WRITE_BATCH_MAX);
+    reply.append("localTime", DateTime::now());
+    reply.append("logicalSessionTimeoutMinutes", SESSION_TIMEOUT_MINUTES);
+    reply.append("connectionId", connection.peer.connection_id);
+    reply.append("minWireVersion", 0);
+    reply.append("maxWireVersion", WIRE_VERSION_MAX);
+    reply.append("readOnly", false);
+}
+
+fn append_compression(reply: &mut Reply, services: &Services, asked: &[String]) {
+    let common: RawArrayBuf = services
+        .compressors
+        .iter()
+        .map(|compressor| compressor.name())
+        .filter(|name| asked.iter().any(|asked| asked == name))
+        .collect();
+    if !common.is_empty() {
+        reply.append("compression", common);
+    }
+}

@@ -1,0 +1,113 @@
+//! The parts of `hello` that save a round trip of signing in.
+
+use bson::raw::RawDocument;
+use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
+
+use crate::auth::scram::Mechanism;
+use crate::command::arguments::{Arguments, FromField, Path, Rules, missing_field, wrong_type};
+use crate::command::context::Context;
+use crate::command::reply::Reply;
+use crate::command::sasl::sasl_start::SaslStart;
+use crate::error::{CommandError, ErrorCode};
+use crate::model::names::{DbName, UserName};
+use crate::model::user::Credentials;
+
+/// Whose mechanisms a client asks for: `"db.user"`, or `{user, db}`.
+#[derive(Debug)]
+pub struct SupportedMechanismsOf {
+    user: String,
+    db: String,
+}
+
+impl FromField for SupportedMechanismsOf {
+    const TYPES: &'static [&'static str] = &["string", "object"];
+
+    fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
+        match value {
+            RawBsonRef::String(text) => {
+                let (db, user) = text.split_once('.').ok_or_else(|| {
+                    CommandError::bad_value(
+                        "UserName must contain a '.' separated database.user pair",
+                    )
+                })?;
+                Ok(Some(Self { user: user.to_owned(), db: db.to_owned() }))
+            }
+            RawBsonRef::Document(document) => {
+                let text = |name: &str| match document.get(name).ok().flatten() {
+                    Some(RawBsonRef::String(text)) => Ok(text.to_owned()),
+                    Some(other) => Err(wrong_type(&path.field(name), other, &["string"])),
+                    None => Err(missing_field(&path.field(name))),
+                };
+                Ok(Some(Self { user: text("user")?, db: text("db")? }))
+            }
+            _ => Ok(None),
+        }
+    }
+}
+
+/// Adds `saslSupportedMechs`. Unlike mongod, an unknown user seems to have the enabled ones, so the
+/// field tells nobody who exists.
+pub(super) fn supported_mechanisms(
+    context: &mut Context<'_>,
+    of: &SupportedMechanismsOf,
+    reply: &mut Reply,
+) {
+    context.connection.session.note_negotiation();
+    context.services.metrics.authentication.supported_mechanisms_received();
+    let db = DbName::parse(&of.db).ok();
+    if db.as_ref().is_some_and(DbName::is_external) {
+        return;
+    }
+    let name = db.and_then(|db| UserName::new(&of.user, db).ok());
+    let user = name.and_then(|name| context.services.directory.catalog().user(&name));
+    let mechanisms: RawArrayBuf = context
+        .services
+        .parameters
+        .mechanisms()
+        .iter()
+        .filter(|mechanism| match user.as_ref().map(|user| &user.credentials) {
+            Some(Credentials::Scram { sha_1, sha_256 }) => match mechanism {
+                Mechanism::ScramSha1 => sha_1.is_some(),
+                Mechanism::ScramSha256 => sha_256.is_some(),
+            },
+            _ => true,
+        })
+        .map(|mechanism| mechanism.name())
+        .collect();
+    reply.append("saslSupportedMechs", mechanisms);
+}
+
+/// The errors that are not swallowed.
+pub(super) fn check_speculative(speculative: &RawDocument) -> Result<(), CommandError> {
+    match first_field(speculative) {
+        None => Err(CommandError::bad_value(
+            "hello.speculativeAuthenticate must be a non-empty Object",
+        )),
+        Some("saslStart" | "authenticate") => Ok(()),
+        Some(other) => Err(CommandError::new(
+            ErrorCode(51_769),
+            format!("hello.speculativeAuthenticate unknown command: {other}"),
+        )),
+    }
+}
+
+/// Begins to sign in. Whatever goes wrong is swallowed: the client then begins again with
+/// `saslStart` and is told there.
+pub(super) async fn speculative_authenticate(
+    context: &mut Context<'_>,
+    speculative: &RawDocument,
+) -> Option<RawDocumentBuf> {
+    if first_field(speculative) != Some("saslStart") {
+        return None;
+    }
+    let db = DbName::parse(speculative.get_str("db").ok()?).ok()?;
+    // `db` stands beside the fields of saslStart.
+    let rules = Rules { strict: false, is_command: true };
+    let path = Path::root("hello.speculativeAuthenticate");
+    let start = SaslStart::parse(speculative, &path, rules).ok()?;
+    start.start(context, &db, true).await.ok().map(Reply::into_embedded)
+}
+
+fn first_field(document: &RawDocument) -> Option<&str> {
+    document.iter().next()?.ok().map(|(name, _)| name.as_str())
+}

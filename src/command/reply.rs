@@ -1,0 +1,80 @@
+//! Answers: a document that ends with `ok`, or an error.
+
+use bson::RawDocumentBuf;
+use bson::raw::{BindRawBsonRef, CStr, cstr};
+
+use crate::error::CommandError;
+
+/// A command's successful answer; `ok: 1` is added when it is sent.
+#[derive(Debug, Default)]
+pub struct Reply {
+    document: RawDocumentBuf,
+    /// Whether more answers follow (an exhaust `hello`).
+    pub stream: bool,
+}
+
+impl Reply {
+    /// `{ok: 1}`.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a field; `name` is the program's own and has no NUL.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl BindRawBsonRef) -> Self {
+        self.append(name, value);
+        self
+    }
+
+    /// Adds a field; `name` is the program's own and has no NUL.
+    pub fn append(&mut self, name: &'static str, value: impl BindRawBsonRef) {
+        append(&mut self.document, name, value);
+    }
+
+    /// The finished document.
+    pub fn into_document(mut self) -> RawDocumentBuf {
+        self.document.append(cstr!("ok"), 1.0);
+        self.document
+    }
+
+    /// The document so far, without `ok`, as `speculativeAuthenticate` embeds it.
+    pub fn into_embedded(self) -> RawDocumentBuf {
+        self.document
+    }
+}
+
+impl From<RawDocumentBuf> for Reply {
+    fn from(document: RawDocumentBuf) -> Self {
+        Self { document, stream: false }
+    }
+}
+
+/// Appends a field whose name may have come from anywhere: with a NUL it is left out, because BSON
+/// cannot hold it.
+pub fn append(document: &mut RawDocumentBuf, name: &str, value: impl BindRawBsonRef) {
+    if let Ok(name) = <&CStr>::try_from(name) {
+        document.append(name, value);
+    }
+}
+
+/// The document of an error: `{ok: 0, errmsg, code, codeName}` and what the error adds.
+pub fn error_document(error: &CommandError) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("ok"), 0.0);
+    document.append(cstr!("errmsg"), error.message.as_str());
+    document.append(cstr!("code"), error.code.0);
+    document.append(cstr!("codeName"), error.code.name().as_ref());
+    if !error.labels.is_empty() {
+        let mut labels = bson::RawArrayBuf::new();
+        for label in &error.labels {
+            labels.push(*label);
+        }
+        document.append(cstr!("errorLabels"), labels);
+    }
+    if let Some(extra) = &error.extra {
+        for (name, value) in extra.iter().flatten() {
+            document.append(name, value);
+        }
+    }
+    document
+}

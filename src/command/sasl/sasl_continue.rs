@@ -1,0 +1,50 @@
+//! `saslContinue` (driver authentication specification).
+
+use super::shared::{challenge_reply, failed, succeeded};
+use crate::authz::Pass;
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::field_types::{Anything, SaslPayload};
+use crate::command::reply::Reply;
+use crate::command::spec::{Access, Command, Spec};
+use crate::error::CommandError;
+
+arguments! {
+    /// The fields of `saslContinue`.
+    #[derive(Debug)]
+    pub struct SaslContinue {
+        /// Any value.
+        "saslContinue" => value: Anything,
+        /// The number the server gave the conversation.
+        "conversationId" => conversation_id: i32,
+        /// The client's next message.
+        "payload" => payload: SaslPayload,
+    }
+}
+
+impl Command for SaslContinue {
+    const SPEC: Spec = Spec {
+        access: Access::Anyone,
+        api_version_1: true,
+        by_op_query: true,
+        ..Spec::new("saslContinue", "Goes on with signing in.")
+    };
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let services = context.services;
+        let continued = context.connection.session.sasl_continue(
+            self.conversation_id,
+            self.payload.bytes.expose(),
+            services.directory.catalog(),
+        );
+        match continued {
+            Ok((challenge, attempt)) => {
+                if challenge.done {
+                    succeeded(context, &attempt);
+                }
+                Ok(challenge_reply(challenge, self.payload.is_base64))
+            }
+            Err(failure) => Err(failed(context, failure).await),
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! `saslStart` (driver authentication specification).
+
+use bson::{RawBsonRef, RawDocumentBuf};
+
+use super::shared::{challenge_reply, failed};
+use crate::auth::sasl::Start;
+use crate::auth::scram::Mechanism;
+use crate::authz::Pass;
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::field_types::{Anything, SafeBool, SaslPayload};
+use crate::command::reply::Reply;
+use crate::command::spec::{Access, Command, Spec};
+use crate::error::CommandError;
+use crate::model::names::DbName;
+
+arguments! {
+    /// The fields of `saslStart`.
+    #[derive(Debug)]
+    pub struct SaslStart {
+        /// Any value.
+        "saslStart" => value: Anything,
+        /// The mechanism's name.
+        "mechanism" => mechanism: String,
+        /// The client's first message.
+        "payload" => payload: SaslPayload,
+        /// Means nothing.
+        "autoAuthorize" => auto_authorize: SafeBool = SafeBool(true),
+        /// `{skipEmptyExchange: true}` saves the empty third message.
+        "options" => options: Option<RawDocumentBuf>,
+    }
+}
+
+impl Command for SaslStart {
+    const SPEC: Spec = Spec {
+        access: Access::Anyone,
+        api_version_1: true,
+        by_op_query: true,
+        ..Spec::new("saslStart", "Begins to sign in.")
+    };
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let db = context.generic.db.clone();
+        self.start(context, &db, false).await
+    }
+}
+
+impl SaslStart {
+    /// Begins a conversation for a user of `db`.
+    pub async fn start(
+        self,
+        context: &mut Context<'_>,
+        db: &DbName,
+        is_speculative: bool,
+    ) -> Result<Reply, CommandError> {
+        let services = context.services;
+        let start = Start {
+            db,
+            mechanism: &self.mechanism,
+            payload: self.payload.bytes.expose(),
+            skip_empty_exchange: skip_empty_exchange(self.options.as_ref())?,
+            is_speculative,
+        };
+        if let Some(mechanism) = Mechanism::from_name(&self.mechanism) {
+            services.metrics.authentication.received(mechanism, is_speculative);
+        }
+        let policy = services.sign_in_policy();
+        let catalog = services.directory.catalog();
+        match context.connection.session.sasl_start(&start, &policy, catalog) {
+            Ok(challenge) => Ok(challenge_reply(challenge, self.payload.is_base64)),
+            Err(failure) => Err(failed(context, failure).await),
+        }
+    }
+}
+
+fn skip_empty_exchange(options: Option<&RawDocumentBuf>) -> Result<bool, CommandError> {
+    match options.and_then(|options| options.get("skipEmptyExchange").ok().flatten()) {
+        None => Ok(false),
+        Some(RawBsonRef::Boolean(skip)) => Ok(skip),
+        Some(_) => Err(CommandError::bad_value("skipEmptyExchange must be boolean")),
+    }
+}

@@ -1,0 +1,116 @@
+//! What a command is: one declaration, from which dispatch, `listCommands` and the documentation
+//! are made.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use super::arguments::{Arguments, Field, Rules};
+use super::context::Context;
+use super::execute::execute;
+use super::reply::Reply;
+use crate::authz::{Authority, Denied, Pass};
+use crate::error::CommandError;
+use crate::model::names::DbName;
+
+/// The properties of a command that do not depend on a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Spec {
+    /// The canonical name.
+    pub name: &'static str,
+    /// Other names it answers to.
+    pub aliases: &'static [&'static str],
+    /// What it does, in a sentence or two.
+    pub help: &'static str,
+    /// Who may call it at all; privileges are [`Command::authorize`]'s business.
+    pub access: Access,
+    /// Whether it runs only on the database `admin`.
+    pub admin_only: bool,
+    /// Whether it takes a write concern.
+    pub write_concern: bool,
+    /// Whether it is part of API version 1.
+    pub api_version_1: bool,
+    /// Whether unknown fields are errors.
+    pub strict: bool,
+    /// Whether it may come by `OP_QUERY`, as drivers before `OP_MSG` send it.
+    pub by_op_query: bool,
+}
+
+impl Spec {
+    /// A strict command without privileges of its own for whoever is signed in.
+    pub const fn new(name: &'static str, help: &'static str) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            help,
+            access: Access::SignedIn,
+            admin_only: false,
+            write_concern: false,
+            api_version_1: false,
+            strict: true,
+            by_op_query: false,
+        }
+    }
+}
+
+/// Who may call a command before its privileges are looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Anyone, also before signing in.
+    Anyone,
+    /// Whoever is signed in, or holds the localhost exception.
+    SignedIn,
+}
+
+/// A command: its arguments, who may run it, and what it does.
+pub trait Command: Arguments + 'static {
+    /// Its declaration.
+    const SPEC: Spec;
+
+    /// Decides from the arguments and nothing else whether the caller may go on. The default is
+    /// enough for commands whose [`Access`] is the whole rule.
+    fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
+        let _ = db;
+        Ok(authority.granted_without_need())
+    }
+
+    /// Does it. The pass proves that `authorize` was asked.
+    fn run(
+        self,
+        context: &mut Context<'_>,
+        pass: Pass,
+    ) -> impl Future<Output = Result<Reply, CommandError>> + Send;
+}
+
+/// A command's place in the registry.
+#[derive(Clone, Copy)]
+pub struct Entry {
+    /// Its declaration.
+    pub spec: &'static Spec,
+    /// Its fields.
+    pub fields: &'static [Field],
+    /// Parses, authorizes and runs it.
+    pub execute: for<'a> fn(Context<'a>) -> Running<'a>,
+}
+
+impl std::fmt::Debug for Entry {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Entry").field(&self.spec.name).finish()
+    }
+}
+
+/// A command at work.
+pub type Running<'a> = Pin<Box<dyn Future<Output = Result<Reply, CommandError>> + Send + 'a>>;
+
+/// The registry's entry for `C`.
+pub const fn entry<C: Command>() -> Entry {
+    Entry {
+        spec: &C::SPEC,
+        fields: C::FIELDS,
+        execute: |context| Box::pin(execute::<C>(context)),
+    }
+}
+
+/// How `C`'s document is read.
+pub const fn rules<C: Command>() -> Rules {
+    Rules { strict: C::SPEC.strict, is_command: true }
+}

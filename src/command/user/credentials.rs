@@ -1,0 +1,97 @@
+//! From a password in a command to what is stored: which mechanisms, and their keys.
+
+use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
+use crate::command::services::Services;
+use crate::error::CommandError;
+use crate::model::user::Credentials;
+use crate::secret::Secret;
+
+/// A password that has passed every check, ready for the costly part.
+pub(super) struct NewPassword {
+    sha_1: Option<Sha1Password>,
+    sha_256: Option<Sha256Password>,
+}
+
+/// What a command says about a user's password.
+pub(super) struct PasswordRequest<'a> {
+    /// The user's name without its database: SCRAM-SHA-1 digests it with the password.
+    pub(super) user: &'a str,
+    /// The password, or its digest.
+    pub(super) password: Secret<String>,
+    /// Whether the server digests it for SCRAM-SHA-1.
+    pub(super) digest: bool,
+    /// The mechanisms asked for; `None`: all that are enabled.
+    pub(super) mechanisms: Option<&'a [String]>,
+}
+
+impl NewPassword {
+    /// The checks of `createUser` and `updateUser`, in mongod's order.
+    pub(super) fn check(
+        request: PasswordRequest<'_>,
+        services: &Services,
+    ) -> Result<Self, CommandError> {
+        let enabled = services.parameters.mechanisms();
+        let wanted = match request.mechanisms {
+            None => enabled.to_vec(),
+            Some(names) => {
+                names.iter().map(|name| enabled_mechanism(name, &enabled)).collect::<Result<_, _>>()?
+            }
+        };
+        let password = request.password;
+        if password.expose().is_empty() {
+            return Err(CommandError::bad_value("User passwords must not be empty"));
+        }
+        let sha_256 = if wanted.contains(&Mechanism::ScramSha256) {
+            if !request.digest {
+                return Err(CommandError::bad_value(
+                    "Use of SCRAM-SHA-256 requires undigested passwords",
+                ));
+            }
+            Some(Sha256Password::prepare(&password).map_err(|error| unusable(&error))?)
+        } else {
+            None
+        };
+        let sha_1 = wanted.contains(&Mechanism::ScramSha1).then(|| {
+            if request.digest {
+                Sha1Password::digest(request.user, &password)
+            } else {
+                Sha1Password::digested_by_client(password)
+            }
+        });
+        Ok(Self { sha_1, sha_256 })
+    }
+
+    /// Derives the keys on the hashing pool; the password is wiped when it is done.
+    pub(super) async fn derive(self, services: &Services) -> Result<Credentials, CommandError> {
+        let sha_1_iterations = services.parameters.scram_iteration_count();
+        let sha_256_iterations = services.parameters.scram_sha_256_iteration_count();
+        let job = move || {
+            let derive_1 = |password: Sha1Password| password.derive(sha_1_iterations).map(Box::new);
+            let derive_256 =
+                |password: Sha256Password| password.derive(sha_256_iterations).map(Box::new);
+            Ok::<_, getrandom::Error>(Credentials::Scram {
+                sha_1: self.sha_1.map(derive_1).transpose()?,
+                sha_256: self.sha_256.map(derive_256).transpose()?,
+            })
+        };
+        match services.hash_pool.run(job).await {
+            Ok(Ok(credentials)) => Ok(credentials),
+            Ok(Err(error)) => Err(services.internal_error("random salt", &error)),
+            Err(overloaded) => Err(CommandError::overloaded(&overloaded.to_string())),
+        }
+    }
+}
+
+fn enabled_mechanism(name: &str, enabled: &[Mechanism]) -> Result<Mechanism, CommandError> {
+    let mechanism = Mechanism::from_name(name)
+        .ok_or_else(|| CommandError::bad_value(format!("Unknown auth mechanism '{name}'")))?;
+    if enabled.contains(&mechanism) {
+        Ok(mechanism)
+    } else {
+        Err(CommandError::bad_value(format!("{name} not supported in authMechanisms")))
+    }
+}
+
+fn unusable(error: &PasswordError) -> CommandError {
+    CommandError::bad_value(format!("Unable to use the password for SCRAM-SHA-256: {error}"))
+}

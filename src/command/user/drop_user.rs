@@ -1,0 +1,49 @@
+//! `dropUser` (MongoDB manual, "dropUser").
+
+use crate::authz::{Authority, Denied, Need, Pass};
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::reply::Reply;
+use crate::command::spec::{Command, Spec};
+use crate::error::{CommandError, ErrorCode};
+use crate::model::action::Action;
+use crate::model::names::{DbName, UserName};
+use crate::telemetry::events::UserChange;
+
+arguments! {
+    /// The fields of `dropUser`.
+    #[derive(Debug)]
+    pub struct DropUser {
+        /// The user's name.
+        "dropUser" => user: String,
+    }
+}
+
+impl Command for DropUser {
+    const SPEC: Spec = Spec {
+        write_concern: true,
+        ..Spec::new("dropUser", "Removes a user from the database where the command runs.")
+    };
+
+    fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
+        authority.require(&[Need::on_database(db, Action::DropUser)])
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let db = &context.generic.db;
+        let not_found = || {
+            CommandError::new(
+                ErrorCode::USER_NOT_FOUND,
+                format!("User '{}@{db}' not found", self.user),
+            )
+        };
+        let name = UserName::new(&self.user, db.clone()).map_err(|_| not_found())?;
+        let dropped = context.services.directory.drop_user(name.clone()).await;
+        dropped.map_err(|error| match error.is_user_not_found() {
+            true => not_found(),
+            false => context.services.ops_error(error),
+        })?;
+        context.log_user_change(UserChange::Dropped, &name);
+        Ok(Reply::new())
+    }
+}

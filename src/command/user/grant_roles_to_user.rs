@@ -1,0 +1,43 @@
+//! `grantRolesToUser` (MongoDB manual, "grantRolesToUser").
+
+use super::grants::{refused, user_and_roles};
+use crate::authz::{Authority, Denied, Pass};
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::names::RoleArgument;
+use crate::command::reply::Reply;
+use crate::command::spec::{Command, Spec};
+use crate::error::CommandError;
+use crate::model::action::Action;
+use crate::model::names::DbName;
+use crate::telemetry::events::UserChange;
+
+arguments! {
+    /// The fields of `grantRolesToUser`.
+    #[derive(Debug)]
+    pub struct GrantRolesToUser {
+        /// The user's name.
+        "grantRolesToUser" => user: String,
+        /// The roles; at least one.
+        "roles" => roles: Vec<RoleArgument>,
+    }
+}
+
+impl Command for GrantRolesToUser {
+    const SPEC: Spec = Spec {
+        write_concern: true,
+        ..Spec::new("grantRolesToUser", "Gives a user roles beside those it has.")
+    };
+
+    fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
+        authority.require(&RoleArgument::needs(&self.roles, db, Action::GrantRole))
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let (name, roles) = user_and_roles(context, Self::SPEC.name, &self.user, &self.roles)?;
+        let changed = context.services.directory.grant_roles_to_user(name.clone(), roles).await;
+        changed.map_err(|error| refused(context, &name, error))?;
+        context.log_user_change(UserChange::RolesGranted, &name);
+        Ok(Reply::new())
+    }
+}

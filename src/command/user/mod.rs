@@ -1,0 +1,12 @@
+//! Commands about users.
+
+pub mod create_user;
+mod credentials;
+pub mod drop_all_users_from_database;
+pub mod drop_user;
+pub mod grant_roles_to_user;
+mod grants;
+pub mod revoke_roles_from_user;
+pub mod update_user;
+pub mod users_info;
+mod users_info_shape;

@@ -1,0 +1,166 @@
+//! `usersInfo` (MongoDB manual, "usersInfo").
+
+use std::sync::Arc;
+
+use bson::raw::RawDocument;
+use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
+
+use super::users_info_shape::{Shape, detailed, plain};
+use crate::authz::{Authority, Denied, Need, Pass};
+use crate::command::arguments::{FromField, Path, arguments};
+use crate::command::context::Context;
+use crate::command::field_types::{SafeBool, number};
+use crate::command::names::UserArgument;
+use crate::command::reply::Reply;
+use crate::command::services::Services;
+use crate::command::spec::{Command, Spec};
+use crate::error::{CommandError, ErrorCode};
+use crate::model::action::Action;
+use crate::model::names::{DbName, UserName};
+use crate::model::user::User;
+use crate::query::Filter;
+
+/// Bytes of users an answer may hold: what fits in a document, with room for the rest of it.
+const USERS_BYTES_MAX: usize = 16 * 1024 * 1024 - 16 * 1024;
+
+arguments! {
+    /// The fields of `usersInfo`.
+    #[derive(Debug)]
+    pub struct UsersInfo {
+        /// `1`: all users of the database. `{forAllDBs: true}`: all users. A name, `{user, db}` or an
+        /// array of them: these users.
+        "usersInfo" => target: Target,
+        /// Whether to show what the users may do; only for named users.
+        "showPrivileges" => show_privileges: SafeBool = SafeBool(false),
+        /// Whether to show the stored keys.
+        "showCredentials" => show_credentials: SafeBool = SafeBool(false),
+        /// Whether to show restrictions; only for named users.
+        "showAuthenticationRestrictions" => show_restrictions: SafeBool = SafeBool(false),
+        /// Whether to show custom data.
+        "showCustomData" => show_custom_data: SafeBool = SafeBool(true),
+        /// A query that users must match.
+        "filter" => filter: Option<RawDocumentBuf>,
+    }
+}
+
+/// Which users are asked for.
+#[derive(Debug)]
+pub enum Target {
+    /// Those of the command's database.
+    Database,
+    /// Those of every database.
+    AllDatabases,
+    /// These.
+    Exact(Vec<UserArgument>),
+}
+
+impl FromField for Target {
+    const TYPES: &'static [&'static str] = &["long", "int", "decimal", "double", "string", "object", "array"];
+
+    fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
+        match value {
+            RawBsonRef::Array(_) => Ok(Vec::from_field(value, path)?.map(Self::Exact)),
+            RawBsonRef::Document(document) if is_for_all_databases(document) => {
+                Ok(Some(Self::AllDatabases))
+            }
+            other if number(other) == Some(1.0) => Ok(Some(Self::Database)),
+            other => Ok(UserArgument::from_field(other, path)?.map(|user| Self::Exact(vec![user]))),
+        }
+    }
+}
+
+fn is_for_all_databases(document: &RawDocument) -> bool {
+    match document.get("forAllDBs") {
+        Ok(Some(RawBsonRef::Boolean(value))) => value,
+        Ok(Some(other)) => number(other).is_some_and(|number| number != 0.0),
+        _ => false,
+    }
+}
+
+impl Command for UsersInfo {
+    const SPEC: Spec = Spec::new("usersInfo", "Answers what is known about users.");
+
+    fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
+        match &self.target {
+            Target::Database => authority.require(&[Need::on_database(db, Action::ViewUser)]),
+            Target::AllDatabases => authority.require(&[Need::on_cluster(Action::ViewUser)]),
+            Target::Exact(users) => {
+                if users.iter().all(|user| user.may_be_viewed(db, authority)) {
+                    Ok(authority.granted_without_need())
+                } else {
+                    Err(Denied)
+                }
+            }
+        }
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let services = context.services;
+        let is_detailed = self.show_privileges.0 || self.show_restrictions.0;
+        let is_exact = matches!(self.target, Target::Exact(_));
+        if is_detailed && (!is_exact || self.filter.is_some()) {
+            return Err(CommandError::new(
+                ErrorCode::ILLEGAL_OPERATION,
+                "Privilege or restriction details require exact-match usersInfo queries",
+            ));
+        }
+        let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
+        let shape = Shape {
+            credentials: self.show_credentials.0,
+            custom_data: self.show_custom_data.0,
+            privileges: self.show_privileges.0,
+            restrictions: self.show_restrictions.0,
+        };
+        let users = match self.target {
+            Target::Exact(users) if users.is_empty() && !is_detailed => {
+                return Err(CommandError::bad_value("$and/$or/$nor must be a nonempty array"));
+            }
+            Target::Exact(users) => named(&users, &context.generic.db, services, is_detailed),
+            Target::Database => {
+                let db = context.generic.db.clone();
+                services.scan(move |catalog| catalog.users_on(&db)).await?
+            }
+            Target::AllDatabases => services.scan(|catalog| catalog.all_users()).await?,
+        };
+        let mut array = RawArrayBuf::new();
+        let mut bytes = 0;
+        for user in users {
+            let document = if is_detailed {
+                detailed(&user, shape, services.directory.catalog())
+            } else {
+                plain(&user, shape)
+            };
+            if filter.as_ref().is_some_and(|filter| !filter.matches(&document)) {
+                continue;
+            }
+            bytes += document.as_bytes().len();
+            if bytes > USERS_BYTES_MAX {
+                return Err(too_large());
+            }
+            array.push(document);
+        }
+        Ok(Reply::new().with("users", array))
+    }
+}
+
+/// The users that are there: sorted in plain answers, in the order asked for in detailed ones.
+fn named(
+    users: &[UserArgument],
+    db: &DbName,
+    services: &Services,
+    keep_order: bool,
+) -> Vec<Arc<User>> {
+    let mut names: Vec<UserName> = users.iter().filter_map(|user| user.resolve(db)).collect();
+    if !keep_order {
+        names.sort();
+        names.dedup();
+    }
+    names.iter().filter_map(|name| services.directory.catalog().user(name)).collect()
+}
+
+fn too_large() -> CommandError {
+    CommandError::new(
+        ErrorCode::BSON_OBJECT_TOO_LARGE,
+        "The users do not fit in one answer of 16 MiB; ask with a filter or for named users",
+    )
+}
