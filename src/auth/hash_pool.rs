@@ -1,0 +1,207 @@
+//! A bounded pool of threads for slow hashing, so that it never runs where connections are served.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::{io, thread};
+
+use tokio::sync::oneshot;
+
+/// As many jobs wait as may; try again later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many passwords are waiting to be hashed")]
+pub struct Overloaded;
+
+/// Threads of low priority with a bounded queue before them.
+///
+/// Dropping the pool forgets what is still queued and lets the threads end by themselves, without
+/// waiting for them. (No caller loses a job by it: whoever waits in [`run`](Self::run) borrows the
+/// pool.)
+#[derive(Debug)]
+pub struct HashPool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    wake: Condvar,
+    queue_max: usize,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Box<dyn Job>>,
+    /// Threads that wait for a job.
+    idle: usize,
+    stopped: bool,
+}
+
+impl HashPool {
+    /// Starts `threads` threads; at most `queue_max` jobs wait when all of them are busy.
+    ///
+    /// Fails if the operating system refuses a thread.
+    pub fn new(threads: NonZeroUsize, queue_max: usize) -> io::Result<Self> {
+        let pool = Self {
+            shared: Arc::new(Shared {
+                // All count as idle from the start, or jobs of the first moment would be refused.
+                state: Mutex::new(State {
+                    idle: threads.get(),
+                    ..State::default()
+                }),
+                wake: Condvar::new(),
+                queue_max,
+            }),
+        };
+        for _ in 0..threads.get() {
+            let shared = Arc::clone(&pool.shared);
+            thread::Builder::new()
+                .name(String::from("hash"))
+                .spawn(move || shared.work())?;
+        }
+        Ok(pool)
+    }
+
+    /// Runs `job` on the pool and gives its result.
+    ///
+    /// A job whose caller has gone away before its turn is not run. A job that panics panics in its
+    /// caller; the pool goes on.
+    pub async fn run<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<T, Overloaded> {
+        let (caller, result) = oneshot::channel();
+        self.shared.push(Box::new(Task { job, caller }))?;
+        match result.await {
+            Ok(Ok(value)) => Ok(value),
+            Ok(Err(panic)) => resume_unwind(panic),
+            Err(_) => Err(Overloaded),
+        }
+    }
+
+    /// Jobs that wait for a thread.
+    pub fn waiting(&self) -> usize {
+        self.shared.lock().queue.len()
+    }
+}
+
+impl Drop for HashPool {
+    fn drop(&mut self) {
+        let forgotten = {
+            let mut state = self.shared.lock();
+            state.stopped = true;
+            std::mem::take(&mut state.queue)
+        };
+        self.shared.wake.notify_all();
+        drop(forgotten);
+    }
+}
+
+impl Shared {
+    fn push(&self, job: Box<dyn Job>) -> Result<(), Overloaded> {
+        let mut state = self.lock();
+        // A pushed job still counts as waiting until an idle thread has woken up and taken it.
+        let places = state.idle.saturating_add(self.queue_max);
+        if state.queue.len() >= places {
+            state.queue.retain(|job| !job.abandoned());
+        }
+        if state.queue.len() >= places {
+            return Err(Overloaded);
+        }
+        state.queue.push_back(job);
+        drop(state);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// What a thread does with its life.
+    fn work(&self) {
+        lower_priority();
+        while let Some(job) = self.next() {
+            job.run();
+            self.lock().idle += 1;
+        }
+    }
+
+    /// Waits for a job, as one of the idle; `None` once the pool is gone.
+    fn next(&self) -> Option<Box<dyn Job>> {
+        let mut state = self
+            .wake
+            .wait_while(self.lock(), |state| {
+                !state.stopped && state.queue.is_empty()
+            })
+            .unwrap_or_else(PoisonError::into_inner);
+        let job = state.queue.pop_front()?;
+        state.idle = state.idle.saturating_sub(1);
+        Some(job)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for State {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("State")
+            .field("waiting", &self.queue.len())
+            .field("idle", &self.idle)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What the queue needs to know of a [`Task`] of any type.
+trait Job: Send {
+    fn abandoned(&self) -> bool;
+    fn run(self: Box<Self>);
+}
+
+/// A job, and the way back to who wants its result.
+struct Task<Run, T> {
+    job: Run,
+    caller: oneshot::Sender<Result<T, Box<dyn Any + Send>>>,
+}
+
+impl<Run, T> Job for Task<Run, T>
+where
+    Run: FnOnce() -> T + Send,
+    T: Send,
+{
+    fn abandoned(&self) -> bool {
+        self.caller.is_closed()
+    }
+
+    fn run(self: Box<Self>) {
+        if self.abandoned() {
+            return;
+        }
+        let result = catch_unwind(AssertUnwindSafe(self.job));
+        // The caller may have gone away meanwhile.
+        let _ = self.caller.send(result);
+    }
+}
+
+/// Makes way for the threads that serve connections. Where it is not allowed, nothing is lost but
+/// some latency.
+#[cfg(target_os = "linux")]
+fn lower_priority() {
+    use rustix::process::{getpriority_process, setpriority_process};
+
+    /// Gives the pool about a tenth of a busy processor, and all of an idle one.
+    const LOWER_BY: i32 = 10;
+    const LOWEST: i32 = 19;
+
+    // On Linux the id of a thread names that thread alone (setpriority(2), "C library/kernel
+    // differences").
+    let this_thread = Some(rustix::thread::gettid());
+    if let Ok(niceness) = getpriority_process(this_thread) {
+        let _ = setpriority_process(this_thread, (niceness + LOWER_BY).min(LOWEST));
+    }
+}
+
+/// Elsewhere the call would lower the whole process.
+#[cfg(not(target_os = "linux"))]
+fn lower_priority() {}
