@@ -142,3 +142,86 @@ fn random_salt<const SALT: usize>() -> Result<[u8; SALT], getrandom::Error> {
 fn hex_digit(nibble: u8) -> char {
     char::from_digit(nibble.into(), 16).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::auth::scram::Keys;
+
+    const SASLPREP: &str = include_str!("../../../fixtures/scram/saslprep.json");
+    /// Few, for tests that do not care.
+    const ROUNDS: u32 = 2;
+
+    fn secret(text: &str) -> Secret<String> {
+        Secret::new(text.to_owned())
+    }
+
+    #[test]
+    fn passwords_are_prepared_as_the_standard_says() {
+        let rows: Vec<Value> = serde_json::from_str(SASLPREP).unwrap();
+        assert!(rows.len() > 10);
+        for row in rows {
+            let password = row["password"].as_str().unwrap();
+            match row["prepared"].as_str() {
+                Some(prepared) => {
+                    let salted = |text| {
+                        let password = Sha256Password::prepare(&secret(text)).unwrap();
+                        password.derive_with_salt([7; 28], ROUNDS)
+                    };
+                    assert!(salted(password) == salted(prepared), "{password:?}");
+                }
+                None => assert!(
+                    Sha256Password::prepare(&secret(password)).is_err(),
+                    "{password:?}"
+                ),
+            }
+        }
+        let nothing = Sha256Password::prepare(&secret("\u{ad}")).unwrap_err();
+        assert_eq!(nothing, PasswordError::EmptyOncePrepared);
+    }
+
+    #[test]
+    fn a_credential_knows_its_password_and_no_other() {
+        let ann = Sha1Password::digest("ann", &secret("pencil"));
+        let credential = ann.derive(ROUNDS).unwrap();
+        assert_eq!(credential.iteration_count, ROUNDS);
+        assert!(ann.matches(&credential));
+        assert!(!Sha1Password::digest("bob", &secret("pencil")).matches(&credential));
+        assert!(!Sha1Password::digested_by_client(secret("pencil")).matches(&credential));
+
+        let pencil = Sha256Password::prepare(&secret("pencil")).unwrap();
+        let credential = pencil.derive(ROUNDS).unwrap();
+        assert_eq!(credential.iteration_count, ROUNDS);
+        assert!(pencil.matches(&credential));
+        let pen = Sha256Password::prepare(&secret("pen")).unwrap();
+        assert!(!pen.matches(&credential));
+    }
+
+    #[test]
+    fn salts_are_not_used_twice() {
+        let password = Sha256Password::prepare(&secret("pencil")).unwrap();
+        let (one, two) = (
+            password.derive(ROUNDS).unwrap(),
+            password.derive(ROUNDS).unwrap(),
+        );
+        assert_ne!(one.salt, two.salt);
+        let password = Sha1Password::digest("ann", &secret("pencil"));
+        let (one, two) = (
+            password.derive(ROUNDS).unwrap(),
+            password.derive(ROUNDS).unwrap(),
+        );
+        assert_ne!(one.salt, two.salt);
+    }
+
+    #[test]
+    fn nothing_of_a_password_is_printed() {
+        let password = Sha256Password::prepare(&secret("pencil")).unwrap();
+        let keys = Keys::from(&password.derive(ROUNDS).unwrap());
+        assert_eq!(format!("{password:?}"), "Sha256Password(<redacted>)");
+        assert_eq!(format!("{keys:?}"), "<redacted>");
+        let forbidden = Sha256Password::prepare(&secret("pen\u{7}cil")).unwrap_err();
+        assert!(!forbidden.to_string().contains('\u{7}'));
+    }
+}

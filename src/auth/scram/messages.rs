@@ -83,13 +83,14 @@ impl<'a> ClientFinal<'a> {
         let (without_proof, proof) = text(payload)?
             .rsplit_once(',')
             .ok_or(ScramError::Malformed("no proof"))?;
+        let proof = attribute(proof, "p=", "no proof")?;
         let (channel_binding, rest) = split_at_comma(without_proof, "no nonce")?;
         let nonce = rest.split(',').next().unwrap_or_default();
         Ok(Self {
             channel_binding: attribute(channel_binding, "c=", "no channel binding")?,
             nonce: attribute(nonce, "r=", "no nonce")?,
             without_proof,
-            proof: attribute(proof, "p=", "no proof")?,
+            proof,
         })
     }
 }
