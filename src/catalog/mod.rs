@@ -1,3 +1,131 @@
 //! All users and roles in memory, and the rules about what may change.
+//!
+//! The [`Catalog`] serves every read. It is derived: replaying the store gives the same catalog. It
+//! changes in one place only, [`Catalog::apply`], after the store has committed; what may change is
+//! decided by the pure functions of [`plan`].
 
+mod apply;
 pub mod builtin;
+pub mod plan;
+#[cfg(test)]
+mod testing;
+mod view;
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use bson::RawDocumentBuf;
+use dashmap::DashMap;
+
+use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::role::Role;
+use crate::model::user::User;
+use crate::secret::Secret;
+
+pub use plan::{CredentialsUpdate, PlanError, UserUpdate};
+pub use view::View;
+
+/// All users, roles and settings of the deployment.
+///
+/// Reads take a shard's lock for the moment of a copy and may run beside a batch being applied: a
+/// reader sees each user and role whole, old or new. Who keeps something derived from the catalog
+/// reads [`Catalog::generation`] *before* reading, and reads again when it has moved.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    users: DashMap<UserName, Arc<User>>,
+    roles: DashMap<RoleName, Arc<Role>>,
+    default_read_write_concern: RwLock<Option<Arc<RawDocumentBuf>>>,
+    deployment_secret: RwLock<Option<Secret<[u8; 32]>>>,
+    ever_had_users_or_roles: AtomicBool,
+    generation: AtomicU64,
+}
+
+impl Catalog {
+    /// An empty catalog.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Moves with every applied batch. One atomic load.
+    pub fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// The user of that name.
+    pub fn user(&self, name: &UserName) -> Option<Arc<User>> {
+        self.users.get(name).map(|user| Arc::clone(&user))
+    }
+
+    /// The users of one database, sorted by name. Looks at every user there is.
+    pub fn users_on(&self, db: &DbName) -> Vec<Arc<User>> {
+        sorted_users(self.users_where(|user| user.name.db() == db))
+    }
+
+    /// Every user, sorted by name, then database.
+    pub fn all_users(&self) -> Vec<Arc<User>> {
+        sorted_users(self.users_where(|_| true))
+    }
+
+    /// How many users there are.
+    pub fn user_count(&self) -> usize {
+        self.users.len()
+    }
+
+    /// The role of that name, if it is a stored one.
+    pub fn role(&self, name: &RoleName) -> Option<Arc<Role>> {
+        self.roles.get(name).map(|role| Arc::clone(&role))
+    }
+
+    /// The stored roles of one database, sorted by name. Looks at every stored role.
+    pub fn roles_on(&self, db: &DbName) -> Vec<Arc<Role>> {
+        sorted_roles(self.roles_where(|role| role.name.db() == db))
+    }
+
+    /// Every stored role, sorted by name, then database.
+    pub fn all_roles(&self) -> Vec<Arc<Role>> {
+        sorted_roles(self.roles_where(|_| true))
+    }
+
+    /// How many stored roles there are.
+    pub fn role_count(&self) -> usize {
+        self.roles.len()
+    }
+
+    /// Whether a user or role was ever created here, also if it is gone: once true, always true. The
+    /// localhost exception ends with it.
+    pub fn has_users_or_roles_ever(&self) -> bool {
+        self.ever_had_users_or_roles.load(Ordering::Acquire)
+    }
+
+    /// What `setDefaultRWConcern` keeps.
+    pub fn default_read_write_concern(&self) -> Option<Arc<RawDocumentBuf>> {
+        let setting = self.default_read_write_concern.read();
+        setting.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The secret of the deployment; `None` only before the first start has made it.
+    pub fn deployment_secret(&self) -> Option<Secret<[u8; 32]>> {
+        let setting = self.deployment_secret.read();
+        setting.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn users_where(&self, matches: impl Fn(&User) -> bool) -> Vec<Arc<User>> {
+        let entries = self.users.iter().filter(|entry| matches(entry.value()));
+        entries.map(|entry| Arc::clone(entry.value())).collect()
+    }
+
+    fn roles_where(&self, matches: impl Fn(&Role) -> bool) -> Vec<Arc<Role>> {
+        let entries = self.roles.iter().filter(|entry| matches(entry.value()));
+        entries.map(|entry| Arc::clone(entry.value())).collect()
+    }
+}
+
+fn sorted_users(mut users: Vec<Arc<User>>) -> Vec<Arc<User>> {
+    users.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    users
+}
+
+fn sorted_roles(mut roles: Vec<Arc<Role>>) -> Vec<Arc<Role>> {
+    roles.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    roles
+}

@@ -1,1 +1,6 @@
-//! Not yet furnished.
+//! The only path that writes: plan, commit, apply, answer.
+
+mod directory;
+mod writer;
+
+pub use directory::{Directory, OpsError, Written};

@@ -1,0 +1,252 @@
+//! Decides what changes: pure functions from a [`View`] and a wish to changes or a refusal.
+//!
+//! Each returns the changes of one command, all or none of which will happen. The order of the
+//! checks is the server's, so that the first refusal is the one a client of MongoDB would see. A
+//! wish that is met already gives no changes.
+
+use std::sync::Arc;
+
+use bson::RawDocumentBuf;
+
+use super::View;
+use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::restriction::Restrictions;
+use crate::model::user::{Credentials, User};
+use crate::store::record::{self, RecordTooLarge};
+use crate::store::{Change, Setting};
+
+/// Why a wish is refused. The command layer words it for the client.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum PlanError {
+    /// The user exists (51003).
+    #[error("user {0} exists")]
+    UserExists(UserName),
+    /// The user does not exist (11).
+    #[error("user {0} not found")]
+    UserNotFound(UserName),
+    /// These roles do not exist (31); never empty, in the order asked for, without duplicates.
+    #[error("roles not found: {0:?}")]
+    RolesNotFound(Vec<RoleName>),
+    /// A mechanism to keep is not among those the user has (2).
+    #[error("mechanisms are no subset of those of the user")]
+    MechanismsNotSubset,
+    /// No mechanism would be left (2).
+    #[error("no mechanism would be left")]
+    NoMechanismKept,
+    /// An update without anything in it (2).
+    #[error("nothing to update")]
+    NothingToUpdate,
+    /// The user, role or setting would be larger than a stored document may be (10334).
+    #[error(transparent)]
+    TooLarge(#[from] RecordTooLarge),
+}
+
+/// What `updateUser` changes; `None` leaves a field as it is.
+#[derive(Debug, Clone, Default)]
+pub struct UserUpdate {
+    /// `pwd` and `mechanisms`.
+    pub credentials: CredentialsUpdate,
+    /// Replaces the roles; may be empty.
+    pub roles: Option<Vec<RoleName>>,
+    /// Replaces the document.
+    pub custom_data: Option<Box<RawDocumentBuf>>,
+    /// Replaces the restrictions; empty removes them.
+    pub restrictions: Option<Restrictions>,
+}
+
+/// What `updateUser` does to the credentials.
+#[derive(Debug, Clone, Default)]
+pub enum CredentialsUpdate {
+    /// Neither `pwd` nor `mechanisms` given.
+    #[default]
+    Keep,
+    /// `pwd` given: these take the place of all there were.
+    Replace(Credentials),
+    /// `mechanisms` without `pwd`: only these stay, as named by the client.
+    Trim(Vec<String>),
+}
+
+impl UserUpdate {
+    fn is_empty(&self) -> bool {
+        matches!(self.credentials, CredentialsUpdate::Keep)
+            && self.roles.is_none()
+            && self.custom_data.is_none()
+            && self.restrictions.is_none()
+    }
+}
+
+/// `createUser`. Unknown roles are found before the user that exists already.
+pub fn create_user(view: &View<'_>, mut user: User) -> Result<Vec<Change>, PlanError> {
+    user.roles = without_duplicates(user.roles.into_vec()).into_boxed_slice();
+    check_roles_exist(view, &user.roles)?;
+    if view.user(&user.name).is_some() {
+        return Err(PlanError::UserExists(user.name));
+    }
+    let mut changes = first_of_all(view);
+    changes.push(put_user(user)?);
+    Ok(changes)
+}
+
+/// `updateUser`. A trim looks for the user before anything else, the rest after the roles.
+pub fn update_user(
+    view: &View<'_>,
+    name: &UserName,
+    update: UserUpdate,
+) -> Result<Vec<Change>, PlanError> {
+    let not_found = || PlanError::UserNotFound(name.clone());
+    let user = view.user(name);
+    let credentials = match &update.credentials {
+        CredentialsUpdate::Keep => None,
+        CredentialsUpdate::Replace(credentials) => Some(credentials.clone()),
+        CredentialsUpdate::Trim(mechanisms) => {
+            let user = user.as_ref().ok_or_else(not_found)?;
+            Some(trim_credentials(&user.credentials, mechanisms)?)
+        }
+    };
+    if update.is_empty() {
+        return Err(PlanError::NothingToUpdate);
+    }
+    let roles = update.roles.map(without_duplicates);
+    check_roles_exist(view, roles.as_deref().unwrap_or_default())?;
+    let user = user.ok_or_else(not_found)?;
+    let updated = User {
+        name: user.name.clone(),
+        user_id: user.user_id,
+        credentials: credentials.unwrap_or_else(|| user.credentials.clone()),
+        restrictions: update
+            .restrictions
+            .unwrap_or_else(|| user.restrictions.clone()),
+        custom_data: update.custom_data.or_else(|| user.custom_data.clone()),
+        roles: roles.map_or_else(|| user.roles.clone(), Vec::into_boxed_slice),
+    };
+    Ok(vec![put_user(updated)?])
+}
+
+/// `dropUser`.
+pub fn drop_user(view: &View<'_>, name: &UserName) -> Result<Vec<Change>, PlanError> {
+    find_user(view, name)?;
+    Ok(vec![Change::DropUser(name.clone())])
+}
+
+/// `dropAllUsersFromDatabase`: one change for each user dropped.
+pub fn drop_all_users_from_database(view: &View<'_>, db: &DbName) -> Vec<Change> {
+    let users = view.users_on(db);
+    users
+        .iter()
+        .map(|user| Change::DropUser(user.name.clone()))
+        .collect()
+}
+
+/// `grantRolesToUser`. Roles that the user has stay where they are; new ones go to the end.
+pub fn grant_roles_to_user(
+    view: &View<'_>,
+    name: &UserName,
+    roles: &[RoleName],
+) -> Result<Vec<Change>, PlanError> {
+    let user = find_user(view, name)?;
+    check_roles_exist(view, roles)?;
+    let granted = without_duplicates([&user.roles, roles].concat());
+    replace_roles(&user, granted)
+}
+
+/// `revokeRolesFromUser`. The roles must exist; the user need not have them.
+pub fn revoke_roles_from_user(
+    view: &View<'_>,
+    name: &UserName,
+    roles: &[RoleName],
+) -> Result<Vec<Change>, PlanError> {
+    let user = find_user(view, name)?;
+    check_roles_exist(view, roles)?;
+    let kept = user.roles.iter().filter(|role| !roles.contains(role));
+    replace_roles(&user, kept.cloned().collect())
+}
+
+/// Puts a setting, whatever it was before.
+pub fn set_setting(setting: Setting) -> Result<Vec<Change>, PlanError> {
+    Ok(vec![check_size(Change::PutSetting(setting))?])
+}
+
+fn find_user(view: &View<'_>, name: &UserName) -> Result<Arc<User>, PlanError> {
+    view.user(name)
+        .ok_or_else(|| PlanError::UserNotFound(name.clone()))
+}
+
+fn replace_roles(user: &User, roles: Vec<RoleName>) -> Result<Vec<Change>, PlanError> {
+    if *roles == *user.roles {
+        return Ok(Vec::new());
+    }
+    let changed = User {
+        roles: roles.into_boxed_slice(),
+        ..user.clone()
+    };
+    Ok(vec![put_user(changed)?])
+}
+
+/// The marker that some user or role was created, unless it is there already.
+fn first_of_all(view: &View<'_>) -> Vec<Change> {
+    if view.has_users_or_roles_ever() {
+        Vec::new()
+    } else {
+        vec![Change::PutSetting(Setting::AuthSchema)]
+    }
+}
+
+fn put_user(user: User) -> Result<Change, PlanError> {
+    check_size(Change::PutUser(Arc::new(user)))
+}
+
+/// Here and not at the commit: one change too large must not fail the batch it is in.
+fn check_size(change: Change) -> Result<Change, PlanError> {
+    record::encode(&change)?;
+    Ok(change)
+}
+
+fn check_roles_exist(view: &View<'_>, roles: &[RoleName]) -> Result<(), PlanError> {
+    let missing = roles.iter().filter(|role| !view.role_exists(role));
+    let missing = without_duplicates(missing.cloned().collect());
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(PlanError::RolesNotFound(missing))
+    }
+}
+
+fn without_duplicates(mut roles: Vec<RoleName>) -> Vec<RoleName> {
+    let mut seen = std::collections::HashSet::with_capacity(roles.len());
+    roles.retain(|role| seen.insert(role.clone()));
+    roles
+}
+
+fn trim_credentials(
+    credentials: &Credentials,
+    mechanisms: &[String],
+) -> Result<Credentials, PlanError> {
+    let Credentials::Scram { sha_1, sha_256 } = credentials else {
+        // The stored field of such a user is called "external".
+        let subset = mechanisms.iter().all(|mechanism| mechanism == "external");
+        return Err(if subset {
+            PlanError::NoMechanismKept
+        } else {
+            PlanError::MechanismsNotSubset
+        });
+    };
+    let (mut keep_sha_1, mut keep_sha_256) = (false, false);
+    for mechanism in mechanisms {
+        match mechanism.as_str() {
+            "SCRAM-SHA-1" if sha_1.is_some() => keep_sha_1 = true,
+            "SCRAM-SHA-256" if sha_256.is_some() => keep_sha_256 = true,
+            _ => return Err(PlanError::MechanismsNotSubset),
+        }
+    }
+    if !keep_sha_1 && !keep_sha_256 {
+        return Err(PlanError::NoMechanismKept);
+    }
+    Ok(Credentials::Scram {
+        sha_1: sha_1.clone().filter(|_| keep_sha_1),
+        sha_256: sha_256.clone().filter(|_| keep_sha_256),
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! The catalog as it will be once the changes decided so far are committed.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::{Catalog, builtin, sorted_roles, sorted_users};
+use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::role::Role;
+use crate::model::user::User;
+use crate::store::{Change, Setting};
+
+/// The catalog with the changes of the current batch laid over it. The plans read this, so each
+/// sees what the ones before it in the batch decided.
+#[derive(Debug)]
+pub struct View<'a> {
+    catalog: &'a Catalog,
+    /// `None`: dropped in this batch.
+    users: HashMap<UserName, Option<Arc<User>>>,
+    roles: HashMap<RoleName, Option<Arc<Role>>>,
+    auth_schema: bool,
+}
+
+impl<'a> View<'a> {
+    /// The catalog as it is.
+    pub fn new(catalog: &'a Catalog) -> Self {
+        Self {
+            catalog,
+            users: HashMap::new(),
+            roles: HashMap::new(),
+            auth_schema: catalog.has_users_or_roles_ever(),
+        }
+    }
+
+    /// Lays changes over what the view shows.
+    pub fn lay_over(&mut self, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::PutUser(user) => {
+                    self.users.insert(user.name.clone(), Some(Arc::clone(user)));
+                }
+                Change::DropUser(name) => {
+                    self.users.insert(name.clone(), None);
+                }
+                Change::PutRole(role) => {
+                    self.roles.insert(role.name.clone(), Some(Arc::clone(role)));
+                }
+                Change::DropRole(name) => {
+                    self.roles.insert(name.clone(), None);
+                }
+                Change::PutSetting(Setting::AuthSchema) => self.auth_schema = true,
+                Change::PutSetting(_) => {}
+            }
+        }
+    }
+
+    /// The user of that name.
+    pub fn user(&self, name: &UserName) -> Option<Arc<User>> {
+        match self.users.get(name) {
+            Some(laid_over) => laid_over.clone(),
+            None => self.catalog.user(name),
+        }
+    }
+
+    /// The stored role of that name.
+    pub fn role(&self, name: &RoleName) -> Option<Arc<Role>> {
+        match self.roles.get(name) {
+            Some(laid_over) => laid_over.clone(),
+            None => self.catalog.role(name),
+        }
+    }
+
+    /// Whether there is such a role, built in or stored.
+    pub fn role_exists(&self, name: &RoleName) -> bool {
+        builtin::is_builtin(name) || self.role(name).is_some()
+    }
+
+    /// Every user that `matches`, sorted by name, then database.
+    pub fn users_where(&self, matches: impl Fn(&User) -> bool) -> Vec<Arc<User>> {
+        let mut users = self
+            .catalog
+            .users_where(|user| matches(user) && !self.users.contains_key(&user.name));
+        let laid_over = self.users.values().flatten();
+        users.extend(laid_over.filter(|user| matches(user)).cloned());
+        sorted_users(users)
+    }
+
+    /// Every stored role that `matches`, sorted by name, then database.
+    pub fn roles_where(&self, matches: impl Fn(&Role) -> bool) -> Vec<Arc<Role>> {
+        let mut roles = self
+            .catalog
+            .roles_where(|role| matches(role) && !self.roles.contains_key(&role.name));
+        let laid_over = self.roles.values().flatten();
+        roles.extend(laid_over.filter(|role| matches(role)).cloned());
+        sorted_roles(roles)
+    }
+
+    /// The users of one database, sorted by name.
+    pub fn users_on(&self, db: &DbName) -> Vec<Arc<User>> {
+        self.users_where(|user| user.name.db() == db)
+    }
+
+    /// Whether a user or role was ever created.
+    pub fn has_users_or_roles_ever(&self) -> bool {
+        self.auth_schema
+    }
+}

@@ -1,0 +1,172 @@
+//! What both faces of the server call to change users, roles and settings.
+
+use std::sync::Arc;
+
+use bson::RawDocumentBuf;
+
+use super::writer::{Outcome, Writer};
+use crate::catalog::{Catalog, PlanError, UserUpdate, View, plan};
+use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::user::User;
+use crate::secret::Secret;
+use crate::store::{Change, Sequence, Setting, Store, StoreError};
+
+/// Why a write did not happen.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpsError {
+    /// The catalog as it is does not allow it.
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    /// The store could not keep it. Memory is unchanged; the disk may have it after a restart.
+    #[error(transparent)]
+    Storage(StoreError),
+    /// The server is stopping.
+    #[error("the server is shutting down")]
+    Closed,
+}
+
+/// A write that happened: visible, and durable if the store is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Written<T> {
+    /// What the operation tells.
+    pub value: T,
+    /// The commit that has it; what write concern waits for.
+    pub sequence: Sequence,
+}
+
+/// The users, roles and settings of the deployment, and the only way to change them.
+#[derive(Debug)]
+pub struct Directory {
+    catalog: Arc<Catalog>,
+    store: Arc<dyn Store>,
+    writer: Writer,
+}
+
+impl Directory {
+    /// Loads everything `store` has and starts the writer. Makes the deployment secret if there is
+    /// none yet. Blocks.
+    pub fn open(store: Arc<dyn Store>) -> Result<Self, StoreError> {
+        let catalog = Arc::new(Catalog::new());
+        let mut sequence = store.replay(&mut |change| catalog.apply([change]))?;
+        if catalog.deployment_secret().is_none() {
+            let secret = Change::PutSetting(Setting::DeploymentSecret(random_secret()?));
+            sequence = store.commit(std::slice::from_ref(&secret))?;
+            catalog.apply([secret]);
+        }
+        let writer = Writer::start(Arc::clone(&catalog), Arc::clone(&store), sequence);
+        let writer = writer.map_err(|error| StoreError::NoThread {
+            reason: error.to_string(),
+        })?;
+        Ok(Self {
+            catalog,
+            store,
+            writer,
+        })
+    }
+
+    /// Where all reads go.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.catalog
+    }
+
+    /// Whether what is written outlives the process (`j: true` is possible).
+    pub fn is_durable(&self) -> bool {
+        self.store.is_durable()
+    }
+
+    /// `createUser`: refused if the user exists or a role does not.
+    pub async fn create_user(&self, user: User) -> Result<Written<()>, OpsError> {
+        self.write(|view| plan::create_user(view, user)).await
+    }
+
+    /// `updateUser`; the user keeps its `userId`.
+    pub async fn update_user(
+        &self,
+        name: UserName,
+        update: UserUpdate,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::update_user(view, &name, update))
+            .await
+    }
+
+    /// `dropUser`.
+    pub async fn drop_user(&self, name: UserName) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::drop_user(view, &name)).await
+    }
+
+    /// `dropAllUsersFromDatabase`: how many there were.
+    pub async fn drop_all_users_from_database(
+        &self,
+        db: DbName,
+    ) -> Result<Written<usize>, OpsError> {
+        let outcome = self
+            .outcome(move |view| Ok(plan::drop_all_users_from_database(view, &db)))
+            .await?;
+        Ok(outcome.with(outcome.counts.users_dropped))
+    }
+
+    /// `grantRolesToUser`; `roles` must not be empty.
+    pub async fn grant_roles_to_user(
+        &self,
+        name: UserName,
+        roles: Vec<RoleName>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::grant_roles_to_user(view, &name, &roles))
+            .await
+    }
+
+    /// `revokeRolesFromUser`; the roles must exist, the user need not have them.
+    pub async fn revoke_roles_from_user(
+        &self,
+        name: UserName,
+        roles: Vec<RoleName>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::revoke_roles_from_user(view, &name, &roles))
+            .await
+    }
+
+    /// `setDefaultRWConcern`: keeps the document as it is given.
+    pub async fn set_default_rw_concern(
+        &self,
+        document: RawDocumentBuf,
+    ) -> Result<Written<()>, OpsError> {
+        let setting = Setting::DefaultReadWriteConcern(Arc::new(document));
+        self.write(move |_| plan::set_setting(setting)).await
+    }
+
+    /// Refuses further writes, finishes those that wait, and stops the writer. Reads go on.
+    pub async fn close(&self) {
+        self.writer.close().await;
+    }
+
+    async fn write(
+        &self,
+        plan: impl FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError> + Send + 'static,
+    ) -> Result<Written<()>, OpsError> {
+        Ok(self.outcome(plan).await?.with(()))
+    }
+
+    async fn outcome(
+        &self,
+        plan: impl FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError> + Send + 'static,
+    ) -> Result<Outcome, OpsError> {
+        self.writer.write(Box::new(plan)).await
+    }
+}
+
+impl Outcome {
+    fn with<T>(self, value: T) -> Written<T> {
+        Written {
+            value,
+            sequence: self.sequence,
+        }
+    }
+}
+
+fn random_secret() -> Result<Secret<[u8; 32]>, StoreError> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(|error| StoreError::NoRandomness {
+        reason: error.to_string(),
+    })?;
+    Ok(Secret::new(bytes))
+}

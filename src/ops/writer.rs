@@ -1,0 +1,186 @@
+//! One thread that writes.
+//!
+//! It takes all jobs that wait, plans each against the catalog and what the jobs before it decided,
+//! commits everything with one [`Store::commit`], applies it to the catalog and answers. So one sync
+//! serves all who wait, decisions never race, and nothing is visible before it is durable.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::OpsError;
+use crate::catalog::{Catalog, PlanError, View};
+use crate::store::{Change, Sequence, Store, StoreError};
+
+/// Jobs that may wait; who comes later waits for a place.
+const QUEUE_JOBS_MAX: usize = 1024;
+/// Jobs in one commit.
+const BATCH_JOBS_MAX: usize = 1024;
+
+/// Decides the changes of one command.
+type Plan = Box<dyn FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError> + Send>;
+
+/// What came of a job.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Outcome {
+    /// What it dropped.
+    pub(super) counts: Counts,
+    /// The commit that made it last, or the last one before it if there was nothing to change.
+    pub(super) sequence: Sequence,
+}
+
+/// What a job dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Counts {
+    pub(super) users_dropped: usize,
+    pub(super) roles_dropped: usize,
+}
+
+impl Counts {
+    fn of(changes: &[Change]) -> Self {
+        let count = |is: fn(&Change) -> bool| changes.iter().filter(|change| is(change)).count();
+        Self {
+            users_dropped: count(|change| matches!(change, Change::DropUser(_))),
+            roles_dropped: count(|change| matches!(change, Change::DropRole(_))),
+        }
+    }
+}
+
+struct Job {
+    plan: Plan,
+    answer: oneshot::Sender<Result<Outcome, OpsError>>,
+}
+
+/// The handle on the writer thread.
+#[derive(Debug)]
+pub(super) struct Writer {
+    /// `None` once closed.
+    queue: Mutex<Option<mpsc::Sender<Job>>>,
+    /// Ends when the thread has done its last job.
+    done: watch::Receiver<()>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Writer {
+    /// Starts the thread; `sequence` is that of the last commit.
+    pub(super) fn start(
+        catalog: Arc<Catalog>,
+        store: Arc<dyn Store>,
+        sequence: Sequence,
+    ) -> std::io::Result<Self> {
+        let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
+        let (running, done) = watch::channel(());
+        let thread = thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || {
+                write_until_closed(&catalog, store.as_ref(), sequence, jobs);
+                drop(running);
+            })?;
+        Ok(Self {
+            queue: Mutex::new(Some(queue)),
+            done,
+            thread: Some(thread),
+        })
+    }
+
+    /// Queues a job and waits for its answer.
+    ///
+    /// A caller that stops waiting takes the job back only if it was not queued yet; else it is done
+    /// whole and the answer goes nowhere.
+    pub(super) async fn write(&self, plan: Plan) -> Result<Outcome, OpsError> {
+        let queue = self.queue().clone().ok_or(OpsError::Closed)?;
+        let (answer, answered) = oneshot::channel();
+        let job = Job { plan, answer };
+        queue.send(job).await.map_err(|_| OpsError::Closed)?;
+        drop(queue);
+        answered.await.unwrap_or(Err(OpsError::Closed))
+    }
+
+    /// Refuses new jobs and waits until those in the queue are done.
+    pub(super) async fn close(&self) {
+        self.refuse();
+        // Nothing is ever sent: the error says that the thread has ended.
+        let _ = self.done.clone().changed().await;
+    }
+
+    fn refuse(&self) {
+        drop(self.queue().take());
+    }
+
+    fn queue(&self) -> MutexGuard<'_, Option<mpsc::Sender<Job>>> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Writer {
+    /// Does what is queued, so that nothing writes after the drop. Blocks until then.
+    fn drop(&mut self) {
+        self.refuse();
+        if let Some(thread) = self.thread.take() {
+            // A panic there was reported by the panic hook and every caller has seen `Closed`.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn write_until_closed(
+    catalog: &Catalog,
+    store: &dyn Store,
+    mut sequence: Sequence,
+    mut jobs: mpsc::Receiver<Job>,
+) {
+    let mut batch = Vec::new();
+    while jobs.blocking_recv_many(&mut batch, BATCH_JOBS_MAX) > 0 {
+        match write_batch(catalog, store, sequence, batch.drain(..)) {
+            Ok(last) => sequence = last,
+            Err(error) => {
+                tracing::error!(store = store.name(), %error, "cannot commit");
+            }
+        }
+    }
+}
+
+/// Nobody is answered before the commit, also not who is refused: a refusal may rest on what an
+/// earlier job of the batch decided, and that has not happened until it is committed.
+fn write_batch(
+    catalog: &Catalog,
+    store: &dyn Store,
+    sequence: Sequence,
+    jobs: impl Iterator<Item = Job>,
+) -> Result<Sequence, StoreError> {
+    let mut view = View::new(catalog);
+    let mut changes = Vec::new();
+    let mut answers = Vec::new();
+    for job in jobs {
+        let decided = (job.plan)(&view).map(|planned| {
+            view.lay_over(&planned);
+            let counts = Counts::of(&planned);
+            changes.extend(planned);
+            counts
+        });
+        answers.push((job.answer, decided));
+    }
+    let committed = if changes.is_empty() {
+        Ok(sequence)
+    } else {
+        store.commit(&changes)
+    };
+    // Without changes the generation stays, and with it all that was derived from the catalog.
+    if committed.is_ok() && !changes.is_empty() {
+        catalog.apply(changes);
+    }
+    for (answer, decided) in answers {
+        let outcome = match (&committed, decided) {
+            (Ok(sequence), Ok(counts)) => Ok(Outcome {
+                counts,
+                sequence: *sequence,
+            }),
+            (Ok(_), Err(refusal)) => Err(OpsError::Plan(refusal)),
+            (Err(error), _) => Err(OpsError::Storage(error.clone())),
+        };
+        // The caller may have stopped waiting.
+        let _ = answer.send(outcome);
+    }
+    committed
+}

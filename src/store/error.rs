@@ -1,0 +1,96 @@
+//! Why a store could not do its work.
+
+use std::path::PathBuf;
+
+use super::record::RecordTooLarge;
+
+/// A failure of a store. Each text is one sentence that names the place; none of them is for clients.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The data folder cannot be made, read or written.
+    #[error("cannot use the data folder {path}: {reason}")]
+    FolderUnusable {
+        /// The data folder.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// Another process has the data folder.
+    #[error("the data folder {path} is in use by another process")]
+    FolderLocked {
+        /// The data folder.
+        path: PathBuf,
+    },
+    /// The file is something else.
+    #[error("{path} is not a catalog file of this program")]
+    NotACatalog {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A newer program wrote the file.
+    #[error(
+        "{path} has format version {found}, this program knows versions up to {known}: \
+         start the newer program that wrote it"
+    )]
+    NewerFormat {
+        /// The file.
+        path: PathBuf,
+        /// The version in the file.
+        found: u64,
+        /// The newest version this program reads.
+        known: u64,
+    },
+    /// The file as a whole cannot be trusted.
+    #[error("{path} is damaged: {reason}")]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What does not hold.
+        reason: String,
+    },
+    /// One record cannot be trusted.
+    #[error("{path} is damaged: in table {table} the record of \"{key}\" is unusable: {reason}")]
+    DamagedRecord {
+        /// The file.
+        path: PathBuf,
+        /// The table, as `docs/journal.md` names it.
+        table: &'static str,
+        /// `name@db`, or the escaped key where it has no such form.
+        key: String,
+        /// What does not hold.
+        reason: String,
+    },
+    /// A record would be larger than a user or role may be; nothing was written.
+    #[error(transparent)]
+    RecordTooLarge(#[from] RecordTooLarge),
+    /// The disk is full.
+    #[error("no space left for {path}")]
+    DiskFull {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Reading or writing failed.
+    #[error("cannot read or write {path}: {reason}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        reason: String,
+    },
+    /// An earlier commit failed and left open what is on disk.
+    #[error("an earlier write failed, nothing more is written until a restart")]
+    Poisoned,
+    /// The system gave no random bytes for the deployment secret.
+    #[error("the system gave no random bytes: {reason}")]
+    NoRandomness {
+        /// The system's words.
+        reason: String,
+    },
+    /// The system gave no thread for the writer.
+    #[error("the system gave no thread for the writer: {reason}")]
+    NoThread {
+        /// The system's words.
+        reason: String,
+    },
+}

@@ -1,0 +1,65 @@
+//! The data folder: made if missing, for the owner only, and one process at a time.
+
+use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+
+const LOCK_FILE: &str = "portcullis.lock";
+const FOLDER_MODE: u32 = 0o700;
+const FILE_MODE: u32 = 0o600;
+
+/// A data folder that is ours until dropped.
+#[derive(Debug)]
+pub(super) struct DataFolder {
+    path: PathBuf,
+    // The operating system releases the lock with the file, also after a crash.
+    _lock: File,
+}
+
+impl DataFolder {
+    pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
+        let unusable = |error: &io::Error| StoreError::FolderUnusable {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        DirBuilder::new()
+            .recursive(true)
+            .mode(FOLDER_MODE)
+            .create(path)
+            .map_err(|error| unusable(&error))?;
+        let lock = open_private(&path.join(LOCK_FILE), false).map_err(|error| unusable(&error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self {
+                path: path.to_owned(),
+                _lock: lock,
+            }),
+            Err(TryLockError::WouldBlock) => Err(StoreError::FolderLocked {
+                path: path.to_owned(),
+            }),
+            Err(TryLockError::Error(error)) => Err(unusable(&error)),
+        }
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Makes renames in the folder durable.
+    pub(super) fn sync(&self) -> io::Result<()> {
+        File::open(&self.path)?.sync_all()
+    }
+}
+
+/// Opens a file of the owner for reading and writing, made if missing, emptied if `truncate`.
+pub(super) fn open_private(path: &Path, truncate: bool) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(truncate)
+        .mode(FILE_MODE)
+        .open(path)
+}

@@ -1,0 +1,302 @@
+//! The durable store of one machine: a redb file in the data folder.
+//!
+//! One batch is one transaction with one sync. The catalog serves all reads, so the page cache is
+//! small; it only has to hold the path to the leaves that a batch touches.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use redb::backends::FileBackend;
+use redb::{
+    Builder, Database, Durability, ReadableDatabase, ReadableTable, StorageBackend,
+    TableDefinition, TableError,
+};
+
+use super::folder::{DataFolder, open_private};
+use super::record::{self, Table};
+use super::{Change, Sequence, Store, StoreError};
+
+const CATALOG_FILE: &str = "catalog.redb";
+/// The catalog file until its first transaction is on disk.
+const NEW_CATALOG_FILE: &str = "catalog.redb.new";
+
+const FORMAT_VERSION: u64 = 1;
+const PAGE_CACHE_BYTES: usize = 16 * 1024 * 1024;
+
+const META: TableDefinition<'_, &[u8], u64> = TableDefinition::new("meta");
+const META_FORMAT_VERSION: &[u8] = b"formatVersion";
+const META_SEQUENCE: &[u8] = b"sequence";
+
+/// In the order of replay.
+const TABLES: [Table; 3] = [Table::Settings, Table::Roles, Table::Users];
+
+/// Keeps changes in `catalog.redb`.
+#[derive(Debug)]
+pub struct RedbStore {
+    // Declared before the folder: the file is closed before another process may have it.
+    database: Database,
+    path: PathBuf,
+    /// Held during a commit; true once one failed.
+    poisoned: Mutex<bool>,
+    _folder: Option<DataFolder>,
+}
+
+impl RedbStore {
+    /// Opens the store in the data folder `path`, which is made if missing and locked.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let folder = DataFolder::open(path)?;
+        let file = path.join(CATALOG_FILE);
+        let database = match fs::symlink_metadata(&file) {
+            Ok(_) => open_file(&file)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => create_file(&folder, &file)?,
+            Err(error) => return Err(io_error(&file, &error)),
+        };
+        Ok(Self {
+            database,
+            path: file,
+            poisoned: Mutex::new(false),
+            _folder: Some(folder),
+        })
+    }
+
+    /// Opens the store in whatever `backend` stands for, called `path` in errors.
+    pub fn open_backend(backend: impl StorageBackend, path: &Path) -> Result<Self, StoreError> {
+        let database = builder()
+            .create_with_backend(backend)
+            .map_err(|error| open_error(path, error))?;
+        initialise_if_new(&database, path)?;
+        check_format(&database, path)?;
+        Ok(Self {
+            database,
+            path: path.to_owned(),
+            poisoned: Mutex::new(false),
+            _folder: None,
+        })
+    }
+
+    fn write(&self, writes: &[record::Write]) -> Result<Sequence, redb::Error> {
+        let mut transaction = self.database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        for kind in TABLES {
+            let mut of_kind = writes.iter().filter(|write| write.table == kind).peekable();
+            if of_kind.peek().is_none() {
+                continue;
+            }
+            let mut table = transaction.open_table(definition(kind))?;
+            for write in of_kind {
+                match &write.record {
+                    Some(record) => table.insert(write.key.as_slice(), record.as_slice())?,
+                    None => table.remove(write.key.as_slice())?,
+                };
+            }
+        }
+        let sequence = {
+            let mut meta = transaction.open_table(META)?;
+            let last = meta.get(META_SEQUENCE)?.map_or(0, |guard| guard.value());
+            meta.insert(META_SEQUENCE, last + 1)?;
+            Sequence(last + 1)
+        };
+        transaction.commit()?;
+        Ok(sequence)
+    }
+
+    fn sequence(&self) -> Result<Sequence, StoreError> {
+        read_meta(&self.database, META_SEQUENCE)
+            .map_err(|error| storage_error(&self.path, &error))?
+            .map(Sequence)
+            .ok_or_else(|| StoreError::NotACatalog {
+                path: self.path.clone(),
+            })
+    }
+
+    fn replay_table(&self, kind: Table, sink: &mut dyn FnMut(Change)) -> Result<(), StoreError> {
+        let failed = |error: redb::Error| storage_error(&self.path, &error);
+        let transaction = self.database.begin_read().map_err(|e| failed(e.into()))?;
+        let table = transaction
+            .open_table(definition(kind))
+            .map_err(|error| table_error(&self.path, error))?;
+        for entry in table.iter().map_err(|e| failed(e.into()))? {
+            let (key, value) = entry.map_err(|e| failed(e.into()))?;
+            let change = record::decode(kind, key.value(), value.value()).map_err(|error| {
+                StoreError::DamagedRecord {
+                    path: self.path.clone(),
+                    table: kind.name(),
+                    key: record::display_key(kind, key.value()),
+                    reason: error.to_string(),
+                }
+            })?;
+            sink(change);
+        }
+        Ok(())
+    }
+}
+
+impl Store for RedbStore {
+    fn commit(&self, batch: &[Change]) -> Result<Sequence, StoreError> {
+        if batch.is_empty() {
+            return self.sequence();
+        }
+        // Before anything is touched: what cannot be encoded poisons nothing.
+        let writes = batch
+            .iter()
+            .map(record::encode)
+            .collect::<Result<Vec<_>, _>>()?;
+        // A lock poisoned by a panic in the middle of a commit counts as a failed commit.
+        let Ok(mut poisoned) = self.poisoned.lock() else {
+            return Err(StoreError::Poisoned);
+        };
+        if *poisoned {
+            return Err(StoreError::Poisoned);
+        }
+        self.write(&writes).map_err(|error| {
+            *poisoned = true;
+            storage_error(&self.path, &error)
+        })
+    }
+
+    fn replay(&self, sink: &mut dyn FnMut(Change)) -> Result<Sequence, StoreError> {
+        // Nothing may be committed between one table and the next.
+        let _commit = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
+        for kind in TABLES {
+            self.replay_table(kind, sink)?;
+        }
+        self.sequence()
+    }
+
+    fn is_durable(&self) -> bool {
+        true
+    }
+
+    fn name(&self) -> &'static str {
+        "redb"
+    }
+}
+
+fn definition(table: Table) -> TableDefinition<'static, &'static [u8], &'static [u8]> {
+    TableDefinition::new(table.name())
+}
+
+fn builder() -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(PAGE_CACHE_BYTES);
+    builder.set_check_integrity_on_open(true);
+    builder
+}
+
+fn open_file(path: &Path) -> Result<Database, StoreError> {
+    let database = builder()
+        .open(path)
+        .map_err(|error| open_error(path, error))?;
+    check_format(&database, path)?;
+    Ok(database)
+}
+
+/// Makes the file under another name first: a crash on the way leaves no half-made catalog.
+fn create_file(folder: &DataFolder, path: &Path) -> Result<Database, StoreError> {
+    let new = folder.path().join(NEW_CATALOG_FILE);
+    let failed = |error: io::Error| io_error(path, &error);
+    let file = open_private(&new, true).map_err(failed)?;
+    let backend = FileBackend::new(file).map_err(|error| open_error(path, error))?;
+    let database = builder()
+        .create_with_backend(backend)
+        .map_err(|error| open_error(path, error))?;
+    initialise_if_new(&database, path)?;
+    fs::rename(&new, path).map_err(failed)?;
+    folder.sync().map_err(failed)?;
+    Ok(database)
+}
+
+fn initialise_if_new(database: &Database, path: &Path) -> Result<(), StoreError> {
+    let initialise = || -> Result<(), redb::Error> {
+        let mut transaction = database.begin_write()?;
+        transaction.set_durability(Durability::Immediate)?;
+        if transaction.list_tables()?.next().is_some() {
+            return Ok(transaction.abort()?);
+        }
+        for table in TABLES {
+            transaction.open_table(definition(table))?;
+        }
+        {
+            let mut meta = transaction.open_table(META)?;
+            meta.insert(META_FORMAT_VERSION, FORMAT_VERSION)?;
+            meta.insert(META_SEQUENCE, 0)?;
+        }
+        Ok(transaction.commit()?)
+    };
+    initialise().map_err(|error| storage_error(path, &error))
+}
+
+fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
+    let found =
+        read_meta(database, META_FORMAT_VERSION).map_err(|error| storage_error(path, &error))?;
+    match found {
+        Some(FORMAT_VERSION) => Ok(()),
+        Some(found) if found > FORMAT_VERSION => Err(StoreError::NewerFormat {
+            path: path.to_owned(),
+            found,
+            known: FORMAT_VERSION,
+        }),
+        _ => Err(StoreError::NotACatalog {
+            path: path.to_owned(),
+        }),
+    }
+}
+
+/// `None` if there is no such table or no such entry.
+fn read_meta(database: &Database, key: &[u8]) -> Result<Option<u64>, redb::Error> {
+    let transaction = database.begin_read()?;
+    match transaction.open_table(META) {
+        Ok(table) => Ok(table.get(key)?.map(|guard| guard.value())),
+        Err(TableError::Storage(error)) => Err(error.into()),
+        Err(_) => Ok(None),
+    }
+}
+
+fn table_error(path: &Path, error: TableError) -> StoreError {
+    match error {
+        TableError::Storage(error) => storage_error(path, &error.into()),
+        other => StoreError::Damaged {
+            path: path.to_owned(),
+            reason: other.to_string(),
+        },
+    }
+}
+
+fn open_error(path: &Path, error: redb::DatabaseError) -> StoreError {
+    match redb::Error::from(error) {
+        redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
+            StoreError::NotACatalog {
+                path: path.to_owned(),
+            }
+        }
+        other => storage_error(path, &other),
+    }
+}
+
+fn storage_error(path: &Path, error: &redb::Error) -> StoreError {
+    match error {
+        redb::Error::Io(error) => io_error(path, error),
+        redb::Error::Corrupted(reason) => StoreError::Damaged {
+            path: path.to_owned(),
+            reason: reason.clone(),
+        },
+        other => StoreError::Io {
+            path: path.to_owned(),
+            reason: other.to_string(),
+        },
+    }
+}
+
+fn io_error(path: &Path, error: &io::Error) -> StoreError {
+    match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull {
+            path: path.to_owned(),
+        },
+        _ => StoreError::Io {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        },
+    }
+}
