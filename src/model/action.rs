@@ -298,6 +298,12 @@ impl ActionSet {
     }
 }
 
+impl From<Action> for ActionSet {
+    fn from(action: Action) -> Self {
+        Self::from_iter([action])
+    }
+}
+
 impl FromIterator<Action> for ActionSet {
     fn from_iter<I: IntoIterator<Item = Action>>(actions: I) -> Self {
         let mut set = Self::EMPTY;

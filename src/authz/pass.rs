@@ -1,0 +1,199 @@
+//! Asking for permission, and the proof of having been given it.
+
+use std::fmt;
+use std::sync::LazyLock;
+
+use bson::RawDocument;
+
+use super::effective::EffectivePrivileges;
+use super::index::PrivilegeIndex;
+use super::redact;
+use crate::error::{CommandError, ErrorCode};
+use crate::model::action::{Action, ActionSet};
+use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::privilege::Privilege;
+use crate::model::resource::Resource;
+
+/// Proof that permission was asked for and given. Only [`Authority`] makes one, one for each time it
+/// was asked; an operation takes it by value.
+#[derive(Debug)]
+#[must_use = "an operation was allowed and then not done"]
+pub struct Pass(());
+
+/// Actions that a request needs on one resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Need {
+    /// What is acted on.
+    pub resource: Resource,
+    /// What is done to it.
+    pub actions: ActionSet,
+}
+
+impl Need {
+    /// One action on one resource.
+    pub fn one(action: Action, resource: Resource) -> Self {
+        Self {
+            resource,
+            actions: action.into(),
+        }
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, action) in self.actions.iter().enumerate() {
+            let separator = if place == 0 { "" } else { ", " };
+            write!(formatter, "{separator}{action}")?;
+        }
+        write!(formatter, " on {:?}", self.resource)
+    }
+}
+
+/// In whose name a request is made, and with it what it may do.
+#[derive(Debug, Clone, Copy)]
+pub enum Authority<'a> {
+    /// The server runs without `--auth`: everything is allowed, also to those who did not sign in.
+    Unchecked,
+    /// Nobody is signed in.
+    Nobody,
+    /// Nobody is signed in, but the client is local and there are no users and roles yet: it may
+    /// make the first user.
+    LocalhostException,
+    /// Somebody is signed in.
+    User {
+        /// Who.
+        name: &'a UserName,
+        /// The roles granted to the user itself.
+        direct_roles: &'a [RoleName],
+        /// What these roles and all they include allow.
+        privileges: &'a EffectivePrivileges,
+    },
+}
+
+/// Why something may not be done.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// Nobody is signed in, and somebody has to be.
+    #[error("nobody is signed in")]
+    NotSignedIn,
+    /// The first need that the privileges do not meet; for the log, never for the client.
+    #[error("no privilege for {0}")]
+    Missing(Need),
+}
+
+impl Authority<'_> {
+    /// All of `needs` must be met. For no needs it is enough to be signed in, as in
+    /// [`Self::require_sign_in`].
+    pub fn require(&self, needs: &[Need]) -> Result<Pass, Denied> {
+        let pass = self.require_sign_in()?;
+        match needs
+            .iter()
+            .find(|need| !self.allows_all(&need.resource, &need.actions))
+        {
+            None => Ok(pass),
+            Some(need) => Err(Denied::Missing(need.clone())),
+        }
+    }
+
+    /// For commands that any user may run. The localhost exception counts as signed in.
+    pub fn require_sign_in(&self) -> Result<Pass, Denied> {
+        match self {
+            Self::Nobody => Err(Denied::NotSignedIn),
+            Self::Unchecked | Self::LocalhostException | Self::User { .. } => Ok(Pass(())),
+        }
+    }
+
+    /// For commands that anybody may run, signed in or not.
+    pub fn pass_for_anybody(&self) -> Pass {
+        Pass(())
+    }
+
+    /// Whether one action may be done, for commands that answer less instead of refusing.
+    pub fn allows(&self, resource: &Resource, action: Action) -> bool {
+        self.allows_all(resource, &action.into())
+    }
+
+    /// Whether that user is signed in.
+    pub fn is_user(&self, user: &UserName) -> bool {
+        matches!(self, Self::User { name, .. } if *name == user)
+    }
+
+    /// Whether the user signed in was granted the role itself, not by way of another role.
+    pub fn holds_directly(&self, role: &RoleName) -> bool {
+        matches!(self, Self::User { direct_roles, .. } if direct_roles.contains(role))
+    }
+
+    /// Whether there is anything that may be done on anything in `db`.
+    pub fn allows_any_action_in(&self, db: &DbName) -> bool {
+        match self {
+            Self::Unchecked => true,
+            // The exception lets a user be made; there is nobody yet to whom a database could belong.
+            Self::Nobody | Self::LocalhostException => false,
+            Self::User { privileges, .. } => privileges.allows_any_action_in(db),
+        }
+    }
+
+    fn allows_all(&self, resource: &Resource, actions: &ActionSet) -> bool {
+        match self {
+            Self::Unchecked => true,
+            Self::Nobody => false,
+            Self::LocalhostException => {
+                let mut missing = *actions;
+                FIRST_USER.take_allowed(resource, &mut missing);
+                missing.is_empty()
+            }
+            Self::User { privileges, .. } => privileges.allows(resource, actions),
+        }
+    }
+}
+
+impl Denied {
+    /// Code 13 in MongoDB's words, which tell what was asked but not what is missing.
+    ///
+    /// `command` is the command's canonical name, `db` the database and `body` the document of the
+    /// request; the values of the fields in `sensitive` are not repeated.
+    pub fn to_command_error(
+        &self,
+        command: &str,
+        db: &str,
+        body: &RawDocument,
+        sensitive: &[&str],
+    ) -> CommandError {
+        match self {
+            Self::NotSignedIn => CommandError::requires_authentication(command),
+            Self::Missing(_) => {
+                let body = redact::command_text(body, sensitive);
+                let message = format!("not authorized on {db} to execute command {body}");
+                CommandError::new(ErrorCode::UNAUTHORIZED, message)
+            }
+        }
+    }
+}
+
+/// What the localhost exception allows.
+static FIRST_USER: LazyLock<PrivilegeIndex> = LazyLock::new(|| {
+    let rows: [(Resource, &[Action]); 3] = [
+        (
+            Resource::Database(DbName::ADMIN),
+            &[Action::CreateUser, Action::GrantRole],
+        ),
+        (Resource::Database(DbName::EXTERNAL), &[Action::CreateUser]),
+        (
+            Resource::Cluster,
+            &[
+                Action::AddShard,
+                Action::ReplSetConfigure,
+                Action::ReplSetGetStatus,
+                Action::IssueDirectShardOperations,
+            ],
+        ),
+    ];
+    let mut index = PrivilegeIndex::default();
+    for (resource, actions) in rows {
+        index.add(&Privilege {
+            resource,
+            actions: actions.iter().copied().collect(),
+        });
+    }
+    index
+});
