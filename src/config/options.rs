@@ -1,0 +1,337 @@
+//! The table of options: the one declaration that the command line, the configuration file and
+//! `docs/options.md` are made from. Names are mongod's; those marked `ours` mongod does not have.
+
+/// What an option accepts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// `true` or `false` in the file; a flag without value on the command line.
+    Switch,
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// A whole number in this range, both ends included.
+    Integer { min: u32, max: u32 },
+    /// File permissions, octal, at most this.
+    Octal { max: u32 },
+    /// Non-empty text.
+    Text,
+    /// Words separated by commas.
+    List,
+    /// Server parameters by name; see [`super::parameters`].
+    Parameters,
+}
+
+/// What a flag does with the word that follows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Takes {
+    /// The following word is the value; the name stands for it in the help.
+    Value(&'static str),
+    /// Like `Value`, and the flag may be repeated.
+    Values(&'static str),
+    /// No value: the flag itself means this one.
+    Nothing(&'static str),
+    /// No value: the number of repetitions is the value.
+    Repetitions,
+}
+
+/// One name of an option on the command line.
+#[derive(Debug)]
+pub(super) struct Flag {
+    pub(super) long: &'static str,
+    pub(super) short: Option<char>,
+    pub(super) takes: Takes,
+}
+
+impl Flag {
+    const fn value(long: &'static str, shown: &'static str) -> Self {
+        Self {
+            long,
+            short: None,
+            takes: Takes::Value(shown),
+        }
+    }
+
+    const fn sets(long: &'static str, value: &'static str) -> Self {
+        Self {
+            long,
+            short: None,
+            takes: Takes::Nothing(value),
+        }
+    }
+}
+
+/// One option.
+#[derive(Debug)]
+pub(super) struct OptionSpec {
+    /// Heading in the help and the documentation.
+    pub(super) group: &'static str,
+    /// Path in the file; `config` itself is the only one that no file can hold.
+    pub(super) yaml: &'static str,
+    /// Names on the command line; none when only the file has it.
+    pub(super) flags: &'static [Flag],
+    pub(super) kind: Kind,
+    /// The value of an option nobody sets, in the form a user would write. Empty: not set.
+    pub(super) default: &'static str,
+    /// One or more sentences, for the help and the documentation.
+    pub(super) help: &'static str,
+    /// Whether mongod has no such option.
+    pub(super) ours: bool,
+}
+
+macro_rules! options {
+    ($($name:ident: $group:literal, $yaml:literal, $flags:expr, $kind:expr, $default:literal,
+       $ours:ident, $help:literal;)*) => {
+        $(pub(super) static $name: OptionSpec = OptionSpec {
+            group: $group,
+            yaml: $yaml,
+            flags: $flags,
+            kind: $kind,
+            default: $default,
+            help: $help,
+            ours: options!(@ours $ours),
+        };)*
+        /// Every option, in the order of the help.
+        pub(super) static OPTIONS: &[&OptionSpec] = &[$(&$name),*];
+    };
+    (@ours mongod) => { false };
+    (@ours ours) => { true };
+}
+
+options! {
+    CONFIG: "General", "config",
+        &[Flag { long: "config", short: Some('f'), takes: Takes::Value("FILE") }],
+        Kind::Text, "", mongod,
+        "The configuration file, YAML with the names below. The command line wins over it.";
+    PORT: "Network", "net.port", &[Flag::value("port", "PORT")],
+        Kind::Integer { min: 0, max: 65_535 }, "27017", mongod,
+        "TCP port to listen on; 0 lets the system choose one.";
+    PORT_FILE: "Network", "net.portFile", &[Flag::value("portFile", "FILE")],
+        Kind::Text, "", ours,
+        "File to write the TCP port into once the server listens, for use with --port 0.";
+    BIND_IP: "Network", "net.bindIp", &[Flag::value("bind_ip", "LIST")],
+        Kind::List, "localhost", mongod,
+        "Addresses to listen on: IP addresses, 'localhost' (127.0.0.1, with --ipv6 also ::1) or '*' \
+         (all). Other host names are not looked up.";
+    BIND_IP_ALL: "Network", "net.bindIpAll", &[Flag::sets("bind_ip_all", "true")],
+        Kind::Switch, "false", mongod,
+        "Listen on all addresses; not together with --bind_ip.";
+    IPV6: "Network", "net.ipv6", &[Flag::sets("ipv6", "true")],
+        Kind::Switch, "false", mongod,
+        "Listen on IPv6 addresses too.";
+    MAX_CONNECTIONS: "Network", "net.maxIncomingConnections", &[Flag::value("maxConns", "COUNT")],
+        Kind::Integer { min: 5, max: 1_000_000 }, "65536", mongod,
+        "Connections open at the same time; further ones are closed at once. mongod's default is \
+         1000000, which no default limit of open files allows.";
+    UNIX_SOCKET: "Network", "net.unixDomainSocket.enabled",
+        &[Flag::sets("nounixsocket", "false")],
+        Kind::Switch, "true", mongod,
+        "Listen on a Unix domain socket, mongodb-<port>.sock; --nounixsocket turns it off.";
+    UNIX_SOCKET_PREFIX: "Network", "net.unixDomainSocket.pathPrefix",
+        &[Flag::value("unixSocketPrefix", "FOLDER")],
+        Kind::Text, "/tmp", mongod,
+        "Folder of the Unix domain socket.";
+    UNIX_SOCKET_PERMISSIONS: "Network", "net.unixDomainSocket.filePermissions",
+        &[Flag::value("filePermissions", "OCTAL")],
+        Kind::Octal { max: 0o777 }, "0700", mongod,
+        "Permissions of the Unix domain socket, octal.";
+    COMPRESSORS: "Network", "net.compression.compressors",
+        &[Flag::value("networkMessageCompressors", "LIST")],
+        Kind::List, "snappy,zstd,zlib", mongod,
+        "Compressors offered to clients, most liked first; 'disabled' for none.";
+    DB_PATH: "Storage", "storage.dbPath", &[Flag::value("dbpath", "FOLDER")],
+        Kind::Text, "portcullis-data", mongod,
+        "Folder of the data, made at the first start. mongod's default is /data/db, which needs \
+         root's rights; this one is in the current folder.";
+    STORAGE_ENGINE: "Storage", "storage.engine", &[Flag::value("storageEngine", "NAME")],
+        Kind::Choice(&["redb", "ephemeralForTest"]), "redb", mongod,
+        "redb keeps users and roles on disk, ephemeralForTest only in memory. mongod's wiredTiger \
+         does not exist here.";
+    AUTHORIZATION: "Security", "security.authorization",
+        &[Flag::sets("auth", "enabled"), Flag::sets("noauth", "disabled")],
+        Kind::Choice(&["enabled", "disabled"]), "enabled", mongod,
+        "Whether roles are enforced. Unlike in mongod the default is enabled: a fresh server is \
+         entered through the localhost exception or the first administrator (see Environment).";
+    LOG_DESTINATION: "Logging", "systemLog.destination", &[],
+        Kind::Choice(&["file"]), "", mongod,
+        "'file' when logs go to systemLog.path, which also works without saying so. There is no \
+         syslog.";
+    LOG_PATH: "Logging", "systemLog.path", &[Flag::value("logpath", "FILE")],
+        Kind::Text, "", mongod,
+        "File to log to instead of standard error.";
+    LOG_APPEND: "Logging", "systemLog.logAppend", &[Flag::sets("logappend", "true")],
+        Kind::Switch, "false", mongod,
+        "Append to the log file at start instead of emptying it.";
+    LOG_FORMAT: "Logging", "systemLog.format", &[Flag::value("logFormat", "FORMAT")],
+        Kind::Choice(&["text", "json"]), "text", ours,
+        "Format of the log lines; json is that of mongod.";
+    VERBOSITY: "Logging", "systemLog.verbosity",
+        &[Flag { long: "verbose", short: Some('v'), takes: Takes::Repetitions }],
+        Kind::Integer { min: 0, max: 5 }, "0", mongod,
+        "0 logs what an operator needs, 1 adds details, 2 to 5 add everything. On the command line \
+         -v to -vvvvv.";
+    QUIET: "Logging", "systemLog.quiet", &[Flag::sets("quiet", "true")],
+        Kind::Switch, "false", mongod,
+        "Do not log the begin and end of connections.";
+    SET_PARAMETER: "Parameters", "setParameter",
+        &[Flag { long: "setParameter", short: None, takes: Takes::Values("NAME=VALUE") }],
+        Kind::Parameters, "", mongod,
+        "Sets a server parameter; may be repeated. In the file a mapping of names to values.";
+}
+
+/// The option at `path` of the configuration file.
+pub(super) fn option_at(path: &str) -> Option<&'static OptionSpec> {
+    file_options().find(|option| option.yaml == path)
+}
+
+/// The options a file can hold: all but the file's own name.
+pub(super) fn file_options() -> impl Iterator<Item = &'static OptionSpec> {
+    let config = CONFIG.yaml;
+    OPTIONS
+        .iter()
+        .copied()
+        .filter(move |option| option.yaml != config)
+}
+
+/// Whether `path` is a mapping that holds options, such as `net`.
+pub(super) fn is_section(path: &str) -> bool {
+    file_options().any(|option| is_below(option.yaml, path))
+}
+
+/// Whether mongod knows this flag and Portcullis does not.
+pub(super) fn is_mongod_only_flag(long: &str) -> bool {
+    let families = ["tls", "ssl", "ldap", "audit", "wiredTiger", "kmip"];
+    MONGOD_ONLY_FLAGS.contains(&long) || families.iter().any(|family| long.starts_with(family))
+}
+
+/// Whether mongod knows this path of the configuration file and Portcullis does not.
+pub(super) fn is_mongod_only_path(path: &str) -> bool {
+    MONGOD_ONLY_PATHS
+        .iter()
+        .any(|known| path == *known || is_below(path, known))
+}
+
+fn is_below(path: &str, section: &str) -> bool {
+    path.strip_prefix(section)
+        .is_some_and(|rest| rest.starts_with('.'))
+}
+
+static MONGOD_ONLY_FLAGS: &[&str] = &[
+    "clusterAuthMode",
+    "clusterIpSourceAllowlist",
+    "configExpand",
+    "configsvr",
+    "directoryperdb",
+    "enableEncryption",
+    "enableMajorityReadConcern",
+    "encryptionCipherMode",
+    "encryptionKeyFile",
+    "fork",
+    "journal",
+    "journalCommitInterval",
+    "keyFile",
+    "listenBacklog",
+    "logRotate",
+    "maxIncomingConnectionsOverride",
+    "nojournal",
+    "noscripting",
+    "notablescan",
+    "oplogMinRetentionHours",
+    "oplogSize",
+    "outputConfig",
+    "pidfilepath",
+    "profile",
+    "profileFilter",
+    "redactClientLogData",
+    "repair",
+    "replSet",
+    "serviceExecutor",
+    "shardsvr",
+    "slowOpSampleRate",
+    "slowms",
+    "syncdelay",
+    "sysinfo",
+    "syslog",
+    "syslogFacility",
+    "timeStampFormat",
+    "timeZoneInfo",
+    "traceExceptions",
+    "transitionToAuth",
+    "upgrade",
+];
+
+static MONGOD_ONLY_PATHS: &[&str] = &[
+    "auditLog",
+    "cloud",
+    "net.listenBacklog",
+    "net.maxIncomingConnectionsOverride",
+    "net.serviceExecutor",
+    "net.ssl",
+    "net.tls",
+    "operationProfiling",
+    "processManagement",
+    "replication",
+    "security.clusterAuthMode",
+    "security.clusterIpSourceAllowlist",
+    "security.enableEncryption",
+    "security.encryptionCipherMode",
+    "security.encryptionKeyFile",
+    "security.javascriptEnabled",
+    "security.keyFile",
+    "security.kmip",
+    "security.ldap",
+    "security.redactClientLogData",
+    "security.sasl",
+    "security.transitionToAuth",
+    "sharding",
+    "storage.directoryPerDB",
+    "storage.inMemory",
+    "storage.journal",
+    "storage.oplogMinRetentionHours",
+    "storage.syncPeriodSecs",
+    "storage.wiredTiger",
+    "systemLog.component",
+    "systemLog.logRotate",
+    "systemLog.syslogFacility",
+    "systemLog.timeStampFormat",
+    "systemLog.traceAllExceptions",
+];
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_are_unique() {
+        let mut paths = HashSet::new();
+        let mut flags = HashSet::new();
+        for option in OPTIONS {
+            assert!(paths.insert(option.yaml), "{}", option.yaml);
+            for flag in option.flags {
+                assert!(flags.insert(flag.long), "{}", flag.long);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_supported_is_not_listed_as_unsupported() {
+        for option in OPTIONS {
+            assert!(!is_mongod_only_path(option.yaml), "{}", option.yaml);
+            for flag in option.flags {
+                assert!(!is_mongod_only_flag(flag.long), "{}", flag.long);
+            }
+        }
+        assert!(is_mongod_only_path("net.tls.mode"));
+        assert!(!is_mongod_only_path("net.tlsx"));
+        assert!(is_mongod_only_flag("tlsMode"));
+    }
+
+    #[test]
+    fn sections_are_the_parents_of_options() {
+        assert!(is_section("net"));
+        assert!(is_section("net.unixDomainSocket"));
+        assert!(!is_section("net.port"));
+        assert!(!is_section("ne"));
+        assert!(!is_section(""));
+    }
+}

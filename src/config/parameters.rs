@@ -1,0 +1,495 @@
+//! Server parameters: what `setParameter` sets and `getParameter` shows.
+//!
+//! One table declares them all. Numbers are atomics read with relaxed loads: a reader may see a
+//! change a moment late, never a torn value, and no lock is taken on the way of a request.
+//! Parameters of mongod's without effect here are left out rather than stored; `docs/options.md`
+//! names them.
+
+use std::num::NonZero;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use bson::{RawArrayBuf, RawBson, RawBsonRef, rawdoc};
+
+use crate::error::{CommandError, ErrorCode};
+
+use super::error::{ConfigError, nearest};
+use super::settings::Setting;
+
+/// A sign-in mechanism that can be turned on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mechanism {
+    /// `SCRAM-SHA-1`.
+    ScramSha1,
+    /// `SCRAM-SHA-256`.
+    ScramSha256,
+}
+
+impl Mechanism {
+    const ALL: [Self; 2] = [Self::ScramSha1, Self::ScramSha256];
+
+    /// The name in `saslStart` and `createUser`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::ScramSha1 => "SCRAM-SHA-1",
+            Self::ScramSha256 => "SCRAM-SHA-256",
+        }
+    }
+}
+
+/// When a parameter may be set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SetAt {
+    /// By option only.
+    Startup,
+    /// By option, and by `setParameter` while the server runs.
+    StartupAndRuntime,
+    /// Never.
+    Never,
+}
+
+/// What a parameter is declared as.
+#[derive(Debug)]
+pub struct ParameterSpec {
+    /// Its name.
+    pub name: &'static str,
+    /// When it may be set.
+    pub set_at: SetAt,
+    /// Its default, in the form of the command line.
+    pub default: &'static str,
+    /// What it does.
+    pub help: &'static str,
+    /// Whether mongod has no such parameter.
+    pub ours: bool,
+    kind: Kind,
+}
+
+#[derive(Debug)]
+enum Kind {
+    /// A whole number in this range, both ends included.
+    Integer {
+        min: u32,
+        max: u32,
+        cell: fn(&Parameters) -> &AtomicU32,
+    },
+    Boolean(fn(&Parameters) -> &AtomicBool),
+    Mechanisms,
+    Constant(fn() -> RawBson),
+}
+
+/// Why a parameter is not set.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ParameterError {
+    /// Nobody knows the name.
+    #[error("attempted to set unrecognized parameter [{0}], use help:true to see options ")]
+    Unknown(String),
+    /// It is only set when the server starts, or never.
+    #[error("not allowed to change [{0}] at runtime")]
+    NotAtRuntime(&'static str),
+    /// The value is not one that the parameter takes.
+    #[error("Invalid value for parameter {name}: {found} is not {expected}")]
+    BadValue {
+        /// The parameter.
+        name: &'static str,
+        /// The value or its type.
+        found: String,
+        /// The bound it breaks, or the type that would do.
+        expected: String,
+    },
+}
+
+impl ParameterError {
+    /// The answer of `setParameter`: codes 72, 20 and 2.
+    pub fn to_command_error(&self) -> CommandError {
+        let code = match self {
+            Self::Unknown(_) => ErrorCode::INVALID_OPTIONS,
+            Self::NotAtRuntime(_) => ErrorCode::ILLEGAL_OPERATION,
+            Self::BadValue { .. } => ErrorCode::BAD_VALUE,
+        };
+        CommandError::new(code, self.to_string())
+    }
+}
+
+/// The values in force.
+#[derive(Debug)]
+pub struct Parameters {
+    authentication_mechanisms: Vec<Mechanism>,
+    scram_sha1_iteration_count: AtomicU32,
+    scram_sha256_iteration_count: AtomicU32,
+    auth_failed_delay_ms: AtomicU32,
+    enable_localhost_auth_bypass: AtomicBool,
+    hashing_threads: AtomicU32,
+    hashing_queue_max: AtomicU32,
+    handshake_timeout_ms: AtomicU32,
+    idle_timeout_ms: AtomicU32,
+    shutdown_timeout_ms: AtomicU32,
+}
+
+impl Default for Parameters {
+    /// The defaults of the table.
+    fn default() -> Self {
+        let mut parameters = Self {
+            authentication_mechanisms: Vec::new(),
+            scram_sha1_iteration_count: AtomicU32::default(),
+            scram_sha256_iteration_count: AtomicU32::default(),
+            auth_failed_delay_ms: AtomicU32::default(),
+            enable_localhost_auth_bypass: AtomicBool::default(),
+            hashing_threads: AtomicU32::default(),
+            hashing_queue_max: AtomicU32::default(),
+            handshake_timeout_ms: AtomicU32::default(),
+            idle_timeout_ms: AtomicU32::default(),
+            shutdown_timeout_ms: AtomicU32::default(),
+        };
+        let settable = |spec: &&ParameterSpec| spec.set_at != SetAt::Never;
+        for spec in PARAMETERS.iter().filter(settable) {
+            let accepted = spec.set_from_text(&mut parameters, spec.default);
+            debug_assert!(accepted.is_ok(), "the default of {} is bad", spec.name);
+        }
+        parameters
+    }
+}
+
+impl Parameters {
+    /// The defaults with what was set over them.
+    pub(super) fn from_settings<'a>(
+        settings: impl Iterator<Item = (&'a str, &'a Setting)>,
+    ) -> Result<Self, ConfigError> {
+        let mut parameters = Self::default();
+        for (name, setting) in settings {
+            let Some(spec) = find(name) else {
+                return Err(ConfigError::UnknownParameter {
+                    name: name.to_owned(),
+                    place: setting.place.clone(),
+                    nearest: nearest(name, PARAMETERS.iter().map(|spec| spec.name)),
+                });
+            };
+            spec.set_from_text(&mut parameters, &setting.text)
+                .map_err(|expected| setting.refuse(expected))?;
+        }
+        Ok(parameters)
+    }
+
+    /// Names of all parameters, in alphabetical order.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        PARAMETERS.iter().map(|spec| spec.name)
+    }
+
+    /// What the parameter is declared as, for `showDetails`.
+    pub fn spec(name: &str) -> Option<&'static ParameterSpec> {
+        find(name)
+    }
+
+    /// The value in force, as `getParameter` shows it; `None` for an unknown name.
+    pub fn get(&self, name: &str) -> Option<RawBson> {
+        let value = match &find(name)?.kind {
+            Kind::Integer { cell, .. } => to_int32(cell(self).load(Ordering::Relaxed)),
+            Kind::Boolean(cell) => RawBson::Boolean(cell(self).load(Ordering::Relaxed)),
+            Kind::Mechanisms => {
+                let names = self.authentication_mechanisms.iter().map(|one| one.name());
+                RawBson::Array(names.collect::<RawArrayBuf>())
+            }
+            Kind::Constant(value) => value(),
+        };
+        Some(value)
+    }
+
+    /// Sets a parameter while the server runs and returns the value it had.
+    pub fn set_at_runtime(
+        &self,
+        name: &str,
+        value: RawBsonRef<'_>,
+    ) -> Result<RawBson, ParameterError> {
+        let spec = find(name).ok_or_else(|| ParameterError::Unknown(name.to_owned()))?;
+        match (spec.set_at, &spec.kind) {
+            (SetAt::StartupAndRuntime, Kind::Integer { min, max, cell }) => {
+                let number = in_range(spec.name, value, *min, *max)?;
+                Ok(to_int32(cell(self).swap(number, Ordering::Relaxed)))
+            }
+            _ => Err(ParameterError::NotAtRuntime(spec.name)),
+        }
+    }
+
+    /// `authenticationMechanisms`, at least one.
+    pub fn authentication_mechanisms(&self) -> &[Mechanism] {
+        &self.authentication_mechanisms
+    }
+
+    /// `scramIterationCount`: PBKDF2 rounds of new SCRAM-SHA-1 credentials, at least 5000.
+    pub fn scram_sha1_iteration_count(&self) -> u32 {
+        self.scram_sha1_iteration_count.load(Ordering::Relaxed)
+    }
+
+    /// `scramSHA256IterationCount`: PBKDF2 rounds of new SCRAM-SHA-256 credentials, at least 5000.
+    pub fn scram_sha256_iteration_count(&self) -> u32 {
+        self.scram_sha256_iteration_count.load(Ordering::Relaxed)
+    }
+
+    /// `authFailedDelayMs`: how long the answer to a failed sign-in is held back.
+    pub fn auth_failed_delay(&self) -> Duration {
+        milliseconds(&self.auth_failed_delay_ms)
+    }
+
+    /// `enableLocalhostAuthBypass`: whether there is a localhost exception.
+    pub fn enable_localhost_auth_bypass(&self) -> bool {
+        self.enable_localhost_auth_bypass.load(Ordering::Relaxed)
+    }
+
+    /// `hashingThreads`, 0 already turned into the number of processors.
+    pub fn hashing_threads(&self) -> usize {
+        match self.hashing_threads.load(Ordering::Relaxed) {
+            0 => available_parallelism().map_or(1, NonZero::get),
+            threads => threads as usize,
+        }
+    }
+
+    /// `hashingQueueMax`: requests that may wait for a hashing thread.
+    pub fn hashing_queue_max(&self) -> usize {
+        self.hashing_queue_max.load(Ordering::Relaxed) as usize
+    }
+
+    /// `handshakeTimeoutMs`: how long a new connection may stay silent.
+    pub fn handshake_timeout(&self) -> Duration {
+        milliseconds(&self.handshake_timeout_ms)
+    }
+
+    /// `idleTimeoutMs`: how long a connection may be idle; `None` for ever.
+    pub fn idle_timeout(&self) -> Option<Duration> {
+        Some(milliseconds(&self.idle_timeout_ms)).filter(|timeout| !timeout.is_zero())
+    }
+
+    /// `shutdownTimeoutMs`: how long a stopping server waits for requests under way.
+    pub fn shutdown_timeout(&self) -> Duration {
+        milliseconds(&self.shutdown_timeout_ms)
+    }
+}
+
+impl ParameterSpec {
+    /// Sets the parameter from the text of an option; the error says what is expected.
+    fn set_from_text(&self, parameters: &mut Parameters, text: &str) -> Result<(), String> {
+        match &self.kind {
+            Kind::Integer { min, max, cell } => match text.parse() {
+                Ok(number) if (*min..=*max).contains(&number) => {
+                    cell(parameters).store(number, Ordering::Relaxed);
+                }
+                _ => return Err(self.accepts()),
+            },
+            Kind::Boolean(cell) => match text {
+                "true" | "1" => cell(parameters).store(true, Ordering::Relaxed),
+                "false" | "0" => cell(parameters).store(false, Ordering::Relaxed),
+                _ => return Err(self.accepts()),
+            },
+            Kind::Mechanisms => {
+                let named = |word: &str| Mechanism::ALL.into_iter().find(|one| one.name() == word);
+                let words = text.split(',').map(|word| named(word.trim()));
+                let mut chosen = words
+                    .collect::<Option<Vec<_>>>()
+                    .ok_or_else(|| self.accepts())?;
+                chosen.sort_by_key(|mechanism| mechanism.name());
+                chosen.dedup();
+                parameters.authentication_mechanisms = chosen;
+            }
+            Kind::Constant(_) => return Err(self.accepts()),
+        }
+        Ok(())
+    }
+
+    /// What the parameter accepts, to follow "expected".
+    pub fn accepts(&self) -> String {
+        match &self.kind {
+            Kind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
+            Kind::Boolean(_) => "true or false".to_owned(),
+            Kind::Mechanisms => {
+                let names = Mechanism::ALL.map(Mechanism::name);
+                format!("a list of {}", names.join(" and "))
+            }
+            Kind::Constant(_) => "nothing, it cannot be set".to_owned(),
+        }
+    }
+}
+
+fn find(name: &str) -> Option<&'static ParameterSpec> {
+    PARAMETERS.iter().find(|spec| spec.name == name)
+}
+
+fn to_int32(number: u32) -> RawBson {
+    RawBson::Int32(i32::try_from(number).unwrap_or(i32::MAX))
+}
+
+fn milliseconds(cell: &AtomicU32) -> Duration {
+    Duration::from_millis(cell.load(Ordering::Relaxed).into())
+}
+
+/// Any BSON number without fraction, in the range.
+fn in_range(
+    name: &'static str,
+    value: RawBsonRef<'_>,
+    min: u32,
+    max: u32,
+) -> Result<u32, ParameterError> {
+    let refuse = |found: String, expected: String| ParameterError::BadValue {
+        name,
+        found,
+        expected,
+    };
+    let number = match value {
+        RawBsonRef::Int32(number) => number.into(),
+        RawBsonRef::Int64(number) => number,
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a cast to i64 saturates, then the range decides"
+        )]
+        RawBsonRef::Double(number) if number.fract() == 0.0 => number as i64,
+        RawBsonRef::Double(number) => {
+            return Err(refuse(number.to_string(), "a whole number".to_owned()));
+        }
+        other => {
+            let found = format!("a value of type {:?}", other.element_type());
+            return Err(refuse(found, "a number".to_owned()));
+        }
+    };
+    if number < min.into() {
+        let expected = format!("greater than or equal to {min}");
+        return Err(refuse(number.to_string(), expected));
+    }
+    match u32::try_from(number) {
+        Ok(number) if number <= max => Ok(number),
+        _ => {
+            let expected = format!("less than or equal to {max}");
+            Err(refuse(number.to_string(), expected))
+        }
+    }
+}
+
+/// Every parameter, in alphabetical order.
+pub(super) static PARAMETERS: &[ParameterSpec] = &[
+    ParameterSpec {
+        name: "authFailedDelayMs",
+        set_at: SetAt::StartupAndRuntime,
+        default: "0",
+        help: "Milliseconds to hold back the answer to a failed sign-in.",
+        ours: false,
+        kind: Kind::Integer {
+            min: 0,
+            max: 5000,
+            cell: |parameters| &parameters.auth_failed_delay_ms,
+        },
+    },
+    ParameterSpec {
+        name: "authSchemaVersion",
+        set_at: SetAt::Never,
+        default: "5",
+        help: "Version of the layout of users and roles; mongodump and mongorestore ask for it.",
+        ours: false,
+        kind: Kind::Constant(|| RawBson::Int32(5)),
+    },
+    ParameterSpec {
+        name: "authenticationMechanisms",
+        set_at: SetAt::Startup,
+        default: "SCRAM-SHA-1,SCRAM-SHA-256",
+        help: "Mechanisms that users may sign in with, separated by commas. mongod's others are not \
+               supported.",
+        ours: false,
+        kind: Kind::Mechanisms,
+    },
+    ParameterSpec {
+        name: "enableLocalhostAuthBypass",
+        set_at: SetAt::Startup,
+        default: "true",
+        help: "Whether clients on this machine may create the first user without signing in.",
+        ours: false,
+        kind: Kind::Boolean(|parameters| &parameters.enable_localhost_auth_bypass),
+    },
+    ParameterSpec {
+        name: "featureCompatibilityVersion",
+        set_at: SetAt::Never,
+        default: "8.0",
+        help: "Always {version: \"8.0\"}, the version whose behaviour is offered.",
+        ours: false,
+        kind: Kind::Constant(|| RawBson::Document(rawdoc! { "version": "8.0" })),
+    },
+    ParameterSpec {
+        name: "handshakeTimeoutMs",
+        set_at: SetAt::Startup,
+        default: "10000",
+        help: "Milliseconds a new connection has to send its first complete message.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 1,
+            max: 3_600_000,
+            cell: |parameters| &parameters.handshake_timeout_ms,
+        },
+    },
+    ParameterSpec {
+        name: "hashingQueueMax",
+        set_at: SetAt::Startup,
+        default: "1024",
+        help: "Password hashings that may wait for a thread; further ones are refused.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 1,
+            max: 65_536,
+            cell: |parameters| &parameters.hashing_queue_max,
+        },
+    },
+    ParameterSpec {
+        name: "hashingThreads",
+        set_at: SetAt::Startup,
+        default: "0",
+        help: "Threads that hash passwords; 0 means one for each processor.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 0,
+            max: 256,
+            cell: |parameters| &parameters.hashing_threads,
+        },
+    },
+    ParameterSpec {
+        name: "idleTimeoutMs",
+        set_at: SetAt::Startup,
+        default: "0",
+        help: "Milliseconds after which an idle connection is closed; 0 means never.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 0,
+            max: 604_800_000,
+            cell: |parameters| &parameters.idle_timeout_ms,
+        },
+    },
+    ParameterSpec {
+        name: "scramIterationCount",
+        set_at: SetAt::StartupAndRuntime,
+        default: "10000",
+        help: "Iterations for the SCRAM-SHA-1 credentials of passwords set from now on.",
+        ours: false,
+        kind: Kind::Integer {
+            min: 5000,
+            max: 10_000_000,
+            cell: |parameters| &parameters.scram_sha1_iteration_count,
+        },
+    },
+    ParameterSpec {
+        name: "scramSHA256IterationCount",
+        set_at: SetAt::StartupAndRuntime,
+        default: "15000",
+        help: "Iterations for the SCRAM-SHA-256 credentials of passwords set from now on.",
+        ours: false,
+        kind: Kind::Integer {
+            min: 5000,
+            max: 10_000_000,
+            cell: |parameters| &parameters.scram_sha256_iteration_count,
+        },
+    },
+    ParameterSpec {
+        name: "shutdownTimeoutMs",
+        set_at: SetAt::Startup,
+        default: "5000",
+        help: "Milliseconds a stopping server waits for requests under way.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 0,
+            max: 600_000,
+            cell: |parameters| &parameters.shutdown_timeout_ms,
+        },
+    },
+];

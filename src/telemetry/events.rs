@@ -1,0 +1,295 @@
+//! The events that are logged, one function each.
+//!
+//! Field names are fixed here and nowhere else. Parameters are typed so that no secret has a way in;
+//! text from clients is cut and escaped by the log. Faults of clients are no errors: the highest
+//! level they reach is a warning. Each event has an `id`: mongod's where mongod logs the same event,
+//! else one from 9900001 up.
+
+use std::fmt::Display;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use tracing::{debug, error, info, warn};
+
+use crate::model::names::{RoleName, UserName};
+
+/// Events of connections; `--quiet` drops those below a warning.
+pub(super) const CONNECTION_TARGET: &str = "NETWORK";
+const ACCESS: &str = "ACCESS";
+const CONTROL: &str = "CONTROL";
+const STORAGE: &str = "STORAGE";
+const COMMAND: &str = "COMMAND";
+
+/// The other end of a connection.
+#[derive(Debug, Clone, Copy)]
+pub struct Client {
+    /// Number of the connection; the line's `ctx` is `conn<number>`.
+    pub connection_id: u64,
+    /// Address; `None` for a Unix domain socket.
+    pub address: Option<IpAddr>,
+    /// TCP port; 0 for a Unix domain socket.
+    pub port: u16,
+}
+
+impl Display for Client {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.address {
+            Some(IpAddr::V6(address)) => write!(formatter, "[{address}]:{}", self.port),
+            Some(address) => write!(formatter, "{address}:{}", self.port),
+            None => formatter.write_str("anonymous unix socket"),
+        }
+    }
+}
+
+/// What was done to a user.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserAction {
+    /// `createUser`.
+    Created,
+    /// `updateUser`, `grantRolesToUser`, `revokeRolesFromUser`.
+    Updated,
+    /// `dropUser`, `dropAllUsersFromDatabase`.
+    Dropped,
+}
+
+/// What was done to a role.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoleAction {
+    /// `createRole`.
+    Created,
+    /// `updateRole` and the grants and revokes.
+    Updated,
+    /// `dropRole`, `dropAllRolesFromDatabase`.
+    Dropped,
+}
+
+/// The server accepts connections. Tools wait for this message, which is mongod's.
+pub fn server_started(addresses: &[String], store: &str, authorization: bool) {
+    let addresses = addresses.join(",");
+    info!(target: CONTROL, id = 23016_u64, addresses, store, authorization, "Waiting for connections");
+}
+
+/// Something the operator should know, also shown by `mongosh` when it connects.
+pub fn startup_warning(message: &str) {
+    warn!(target: CONTROL, id = 9_900_001_u64, startup_warning = true, "{message}");
+}
+
+/// Anybody may do anything. A startup warning, with mongod's text.
+pub fn authorization_disabled() {
+    warn!(
+        target: CONTROL,
+        id = 22120_u64,
+        startup_warning = true,
+        "Access control is not enabled for the database. Read and write access to data and \
+         configuration is unrestricted"
+    );
+}
+
+/// The server stops taking requests; `reason` is a signal or a command.
+pub fn server_stopping(reason: &str) {
+    info!(target: CONTROL, id = 9_900_002_u64, reason, "Shutting down");
+}
+
+/// The last thing a server says. `connections_cut` did not finish in time.
+pub fn server_stopped(connections_cut: usize) {
+    info!(target: CONTROL, id = 9_900_003_u64, connections_cut, "Stopped");
+}
+
+/// A connection was taken.
+pub fn connection_accepted(client: Client, connections: usize) {
+    info!(
+        target: CONNECTION_TARGET,
+        id = 22943_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        connections,
+        "Connection accepted"
+    );
+}
+
+/// A connection is gone; `reason` says who ended it.
+pub fn connection_ended(client: Client, reason: &str, connections: usize) {
+    info!(
+        target: CONNECTION_TARGET,
+        id = 22944_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        reason,
+        connections,
+        "Connection ended"
+    );
+}
+
+/// A connection was closed without being served, such as over the limit.
+pub fn connection_rejected(client: Client, reason: &str) {
+    warn!(
+        target: CONNECTION_TARGET,
+        id = 9_900_004_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        reason,
+        "Connection rejected"
+    );
+}
+
+/// Accepting failed on the server's side, such as for lack of file descriptors.
+pub fn accept_failed(reason: &dyn Display) {
+    error!(target: CONNECTION_TARGET, id = 9_900_005_u64, %reason, "Accepting a connection failed");
+}
+
+/// A client broke the wire protocol; its connection is closed.
+pub fn protocol_violated(client: Client, reason: &dyn Display) {
+    warn!(
+        target: CONNECTION_TARGET,
+        id = 9_900_006_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        %reason,
+        "Protocol violated"
+    );
+}
+
+/// A user signed in.
+pub fn sign_in_succeeded(user: &UserName, mechanism: &str, client: Client) {
+    info!(
+        target: ACCESS,
+        id = 5_286_306_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        user = %user,
+        mechanism,
+        "Successfully authenticated"
+    );
+}
+
+/// A sign-in failed. `user` is what the client sent, as far as it got; `reason` is for the operator
+/// only, the client is told nothing.
+pub fn sign_in_failed(user: &str, mechanism: &str, client: Client, reason: &dyn Display) {
+    warn!(
+        target: ACCESS,
+        id = 5_286_307_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        user,
+        mechanism,
+        %reason,
+        "Failed to authenticate"
+    );
+}
+
+/// A user signed out.
+pub fn signed_out(user: &UserName, client: Client) {
+    info!(
+        target: ACCESS,
+        id = 9_900_007_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        user = %user,
+        "Signed out"
+    );
+}
+
+/// A request was refused for lack of privileges; `user` is `None` when nobody is signed in.
+pub fn access_denied(command: &str, db: &str, user: Option<&UserName>, client: Client) {
+    let user = name_or_nobody(user);
+    warn!(
+        target: ACCESS,
+        id = 9_900_008_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        user,
+        command,
+        db,
+        "Access denied"
+    );
+}
+
+/// A user was created, updated or dropped; `by` is `None` under the localhost exception.
+pub fn user_changed(action: UserAction, user: &UserName, by: Option<&UserName>, client: Client) {
+    let by = name_or_nobody(by);
+    let message = match action {
+        UserAction::Created => "User created",
+        UserAction::Updated => "User updated",
+        UserAction::Dropped => "User dropped",
+    };
+    info!(
+        target: ACCESS,
+        id = 9_900_009_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        user = %user,
+        by,
+        "{message}"
+    );
+}
+
+/// A role was created, updated or dropped; `by` is `None` under the localhost exception.
+pub fn role_changed(action: RoleAction, role: &RoleName, by: Option<&UserName>, client: Client) {
+    let by = name_or_nobody(by);
+    let message = match action {
+        RoleAction::Created => "Role created",
+        RoleAction::Updated => "Role updated",
+        RoleAction::Dropped => "Role dropped",
+    };
+    info!(
+        target: ACCESS,
+        id = 9_900_010_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        role = %role,
+        by,
+        "{message}"
+    );
+}
+
+/// The first administrator was created from the environment.
+pub fn first_admin_created(user: &UserName) {
+    info!(target: ACCESS, id = 9_900_011_u64, user = %user, "First administrator created");
+}
+
+/// The store was opened and replayed.
+pub fn store_opened(store: &str, users: usize, roles: usize, took: Duration) {
+    let duration_ms = milliseconds(took);
+    info!(target: STORAGE, id = 9_900_012_u64, store, users, roles, duration_ms, "Store opened");
+}
+
+/// The store failed; writes are refused until the server is restarted.
+pub fn store_failed(reason: &dyn Display) {
+    error!(target: STORAGE, id = 9_900_013_u64, %reason, "Store failed");
+}
+
+/// A command was answered; at verbosity 1.
+pub fn command_finished(command: &str, code: i32, took: Duration, client: Client) {
+    let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+    debug!(
+        target: COMMAND,
+        id = 9_900_014_u64,
+        connection_id = client.connection_id,
+        command,
+        code,
+        duration_us,
+        "Command finished"
+    );
+}
+
+/// The server's own fault while it served a request; `error_id` is what the client was told.
+pub fn internal_error(error_id: &str, command: &str, reason: &dyn Display, client: Client) {
+    error!(
+        target: COMMAND,
+        id = 9_900_015_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        error_id,
+        command,
+        %reason,
+        "Internal error"
+    );
+}
+
+fn name_or_nobody(user: Option<&UserName>) -> String {
+    user.map_or_else(|| "(nobody)".to_owned(), UserName::to_string)
+}
+
+fn milliseconds(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
