@@ -11,7 +11,7 @@ use super::session::{Session, SignedIn};
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::names::{DbName, UserName};
-use crate::model::user::{Credentials, User};
+use crate::model::user::User;
 use crate::secret::Secret;
 
 /// What the deployment says about signing in, as of now.
@@ -23,6 +23,17 @@ pub struct Policy {
     pub sha_1_iterations: u32,
     /// The same for SCRAM-SHA-256.
     pub sha_256_iterations: u32,
+    /// What the made-up salts of unknown users come from.
+    pub secret: Secret<[u8; 32]>,
+}
+
+impl Policy {
+    fn iteration_count(&self, mechanism: Mechanism) -> u32 {
+        match mechanism {
+            Mechanism::ScramSha1 => self.sha_1_iterations,
+            Mechanism::ScramSha256 => self.sha_256_iterations,
+        }
+    }
 }
 
 /// A `saslStart`.
@@ -127,13 +138,16 @@ impl Session {
             return Err(SignInError::failed("the mechanism is not enabled", Some(attempt)));
         }
         let user = catalog.user(&attempt.user);
-        let stored = user.as_ref().and_then(|user| stored_keys(user, mechanism));
-        let user = user.filter(|_| stored.is_some());
-        // Made up for a known user too, so that both take the same time.
-        let made_up = made_up_keys(&attempt, policy, catalog.deployment_secret());
+        let keys = Keys::for_sign_in(
+            mechanism,
+            user.as_ref().map(|user| &user.credentials),
+            &policy.secret,
+            &attempt.user,
+            policy.iteration_count(mechanism),
+        );
         let nonce = ServerNonce::random()
             .map_err(|error| SignInError::failed(error, Some(attempt.clone())))?;
-        let (payload, exchange) = first.respond(stored.unwrap_or(made_up), &nonce);
+        let (payload, exchange) = first.respond(keys, &nonce);
         self.conversation = Some(Conversation {
             attempt,
             step: Step::Proof { exchange, user },
@@ -232,22 +246,4 @@ fn user_is_gone(user: &UserName) -> CommandError {
         ErrorCode::USER_NOT_FOUND,
         format!("Could not find user \"{}\" for db \"{}\"", user.user(), user.db()),
     )
-}
-
-fn stored_keys(user: &User, mechanism: Mechanism) -> Option<Keys> {
-    match (&user.credentials, mechanism) {
-        (Credentials::Scram { sha_1, .. }, Mechanism::ScramSha1) => sha_1.as_deref().map(Keys::from),
-        (Credentials::Scram { sha_256, .. }, Mechanism::ScramSha256) => {
-            sha_256.as_deref().map(Keys::from)
-        }
-        (Credentials::External, _) => None,
-    }
-}
-
-fn made_up_keys(attempt: &Attempt, policy: &Policy, secret: &Secret<[u8; 32]>) -> Keys {
-    let iterations = match attempt.mechanism {
-        Mechanism::ScramSha1 => policy.sha_1_iterations,
-        Mechanism::ScramSha256 => policy.sha_256_iterations,
-    };
-    Keys::doomed(attempt.mechanism, secret, &attempt.user, iterations)
 }

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::sasl::Conversation;
-use crate::authz::{EffectivePrivileges, resolve_roles};
+use crate::authz::{EffectivePrivileges, Resolved};
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
-use crate::model::names::{DbName, RoleName, UserName};
-use crate::model::restriction::{Endpoints, Restrictions};
+use crate::model::names::{DbName, UserName};
+use crate::model::restriction::Endpoints;
 use crate::model::user::User;
 
 /// The sign-in state of one connection.
@@ -25,7 +25,7 @@ pub struct SignedIn {
     /// The user as last seen.
     pub user: Arc<User>,
     /// All roles it holds, directly or through others.
-    pub roles: Vec<RoleName>,
+    pub roles: Resolved,
     /// What they add up to.
     pub privileges: EffectivePrivileges,
     generation: u64,
@@ -127,11 +127,12 @@ impl SignedIn {
         generation: u64,
         endpoints: Endpoints,
     ) -> Result<Self, RestrictionsUnmet> {
-        let resolved = resolve_roles(&user.roles, catalog);
-        let mut restrictions = std::iter::once(&user.restrictions).chain(&resolved.restrictions);
-        if !restrictions.all(|restrictions: &Restrictions| restrictions.are_met(endpoints)) {
+        let roles = Resolved::of(&user.roles, catalog);
+        let mut restrictions = std::iter::once(&user.restrictions).chain(roles.restrictions());
+        if !restrictions.all(|restrictions| restrictions.are_met(endpoints)) {
             return Err(RestrictionsUnmet);
         }
-        Ok(Self { user, roles: resolved.roles, privileges: resolved.privileges, generation })
+        let privileges = EffectivePrivileges::of(&roles);
+        Ok(Self { user, roles, privileges, generation })
     }
 }

@@ -37,6 +37,16 @@ impl Need {
             actions: action.into(),
         }
     }
+
+    /// One action on a database.
+    pub fn on_database(db: &DbName, action: Action) -> Self {
+        Self::one(action, Resource::Database(db.clone()))
+    }
+
+    /// One action on the cluster.
+    pub fn on_cluster(action: Action) -> Self {
+        Self::one(action, Resource::Cluster)
+    }
 }
 
 impl fmt::Display for Need {

@@ -25,6 +25,13 @@ pub enum OpsError {
     Closed,
 }
 
+impl OpsError {
+    /// Whether it is for want of the user; each command has its own words for that.
+    pub fn is_user_not_found(&self) -> bool {
+        matches!(self, Self::Plan(PlanError::UserNotFound(_)))
+    }
+}
+
 /// A write that happened: visible, and durable if the store is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written<T> {
@@ -69,9 +76,26 @@ impl Directory {
         &self.catalog
     }
 
+    /// The name of the storage engine.
+    pub fn store_name(&self) -> &'static str {
+        self.store.name()
+    }
+
     /// Whether what is written outlives the process (`j: true` is possible).
     pub fn is_durable(&self) -> bool {
         self.store.is_durable()
+    }
+
+    /// Whether [`Self::create_user`] would be refused now, without doing it.
+    pub fn check_create_user(&self, user: &User) -> Result<(), OpsError> {
+        plan::create_user(&View::new(&self.catalog), user.clone())?;
+        Ok(())
+    }
+
+    /// Whether [`Self::update_user`] would be refused now, without doing it.
+    pub fn check_update_user(&self, name: &UserName, update: UserUpdate) -> Result<(), OpsError> {
+        plan::update_user(&View::new(&self.catalog), name, update)?;
+        Ok(())
     }
 
     /// `createUser`: refused if the user exists or a role does not.

@@ -16,7 +16,7 @@ use crate::model::action::Action;
 use crate::model::names::{DbName, InvalidName, UserName};
 use crate::model::user::{Credentials, User};
 use crate::secret::Secret;
-use crate::telemetry::events::UserChange;
+use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `createUser`.
@@ -74,23 +74,22 @@ impl Command for CreateUser {
         let roles = RoleArgument::resolve_all(&self.roles, &db)?;
         let entries = self.restrictions.unwrap_or_default();
         let restrictions = RestrictionArgument::resolve_all(&entries)?;
-        // Asked again when the change is planned; asking first spares the hashing of a password
-        // nobody will have.
-        services.directory.check_create_user(&name, &roles).map_err(|e| services.ops_error(e))?;
-        let credentials = match new_password {
-            Some(new_password) => new_password.derive(services).await?,
-            None => Credentials::External,
-        };
-        let user = User {
+        let mut user = User {
             name: name.clone(),
             user_id: uuid::Uuid::new_v4(),
-            credentials,
+            // Stands for the keys until they are derived.
+            credentials: Credentials::External,
             restrictions,
             custom_data: self.custom_data.map(Box::new),
             roles: roles.into(),
         };
+        // Asked again when the change is planned; asking first spares useless hashing.
+        services.directory.check_create_user(&user).map_err(|e| services.ops_error(e))?;
+        if let Some(new_password) = new_password {
+            user.credentials = new_password.derive(services).await?;
+        }
         services.directory.create_user(user).await.map_err(|e| services.ops_error(e))?;
-        context.log_user_change(UserChange::Created, &name);
+        context.log_user_change(UserAction::Created, &name);
         Ok(Reply::new())
     }
 }

@@ -8,7 +8,7 @@ use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::{DbName, UserName};
-use crate::telemetry::events::UserChange;
+use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `dropUser`.
@@ -43,7 +43,7 @@ impl Command for DropUser {
             true => not_found(),
             false => context.services.ops_error(error),
         })?;
-        context.log_user_change(UserChange::Dropped, &name);
+        context.log_user_change(UserAction::Dropped, &name);
         Ok(Reply::new())
     }
 }

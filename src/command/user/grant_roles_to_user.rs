@@ -10,7 +10,7 @@ use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::telemetry::events::UserChange;
+use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `grantRolesToUser`.
@@ -37,7 +37,7 @@ impl Command for GrantRolesToUser {
         let (name, roles) = user_and_roles(context, Self::SPEC.name, &self.user, &self.roles)?;
         let changed = context.services.directory.grant_roles_to_user(name.clone(), roles).await;
         changed.map_err(|error| refused(context, &name, error))?;
-        context.log_user_change(UserChange::RolesGranted, &name);
+        context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())
     }
 }

@@ -10,7 +10,7 @@ use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::telemetry::events::UserChange;
+use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `revokeRolesFromUser`.
@@ -37,7 +37,7 @@ impl Command for RevokeRolesFromUser {
         let (name, roles) = user_and_roles(context, Self::SPEC.name, &self.user, &self.roles)?;
         let changed = context.services.directory.revoke_roles_from_user(name.clone(), roles).await;
         changed.map_err(|error| refused(context, &name, error))?;
-        context.log_user_change(UserChange::RolesRevoked, &name);
+        context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())
     }
 }

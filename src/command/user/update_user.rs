@@ -4,21 +4,22 @@ use bson::RawDocumentBuf;
 
 use super::credentials::{NewPassword, PasswordRequest};
 use crate::authz::{Authority, Denied, Need, Pass};
-use crate::auth::scram::Mechanism;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::SafeBool;
 use crate::command::names::RoleArgument;
 use crate::command::reply::Reply;
 use crate::command::restrictions::RestrictionArgument;
-use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::{DbName, UserName};
-use crate::ops::{CredentialsUpdate, UserUpdate};
+use crate::model::resource::Resource;
+use crate::model::user::Credentials;
+use crate::catalog::{CredentialsUpdate, UserUpdate};
+use crate::ops::OpsError;
 use crate::secret::Secret;
-use crate::telemetry::events::UserChange;
+use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `updateUser`; each one given replaces what was there.
@@ -62,7 +63,7 @@ impl Command for UpdateUser {
         }
         let mut needs = Vec::new();
         if let Some(roles) = &self.roles {
-            needs.push(Need::on_any_normal(Action::RevokeRole));
+            needs.push(Need::one(Action::RevokeRole, Resource::AnyNormal));
             needs.extend(RoleArgument::needs(roles, db, Action::GrantRole));
         }
         if self.restrictions.is_some() {
@@ -74,45 +75,62 @@ impl Command for UpdateUser {
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = context.generic.db.clone();
-        let name = UserName::new(&self.user, db);
-        let credentials = self.credentials(name.as_ref().ok(), services)?;
-        if !credentials.is_some()
-            && self.custom_data.is_none()
-            && self.roles.is_none()
-            && self.restrictions.is_none()
-        {
-            return Err(CommandError::bad_value(
-                "Must specify at least one field to update in updateUser",
-            ));
+        let bad = |text: &str| Err(CommandError::bad_value(text));
+        if self.mechanisms.as_ref().is_some_and(Vec::is_empty) {
+            return bad("mechanisms field must not be empty");
         }
-        let db = &context.generic.db;
-        let roles = self.roles.as_deref().map(|roles| RoleArgument::resolve_all(roles, db));
-        let roles = roles.transpose()?;
-        let entries = self.restrictions.as_deref().map(RestrictionArgument::resolve_all);
-        let restrictions = entries.transpose()?;
-        let name = name.map_err(|_| not_found(&self.user, db))?;
-        let update = UserUpdate { credentials: None, custom_data: self.custom_data, roles, restrictions };
-        services.directory.check_update_user(&name, &update).map_err(|e| services.ops_error(e))?;
-        let credentials = match credentials {
+        if self.password.is_some() && db.is_external() {
+            return bad("Cannot set the password for users defined on the '$external' database");
+        }
+        let new_password = match self.password {
             None => None,
-            Some(Wanted::Keep(mechanisms)) => Some(CredentialsUpdate::Keep(mechanisms)),
-            Some(Wanted::Replace(password)) => {
-                Some(CredentialsUpdate::Replace(password.derive(services).await?))
+            Some(password) => {
+                let request = PasswordRequest {
+                    user: &self.user,
+                    password,
+                    digest: self.digest_password.0,
+                    mechanisms: self.mechanisms.as_deref(),
+                };
+                Some(NewPassword::check(request, services)?)
             }
         };
-        let update = UserUpdate { credentials, ..update };
-        services
-            .directory
-            .update_user(name.clone(), update)
-            .await
-            .map_err(|e| services.ops_error(e))?;
-        context.log_user_change(UserChange::Updated, &name);
+        let roles = self.roles.as_deref().map(|roles| RoleArgument::resolve_all(roles, &db));
+        let entries = self.restrictions.as_deref().map(RestrictionArgument::resolve_all);
+        let mut update = UserUpdate {
+            credentials: match (&new_password, self.mechanisms) {
+                // Stands for the keys until they are derived.
+                (Some(_), _) => CredentialsUpdate::Replace(Credentials::External),
+                (None, Some(mechanisms)) => CredentialsUpdate::Trim(mechanisms),
+                (None, None) => CredentialsUpdate::Keep,
+            },
+            roles: roles.transpose()?,
+            custom_data: self.custom_data.map(Box::new),
+            restrictions: entries.transpose()?,
+        };
+        let is_trim = matches!(update.credentials, CredentialsUpdate::Trim(_));
+        let refused = |error: OpsError| match error.is_user_not_found() {
+            true => not_found(&self.user, &db, is_trim),
+            false => services.ops_error(error),
+        };
+        let name = UserName::new(&self.user, db.clone())
+            .map_err(|_| not_found(&self.user, &db, is_trim))?;
+        // Asked again when the change is planned; asking first spares useless hashing.
+        services.directory.check_update_user(&name, update.clone()).map_err(refused)?;
+        if let Some(new_password) = new_password {
+            update.credentials = CredentialsUpdate::Replace(new_password.derive(services).await?);
+        }
+        services.directory.update_user(name.clone(), update).await.map_err(refused)?;
+        context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())
     }
 }
 
-/// What becomes of the credentials.
-enum Wanted {
-    Replace(NewPassword),
-    Keep(Vec<Mechanism>),
+/// A trim looks the user up first and says so in other words than the update itself.
+fn not_found(user: &str, db: &DbName, is_trim: bool) -> CommandError {
+    let message = if is_trim {
+        format!("Could not find user \"{user}\" for db \"{db}\"")
+    } else {
+        format!("User {user}@{db} not found")
+    };
+    CommandError::new(ErrorCode::USER_NOT_FOUND, message)
 }
