@@ -115,3 +115,190 @@ impl Resolved {
         &self.roles
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::model::action::Action;
+    use crate::model::names::DbName;
+    use crate::model::resource::Resource;
+    use crate::model::restriction::AddressRestriction;
+
+    fn name(role: &str) -> RoleName {
+        let (role, db) = role.split_once('@').unwrap_or((role, "admin"));
+        RoleName::new(role, DbName::parse(db).unwrap()).unwrap()
+    }
+
+    fn role(own: &str, included: &[&str], privileges: &[Privilege]) -> Role {
+        Role {
+            name: name(own),
+            privileges: privileges.into(),
+            roles: included.iter().copied().map(name).collect(),
+            restrictions: Restrictions::NONE,
+        }
+    }
+
+    fn source(roles: Vec<Role>) -> impl RoleSource {
+        let roles: HashMap<_, _> = roles
+            .into_iter()
+            .map(|role| (role.name.clone(), Arc::new(role)))
+            .collect();
+        move |name: &RoleName| roles.get(name).cloned()
+    }
+
+    fn names(resolved: &Resolved) -> Vec<String> {
+        resolved.names().map(ToString::to_string).collect()
+    }
+
+    fn may(action: Action, resource: Resource) -> Privilege {
+        Privilege {
+            resource,
+            actions: action.into(),
+        }
+    }
+
+    #[test]
+    fn a_diamond_is_walked_breadth_first_and_once() {
+        let source = source(vec![
+            role("top", &["left", "right"], &[]),
+            role("left", &["bottom"], &[]),
+            role("right", &["bottom", "read@x"], &[]),
+            role("bottom", &[], &[]),
+        ]);
+        let resolved = Resolved::of(&[name("top"), name("top"), name("bottom")], &source);
+        assert_eq!(
+            names(&resolved),
+            [
+                "top@admin",
+                "bottom@admin",
+                "left@admin",
+                "right@admin",
+                "read@x"
+            ]
+        );
+    }
+
+    #[test]
+    fn circles_end() {
+        let source = source(vec![
+            role("a", &["b"], &[may(Action::Find, Resource::Cluster)]),
+            role("b", &["c"], &[]),
+            role("c", &["a", "c"], &[may(Action::Insert, Resource::Cluster)]),
+        ]);
+        let resolved = Resolved::of(&[name("b")], &source);
+        assert_eq!(names(&resolved), ["b@admin", "c@admin", "a@admin"]);
+        let both = [Action::Find, Action::Insert].into_iter().collect();
+        assert_eq!(
+            resolved.privileges(),
+            [Privilege {
+                resource: Resource::Cluster,
+                actions: both
+            }]
+        );
+    }
+
+    #[test]
+    fn roles_that_are_gone_are_listed_and_give_nothing() {
+        let source = source(vec![role("a", &["gone", "read@x"], &[])]);
+        let resolved = Resolved::of(&[name("lost"), name("a")], &source);
+        assert_eq!(
+            names(&resolved),
+            ["lost@admin", "a@admin", "gone@admin", "read@x"]
+        );
+        let missing: Vec<_> = resolved.missing().cloned().collect();
+        assert_eq!(missing, [name("lost"), name("gone")]);
+        assert_eq!(
+            resolved.privileges(),
+            *builtin::privileges(&name("read@x")).unwrap()
+        );
+    }
+
+    #[test]
+    fn privileges_are_merged_over_roles_in_their_order() {
+        let db = || Resource::Database(DbName::parse("x").unwrap());
+        let source = source(vec![role(
+            "a",
+            &["read@x"],
+            &[
+                may(Action::Insert, Resource::AnyNormal),
+                may(Action::Insert, db()),
+            ],
+        )]);
+        let privileges = Resolved::of(&[name("a")], &source).privileges();
+        let read = builtin::privileges(&name("read@x")).unwrap();
+        let mut of_db = read[0].actions;
+        of_db.insert(Action::Insert);
+        assert_eq!(
+            privileges,
+            [
+                may(Action::Insert, Resource::AnyNormal),
+                Privilege {
+                    resource: db(),
+                    actions: of_db
+                },
+                read[1].clone(),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_stored_role_cannot_stand_in_for_a_built_in_one() {
+        let source = source(vec![role("read@x", &["root"], &[])]);
+        assert_eq!(names(&Resolved::of(&[name("read@x")], &source)), ["read@x"]);
+    }
+
+    #[test]
+    fn only_roles_with_restrictions_restrict() {
+        let here = AddressRestriction {
+            client_source: Some(["127.0.0.1".parse().unwrap()].into()),
+            server_address: None,
+        };
+        let mut restricted = role("restricted", &[], &[]);
+        restricted.restrictions = Restrictions::new(vec![here]);
+        let expected = restricted.restrictions.clone();
+        let source = source(vec![role("a", &["restricted"], &[]), restricted]);
+        let resolved = Resolved::of(&[name("a"), name("root")], &source);
+        assert_eq!(resolved.restrictions().collect::<Vec<_>>(), [&expected]);
+    }
+
+    proptest! {
+        /// Any graph of ten roles: the walk ends and finds what a search for a fixed point finds.
+        #[test]
+        fn the_closure_is_the_fixed_point(
+            edges in proptest::collection::vec((0..10_usize, 0..10_usize), 0..40),
+            direct in proptest::collection::vec(0..10_usize, 0..4),
+        ) {
+            let label = |number: usize| format!("r{number}");
+            let roles = (0..8).map(|number| {
+                let included: Vec<_> = edges.iter()
+                    .filter(|(from, _)| *from == number)
+                    .map(|(_, to)| label(*to))
+                    .collect();
+                let included: Vec<_> = included.iter().map(String::as_str).collect();
+                role(&label(number), &included, &[])
+            });
+            let direct_names: Vec<_> = direct.iter().map(|number| name(&label(*number))).collect();
+            let resolved = Resolved::of(&direct_names, &source(roles.collect()));
+            let mut expected: std::collections::BTreeSet<usize> = direct.into_iter().collect();
+            loop {
+                let more: Vec<_> = edges.iter()
+                    .filter(|(from, to)| *from < 8 && expected.contains(from) && !expected.contains(to))
+                    .map(|(_, to)| *to)
+                    .collect();
+                if more.is_empty() {
+                    break;
+                }
+                expected.extend(more);
+            }
+            let mut found = names(&resolved);
+            found.sort();
+            let expected: Vec<_> =
+                expected.into_iter().map(|number| format!("{}@admin", label(number))).collect();
+            prop_assert_eq!(found, expected);
+        }
+    }
+}

@@ -158,5 +158,6 @@ fn is_normal_database(db: &DbName) -> bool {
 
 /// Whether privileges on the database cover the collection.
 fn is_normal_collection(db: &DbName, name: &str) -> bool {
-    !name.starts_with("system.") && !(db.is_local() && name.starts_with("replset."))
+    let is_replica_set_state = db.is_local() && name.starts_with("replset.");
+    !name.starts_with("system.") && !is_replica_set_state
 }

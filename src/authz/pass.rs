@@ -207,3 +207,123 @@ static FIRST_USER: LazyLock<PrivilegeIndex> = LazyLock::new(|| {
     }
     index
 });
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+
+    use super::super::closure::Resolved;
+    use super::*;
+
+    fn db(name: &str) -> Resource {
+        Resource::Database(DbName::parse(name).unwrap())
+    }
+
+    fn may(authority: Authority<'_>, action: Action, resource: &Resource) -> bool {
+        authority.allows(resource, action)
+    }
+
+    #[test]
+    fn without_auth_everything_is_allowed_and_nobody_is_anybody() {
+        let role = RoleName::new("root", DbName::ADMIN).unwrap();
+        let user = UserName::new("ann", DbName::ADMIN).unwrap();
+        let unchecked = Authority::Unchecked;
+        assert!(
+            unchecked
+                .require(&[Need::one(Action::Internal, Resource::Cluster)])
+                .is_ok()
+        );
+        assert!(unchecked.allows_any_action_in(&DbName::ADMIN));
+        assert!(!unchecked.is_user(&user) && !unchecked.holds_directly(&role));
+    }
+
+    #[test]
+    fn nobody_may_do_nothing() {
+        assert_eq!(
+            Authority::Nobody.require(&[]).unwrap_err(),
+            Denied::NotSignedIn
+        );
+        assert!(!may(Authority::Nobody, Action::CreateUser, &db("admin")));
+        assert!(!Authority::Nobody.allows_any_action_in(&DbName::ADMIN));
+    }
+
+    #[test]
+    fn the_localhost_exception_allows_the_first_user_and_no_more() {
+        let exception = Authority::LocalhostException;
+        assert!(exception.require_sign_in().is_ok());
+        let granted = [
+            (Action::CreateUser, db("admin")),
+            (Action::GrantRole, db("admin")),
+            (Action::CreateUser, db("$external")),
+            (Action::AddShard, Resource::Cluster),
+            (Action::ReplSetConfigure, Resource::Cluster),
+            (Action::ReplSetGetStatus, Resource::Cluster),
+            (Action::IssueDirectShardOperations, Resource::Cluster),
+        ];
+        let resources = [
+            db("admin"),
+            db("$external"),
+            db("x"),
+            Resource::Cluster,
+            Resource::AnyNormal,
+            Resource::AnyResource,
+        ];
+        for action in Action::ALL {
+            for resource in &resources {
+                let expected = granted.contains(&(*action, resource.clone()));
+                assert_eq!(
+                    exception.allows(resource, *action),
+                    expected,
+                    "{action} {resource:?}"
+                );
+            }
+        }
+        assert!(!exception.allows_any_action_in(&DbName::ADMIN));
+    }
+
+    #[test]
+    fn a_user_needs_all_that_is_needed() {
+        let name = UserName::new("ann", DbName::ADMIN).unwrap();
+        let direct_roles = [RoleName::new("userAdmin", DbName::parse("x").unwrap()).unwrap()];
+        let resolved = Resolved::of(&direct_roles, &|_: &RoleName| None);
+        let privileges = EffectivePrivileges::of(&resolved);
+        let user = Authority::User {
+            name: &name,
+            direct_roles: &direct_roles,
+            privileges: &privileges,
+        };
+        let create = Need::one(Action::CreateUser, db("x"));
+        let grant = Need::one(Action::GrantRole, db("y"));
+        assert!(user.require(&[]).is_ok());
+        assert!(user.require(std::slice::from_ref(&create)).is_ok());
+        assert_eq!(
+            user.require(&[create, grant.clone()]).unwrap_err(),
+            Denied::Missing(grant.clone())
+        );
+        assert_eq!(grant.to_string(), "grantRole on Database(\"y\")");
+        assert!(user.is_user(&name) && user.holds_directly(&direct_roles[0]));
+        assert!(!user.is_user(&UserName::new("ann", DbName::parse("x").unwrap()).unwrap()));
+        assert!(!user.holds_directly(&RoleName::new("userAdmin", DbName::ADMIN).unwrap()));
+        assert!(user.allows_any_action_in(&DbName::parse("x").unwrap()));
+        assert!(!user.allows_any_action_in(&DbName::ADMIN));
+    }
+
+    #[test]
+    fn refusals_are_in_the_servers_words() {
+        let body = rawdoc! { "createUser": "bob", "pwd": "pencil", "roles": [], "$db": "y" };
+        let text = |denied: Denied| {
+            let error = denied.to_command_error("createUser", "y", &body, &["pwd"]);
+            assert_eq!(error.code, ErrorCode::UNAUTHORIZED);
+            error.message
+        };
+        assert_eq!(
+            text(Denied::NotSignedIn),
+            "Command createUser requires authentication"
+        );
+        assert_eq!(
+            text(Denied::Missing(Need::one(Action::CreateUser, db("y")))),
+            "not authorized on y to execute command \
+             { createUser: \"bob\", pwd: \"xxx\", roles: [], $db: \"y\" }"
+        );
+    }
+}

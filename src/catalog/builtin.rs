@@ -151,31 +151,29 @@ fn flatten(
     let mut merged = Vec::new();
     for included in role.get("includes")?.as_array()? {
         let patterns = flattened.get(included.get("role")?.as_str()?)?;
-        match included.get("db")?.as_str()? {
-            ROLE_DB => patterns
-                .iter()
-                .for_each(|it| merge(&mut merged, it.clone())),
-            db => {
-                let db = DbName::parse(db).ok()?;
-                patterns
-                    .iter()
-                    .for_each(|it| merge(&mut merged, it.fixed_on(&db)));
-            }
+        let db = included.get("db")?.as_str()?;
+        if db == ROLE_DB {
+            merge_all(&mut merged, patterns.iter().cloned());
+        } else {
+            let db = DbName::parse(db).ok()?;
+            merge_all(&mut merged, patterns.iter().map(|it| it.fixed_on(&db)));
         }
     }
     for privilege in role.get("privileges")?.as_array()? {
-        merge(&mut merged, parse_privilege(privilege)?);
+        merge_all(&mut merged, std::iter::once(parse_privilege(privilege)?));
     }
     Some(merged)
 }
 
-fn merge(merged: &mut Vec<PrivilegePattern>, pattern: PrivilegePattern) {
-    match merged
-        .iter_mut()
-        .find(|present| present.resource == pattern.resource)
-    {
-        Some(present) => present.actions.insert_all(&pattern.actions),
-        None => merged.push(pattern),
+fn merge_all(merged: &mut Vec<PrivilegePattern>, patterns: impl Iterator<Item = PrivilegePattern>) {
+    for pattern in patterns {
+        match merged
+            .iter_mut()
+            .find(|present| present.resource == pattern.resource)
+        {
+            Some(present) => present.actions.insert_all(&pattern.actions),
+            None => merged.push(pattern),
+        }
     }
 }
 

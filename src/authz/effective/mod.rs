@@ -82,3 +82,6 @@ static SHARED: LazyLock<HashMap<RoleName, Arc<PrivilegeIndex>>> = LazyLock::new(
     };
     builtin::admin_only().into_iter().map(indexed).collect()
 });
+
+#[cfg(test)]
+mod tests;
