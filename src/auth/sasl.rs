@@ -16,18 +16,18 @@ use crate::secret::Secret;
 
 /// What the deployment says about signing in, as of now.
 #[derive(Debug, Clone)]
-pub struct Policy {
+pub struct Policy<'a> {
     /// Mechanisms that may be used.
-    pub mechanisms: Vec<Mechanism>,
+    pub mechanisms: &'a [Mechanism],
     /// Rounds of PBKDF2 an unknown user seems to have, for SCRAM-SHA-1.
     pub sha_1_iterations: u32,
     /// The same for SCRAM-SHA-256.
     pub sha_256_iterations: u32,
     /// What the made-up salts of unknown users come from.
-    pub secret: Secret<[u8; 32]>,
+    pub secret: &'a Secret<[u8; 32]>,
 }
 
-impl Policy {
+impl Policy<'_> {
     fn iteration_count(&self, mechanism: Mechanism) -> u32 {
         match mechanism {
             Mechanism::ScramSha1 => self.sha_1_iterations,
@@ -121,7 +121,7 @@ impl Session {
     pub fn sasl_start(
         &mut self,
         start: &Start<'_>,
-        policy: &Policy,
+        policy: &Policy<'_>,
         catalog: &Catalog,
     ) -> Result<Challenge, SignInError> {
         self.conversation = None;
@@ -141,7 +141,7 @@ impl Session {
         let keys = Keys::for_sign_in(
             mechanism,
             user.as_ref().map(|user| &user.credentials),
-            &policy.secret,
+            policy.secret,
             &attempt.user,
             policy.iteration_count(mechanism),
         );

@@ -11,7 +11,9 @@ use super::handshake::hello::HelloStream;
 use super::services::Services;
 use crate::auth::session::Session;
 use crate::authz::Authority;
-use crate::net::Peer;
+use crate::model::names::UserName;
+use crate::net::{Address, Peer};
+use crate::telemetry::events::{self, Client, UserAction};
 
 /// One command on one connection.
 pub struct Context<'a> {
@@ -50,9 +52,24 @@ impl Context<'_> {
     pub fn authority(&self) -> Authority<'_> {
         self.connection.authority(self.services)
     }
+
+    /// Logs that the caller changed `user`.
+    pub fn log_user_change(&self, action: UserAction, user: &UserName) {
+        let by = self.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
+        events::user_changed(action, user, by, self.connection.client());
+    }
 }
 
 impl ConnectionState {
+    /// The other end, as logs name it.
+    pub fn client(&self) -> Client {
+        let (address, port) = match &self.peer.remote {
+            Address::Ip(address) => (Some(address.ip()), address.port()),
+            Address::Unix(_) => (None, 0),
+        };
+        Client { connection_id: self.peer.connection_id.unsigned_abs().into(), address, port }
+    }
+
     /// On whose behalf commands of this connection run.
     pub fn authority(&self, services: &Services) -> Authority<'_> {
         if !services.is_authorization_enabled {
@@ -72,7 +89,14 @@ impl ConnectionState {
     /// From this machine, and nobody was ever created.
     fn has_localhost_exception(&self, services: &Services) -> bool {
         services.parameters.enable_localhost_auth_bypass()
-            && self.peer.remote.is_localhost()
+            && self.is_local()
             && !services.directory.catalog().has_users_or_roles_ever()
+    }
+
+    fn is_local(&self) -> bool {
+        match &self.peer.remote {
+            Address::Ip(address) => address.ip().is_loopback(),
+            Address::Unix(_) => true,
+        }
     }
 }

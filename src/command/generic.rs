@@ -4,10 +4,10 @@
 
 use bson::RawBsonRef;
 use bson::raw::RawDocument;
-use bson::spec::BinarySubtype;
 
-use super::arguments::{Path, duplicate_field, invalid_bson, type_name, unknown_field, wrong_type};
+use super::arguments::{FromField, Path, duplicate_field, invalid_bson, type_name, wrong_type};
 use super::field_types::{NUMBER_TYPES, whole_number};
+use super::session::session_id::SessionId;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::names::DbName;
 
@@ -99,7 +99,11 @@ impl<'a> Generic<'a> {
                 continue;
             }
             match key.as_str() {
-                "lsid" => check_session_id(value, &path)?,
+                "lsid" => {
+                    if SessionId::from_field(value, &path)?.is_none() {
+                        return Err(wrong_type(&path, value, SessionId::TYPES));
+                    }
+                }
                 "writeConcern" if generic.write_concern.is_some() => {
                     return Err(duplicate_field(&path));
                 }
@@ -164,29 +168,6 @@ fn check_api_version(version: Option<&str>, strict: bool) -> Result<(), CommandE
         )),
         None => Ok(()),
     }
-}
-
-/// `{id: UUID}`, with the fields that only servers and transactions add.
-fn check_session_id(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<(), CommandError> {
-    let mut has_id = false;
-    for element in document(value, path)? {
-        let (key, value) = element.map_err(|error| invalid_bson(&error))?;
-        match (key.as_str(), value) {
-            ("id", RawBsonRef::Binary(id)) => {
-                if id.subtype != BinarySubtype::Uuid || id.bytes.len() != 16 {
-                    return Err(CommandError::new(
-                        ErrorCode::TYPE_MISMATCH,
-                        format!("BSON field '{path}.id' is the wrong binData type, expected type 'UUID'"),
-                    ));
-                }
-                has_id = true;
-            }
-            ("id", other) => return Err(wrong_type(&path.field("id"), other, &["binData"])),
-            ("uid" | "txnNumber" | "txnUUID", _) => {}
-            (other, _) => return Err(unknown_field(&path.field(other))),
-        }
-    }
-    if has_id { Ok(()) } else { Err(super::arguments::missing_field(&path.field("id"))) }
 }
 
 fn document<'a>(value: RawBsonRef<'a>, path: &Path<'_>) -> Result<&'a RawDocument, CommandError> {

@@ -29,7 +29,7 @@ const MESSAGE_BYTES_MAX: i32 = 48_000_000;
 /// `maxWriteBatchSize`.
 const WRITE_BATCH_MAX: i32 = 100_000;
 /// `logicalSessionTimeoutMinutes`.
-const SESSION_TIMEOUT_MINUTES: i32 = 30;
+pub const SESSION_TIMEOUT_MINUTES: i32 = 30;
 /// MongoDB 8.0.
 const WIRE_VERSION_MAX: i32 = 25;
 

@@ -1,0 +1,216 @@
+//! From a message to an answer: which command, on which database, for whom.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bson::RawDocumentBuf;
+use bson::raw::RawDocument;
+
+use super::context::{ConnectionState, Context};
+use super::generic::Generic;
+use super::handshake::hello;
+use super::registry;
+use super::reply::{Reply, error_document};
+use super::services::Services;
+use super::unserved;
+use crate::auth::session::Session;
+use crate::error::{CommandError, ErrorCode};
+use crate::model::restriction::Endpoints;
+use crate::net::{Address, Answer, Handler, Peer, Service};
+use crate::telemetry::events;
+use crate::wire::{OpMsg, OpQuery, Request, WireError};
+
+/// Serves MongoDB's commands to every connection.
+#[derive(Clone)]
+pub struct Commands(pub Arc<Services>);
+
+/// Serves one connection.
+pub struct Connection {
+    services: Arc<Services>,
+    state: ConnectionState,
+}
+
+/// A request, whichever way it came.
+struct Invocation<'a> {
+    db: &'a str,
+    body: &'a RawDocument,
+    exhaust_allowed: bool,
+    by_op_query: bool,
+    has_sequences: bool,
+}
+
+impl Service for Commands {
+    type Handler = Connection;
+
+    fn connect(&self, peer: Peer) -> Connection {
+        let ip = |address: &Address| match address {
+            Address::Ip(address) => Some(address.ip()),
+            Address::Unix(_) => None,
+        };
+        let endpoints = Endpoints { client: ip(&peer.remote), server: ip(&peer.local) };
+        Connection {
+            services: Arc::clone(&self.0),
+            state: ConnectionState {
+                session: Session::new(endpoints),
+                peer,
+                client_metadata: None,
+                is_greeted: false,
+                stream: None,
+            },
+        }
+    }
+}
+
+impl Handler for Connection {
+    async fn handle(&mut self, request: Result<Request, WireError>) -> Answer {
+        let result = match &request {
+            Ok(Request::Msg(message)) => self.op_msg(message).await,
+            Ok(Request::Query(query)) if query.is_command() => self.op_query(query).await,
+            Ok(Request::Query(_)) => return Answer::single(legacy_query_document()),
+            Err(error) => Err(CommandError::new(error.code(), error.to_string())),
+        };
+        answer(result)
+    }
+
+    async fn next(&mut self) -> Answer {
+        match self.state.stream {
+            Some(stream) => answer(hello::next_of_stream(&self.services, &self.state, stream).await),
+            None => answer(Ok(Reply::new())),
+        }
+    }
+}
+
+impl Connection {
+    async fn op_msg(&mut self, message: &OpMsg) -> Result<Reply, CommandError> {
+        let body = message.body();
+        let db = match body.get("$db") {
+            Ok(Some(bson::RawBsonRef::String(db))) => db,
+            Ok(Some(other)) => {
+                let path = super::arguments::Path::root("$db");
+                return Err(super::arguments::wrong_type(&path, other, &["string"]));
+            }
+            _ => {
+                return Err(CommandError::new(
+                    ErrorCode(40_571),
+                    "OP_MSG requests require a $db argument",
+                ));
+            }
+        };
+        self.invoke(Invocation {
+            db,
+            body,
+            exhaust_allowed: message.exhaust_allowed(),
+            by_op_query: false,
+            has_sequences: message.has_sequences(),
+        })
+        .await
+    }
+
+    async fn op_query(&mut self, query: &OpQuery) -> Result<Reply, CommandError> {
+        self.invoke(Invocation {
+            db: query.database(),
+            body: query.command(),
+            exhaust_allowed: false,
+            by_op_query: true,
+            has_sequences: false,
+        })
+        .await
+    }
+
+    async fn invoke(&mut self, request: Invocation<'_>) -> Result<Reply, CommandError> {
+        self.state.stream = None;
+        self.refresh_session();
+        let name = command_name(request.body)?;
+        let found = registry::find(name);
+        if request.by_op_query && !found.is_some_and(|(_, entry)| entry.spec.by_op_query) {
+            return Err(unsupported_op_query(name));
+        }
+        let Some((place, entry)) = found else {
+            return self.not_served(name, &request);
+        };
+        if request.has_sequences {
+            return Err(CommandError::new(
+                ErrorCode(40_472),
+                format!("The {name} command does not support document sequences."),
+            ));
+        }
+        let started = Instant::now();
+        let result = match Generic::parse(entry.spec.name, request.db, request.body) {
+            Err(error) => Err(error),
+            Ok(generic) => {
+                let context = Context {
+                    services: &self.services,
+                    connection: &mut self.state,
+                    generic,
+                    body: request.body,
+                    fields: entry.fields,
+                    invoked_as: name,
+                    exhaust_allowed: request.exhaust_allowed,
+                };
+                (entry.execute)(context).await
+            }
+        };
+        let code = result.as_ref().err().map_or(0, |error| error.code.0);
+        self.services.metrics.ran(place, code != 0);
+        events::command_finished(entry.spec.name, code, started.elapsed(), self.state.client());
+        result
+    }
+
+    /// A command that is known but has no engine behind it, or one that nobody knows.
+    fn not_served(&self, name: &str, request: &Invocation<'_>) -> Result<Reply, CommandError> {
+        let Some(command) = unserved::find(name) else {
+            self.services.metrics.unknown_commands.increment();
+            return Err(CommandError::command_not_found(name));
+        };
+        let generic = Generic::parse(name, request.db, request.body)?;
+        Err(command.refuse(&generic.db, request.body, &self.state.authority(&self.services)))
+    }
+
+    fn refresh_session(&mut self) {
+        if let Some(user) = self.state.session.refresh(self.services.directory.catalog()) {
+            events::signed_out(&user, self.state.client());
+        }
+    }
+}
+
+fn answer(result: Result<Reply, CommandError>) -> Answer {
+    match result {
+        Ok(reply) => {
+            let stream = reply.stream;
+            Answer { document: reply.into_document(), stream, close: false }
+        }
+        Err(error) => Answer::single(error_document(&error)),
+    }
+}
+
+fn command_name(body: &RawDocument) -> Result<&str, CommandError> {
+    match body.iter().next() {
+        Some(Ok((name, _))) => Ok(name.as_str()),
+        Some(Err(error)) => Err(super::arguments::invalid_bson(&error)),
+        None => Err(CommandError::command_not_found("")),
+    }
+}
+
+fn unsupported_op_query(name: &str) -> CommandError {
+    CommandError::new(
+        ErrorCode::UNSUPPORTED_OP_QUERY_COMMAND,
+        format!(
+            "Unsupported OP_QUERY command: {name}. The client driver may require an upgrade. For \
+             more details see https://dochub.mongodb.org/core/legacy-opcode-removal"
+        ),
+    )
+}
+
+/// What a query that is no command is told; `$err` is where such clients look.
+fn legacy_query_document() -> RawDocumentBuf {
+    let error = CommandError::new(
+        ErrorCode::UNSUPPORTED_OP_QUERY_COMMAND,
+        "OP_QUERY is no longer supported. The client driver may require an upgrade. For more \
+         details see https://dochub.mongodb.org/core/legacy-opcode-removal",
+    );
+    let mut document = bson::rawdoc! { "$err": error.message.as_str() };
+    for (name, value) in error_document(&error).iter().flatten() {
+        document.append(name, value);
+    }
+    document
+}

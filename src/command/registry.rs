@@ -1,0 +1,83 @@
+//! All commands, sorted by name. Each line is one command; everything else about it is in its file.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use super::diagnostic::get_cmd_line_opts::GetCmdLineOpts;
+use super::diagnostic::get_default_rw_concern::GetDefaultRwConcern;
+use super::diagnostic::get_log::GetLog;
+use super::diagnostic::get_parameter::GetParameter;
+use super::diagnostic::host_info::HostInfo;
+use super::diagnostic::list_commands::ListCommands;
+use super::diagnostic::list_databases::ListDatabases;
+use super::diagnostic::server_status::ServerStatus;
+use super::diagnostic::set_default_rw_concern::SetDefaultRwConcern;
+use super::diagnostic::set_parameter::SetParameter;
+use super::handshake::build_info::BuildInfo;
+use super::handshake::connection_status::ConnectionStatus;
+use super::handshake::hello::Hello;
+use super::handshake::ping::Ping;
+use super::handshake::whatsmyuri::WhatsMyUri;
+use super::role::roles_info::RolesInfo;
+use super::sasl::logout::Logout;
+use super::sasl::sasl_continue::SaslContinue;
+use super::sasl::sasl_start::SaslStart;
+use super::session::end_sessions::EndSessions;
+use super::session::refresh_sessions::RefreshSessions;
+use super::session::start_session::StartSession;
+use super::spec::{Entry, entry};
+use super::user::create_user::CreateUser;
+use super::user::drop_all_users_from_database::DropAllUsersFromDatabase;
+use super::user::drop_user::DropUser;
+use super::user::grant_roles_to_user::GrantRolesToUser;
+use super::user::revoke_roles_from_user::RevokeRolesFromUser;
+use super::user::update_user::UpdateUser;
+use super::user::users_info::UsersInfo;
+
+/// Every command that is served.
+pub static COMMANDS: &[Entry] = &[
+    entry::<BuildInfo>(),
+    entry::<ConnectionStatus>(),
+    entry::<CreateUser>(),
+    entry::<DropAllUsersFromDatabase>(),
+    entry::<DropUser>(),
+    entry::<EndSessions>(),
+    entry::<GetCmdLineOpts>(),
+    entry::<GetDefaultRwConcern>(),
+    entry::<GetLog>(),
+    entry::<GetParameter>(),
+    entry::<GrantRolesToUser>(),
+    entry::<Hello>(),
+    entry::<HostInfo>(),
+    entry::<ListCommands>(),
+    entry::<ListDatabases>(),
+    entry::<Logout>(),
+    entry::<Ping>(),
+    entry::<RefreshSessions>(),
+    entry::<RevokeRolesFromUser>(),
+    entry::<RolesInfo>(),
+    entry::<SaslContinue>(),
+    entry::<SaslStart>(),
+    entry::<ServerStatus>(),
+    entry::<SetDefaultRwConcern>(),
+    entry::<SetParameter>(),
+    entry::<StartSession>(),
+    entry::<UpdateUser>(),
+    entry::<UsersInfo>(),
+    entry::<WhatsMyUri>(),
+];
+
+/// Places in [`COMMANDS`] by name and alias.
+static PLACES: LazyLock<HashMap<&'static str, usize>> = LazyLock::new(|| {
+    let names = |place: usize| {
+        let spec = COMMANDS[place].spec;
+        std::iter::once(spec.name).chain(spec.aliases.iter().copied()).map(move |name| (name, place))
+    };
+    (0..COMMANDS.len()).flat_map(names).collect()
+});
+
+/// The command called `name` and its place, if it is served.
+pub fn find(name: &str) -> Option<(usize, &'static Entry)> {
+    let place = *PLACES.get(name)?;
+    COMMANDS.get(place).map(|entry| (place, entry))
+}

@@ -1,0 +1,3 @@
+//! Commands about roles.
+
+pub mod roles_info;

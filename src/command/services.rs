@@ -1,0 +1,140 @@
+//! The parts of the server that commands share.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::handshake::topology::TopologyVersion;
+use super::metrics::Metrics;
+use crate::auth::hash_pool::HashPool;
+use crate::auth::sasl::Policy;
+use crate::auth::scram::Mechanism;
+use crate::catalog::{Catalog, PlanError};
+use crate::config::{Config, Parameters};
+use crate::error::{CommandError, ErrorCode};
+use crate::net::{ConnectionCounters, StopSignal};
+use crate::ops::{Directory, OpsError};
+use crate::secret::Secret;
+use crate::store::StoreError;
+use crate::telemetry::LogRing;
+use crate::wire::Compressor;
+
+/// Everything a command can reach that is not its connection.
+pub struct Services {
+    /// Users and roles, and the only way to change them.
+    pub directory: Directory,
+    /// Where passwords are hashed.
+    pub hash_pool: HashPool,
+    /// What can be set while the server runs.
+    pub parameters: Arc<Parameters>,
+    /// How the server was started.
+    pub config: Config,
+    /// What was logged last.
+    pub log_ring: LogRing,
+    /// Connections and bytes.
+    pub connections: Arc<ConnectionCounters>,
+    /// Commands and sign-ins.
+    pub metrics: Metrics,
+    /// Compressors offered to clients, in order of preference.
+    pub compressors: Vec<Compressor>,
+    /// Whether commands are checked at all.
+    pub is_authorization_enabled: bool,
+    /// Which process this is.
+    pub topology: TopologyVersion,
+    /// When it started.
+    pub started: Instant,
+    /// Says when it stops.
+    pub stop: StopSignal,
+    /// What the made-up salts of unknown users come from.
+    pub deployment_secret: Secret<[u8; 32]>,
+}
+
+impl Services {
+    /// Mechanisms users can sign in with, strongest first.
+    pub fn mechanisms(&self) -> &[Mechanism] {
+        self.parameters.authentication_mechanisms()
+    }
+
+    /// What signing in is measured by, as of now.
+    pub fn sign_in_policy(&self) -> Policy<'_> {
+        Policy {
+            mechanisms: self.mechanisms(),
+            sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
+            sha_256_iterations: self.parameters.scram_sha256_iteration_count(),
+            secret: &self.deployment_secret,
+        }
+    }
+
+    /// Waits until the topology changes, which on a standalone it does not, or the time is up. A
+    /// server that stops says so.
+    pub async fn wait_for_topology_change(&self, limit: Duration) -> Result<(), CommandError> {
+        tokio::select! {
+            () = tokio::time::sleep(limit) => Ok(()),
+            () = self.stop.clone().wait() => Err(self.stopping()),
+        }
+    }
+
+    /// Runs a read that looks at every user or role where it holds up no connection.
+    pub async fn scan<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Catalog) -> T + Send + 'static,
+    ) -> Result<T, CommandError> {
+        let catalog = Arc::clone(self.directory.catalog());
+        tokio::task::spawn_blocking(move || read(&catalog))
+            .await
+            .map_err(|error| internal_error("a scan of the catalog", &error))
+    }
+
+    /// What a client is told about a change that did not happen.
+    pub fn ops_error(&self, error: OpsError) -> CommandError {
+        match error {
+            OpsError::Plan(refusal) => plan_error(&refusal),
+            OpsError::Storage(StoreError::TooLarge(_)) => {
+                CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, error.to_string())
+            }
+            OpsError::Storage(ref failure) => internal_error("a commit", failure),
+            OpsError::Closed => self.stopping(),
+        }
+    }
+
+    fn stopping(&self) -> CommandError {
+        let mut error =
+            CommandError::new(ErrorCode::SHUTDOWN_IN_PROGRESS, "The server is shutting down");
+        let topology = self.topology.to_document();
+        error.extra = Some(bson::rawdoc! { "topologyVersion": topology });
+        error
+    }
+}
+
+fn plan_error(refusal: &PlanError) -> CommandError {
+    match refusal {
+        PlanError::UserExists(user) => CommandError::user_exists(user),
+        PlanError::UserNotFound(user) => CommandError::new(
+            ErrorCode::USER_NOT_FOUND,
+            format!("Could not find user \"{}\" for db \"{}\"", user.user(), user.db()),
+        ),
+        PlanError::RolesNotFound(roles) => CommandError::roles_not_found(roles),
+        PlanError::NoCredentials => CommandError::new(
+            ErrorCode::UNSUPPORTED_FORMAT,
+            "Unable to trim credentials from a user document with no credentials",
+        ),
+        PlanError::MechanismsNotSubset => CommandError::bad_value(
+            "mechanisms field must be a subset of previously set mechanisms",
+        ),
+        PlanError::NoMechanismKept => CommandError::bad_value(
+            "mechanisms field must contain at least one previously set known mechanism",
+        ),
+        PlanError::NothingToUpdate => {
+            CommandError::bad_value("Must specify at least one field to update in updateUser")
+        }
+        PlanError::TooLarge(_) => {
+            CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, refusal.to_string())
+        }
+    }
+}
+
+/// Logs what went wrong under a new id and tells the client the id.
+pub fn internal_error(doing: &str, reason: &dyn std::fmt::Display) -> CommandError {
+    let id = uuid::Uuid::new_v4().to_string();
+    crate::telemetry::events::internal_error(&id, doing, reason);
+    CommandError::internal(&id)
+}

@@ -1,0 +1,29 @@
+//! `refreshSessions` (MongoDB manual, "refreshSessions").
+
+use crate::authz::Pass;
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::reply::Reply;
+use crate::command::session::session_id::SessionId;
+use crate::command::spec::{Command, Spec};
+use crate::error::CommandError;
+
+arguments! {
+    /// The fields of `refreshSessions`.
+    #[derive(Debug)]
+    pub struct RefreshSessions {
+        /// The sessions' ids.
+        "refreshSessions" => sessions: Vec<SessionId>,
+    }
+}
+
+impl Command for RefreshSessions {
+    const SPEC: Spec = Spec {
+        api_version_1: true,
+        ..Spec::new("refreshSessions", "Keeps logical sessions alive; unknown ones are passed over.")
+    };
+
+    async fn run(self, _: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        Ok(Reply::new())
+    }
+}

@@ -1,0 +1,143 @@
+//! Commands that mongod knows and that need an engine this server does not have.
+//!
+//! They are authorized all the same, so that what a user may do can be tested: 13 for those who may
+//! not, 115 for those who may.
+
+use bson::RawBsonRef;
+use bson::raw::RawDocument;
+
+use crate::authz::{Authority, Need};
+use crate::error::{CommandError, ErrorCode};
+use crate::model::action::{Action, ActionSet};
+use crate::model::names::DbName;
+use crate::model::resource::Resource;
+
+/// A command without an engine.
+#[derive(Debug, Clone, Copy)]
+pub struct Unserved {
+    name: &'static str,
+    target: Target,
+    actions: &'static [Action],
+}
+
+/// What a command's actions are needed on.
+#[derive(Debug, Clone, Copy)]
+enum Target {
+    /// The collection that is the command's value.
+    Collection,
+    /// The database it runs on.
+    Database,
+    /// The cluster.
+    Cluster,
+    /// Nothing: it is enough to be signed in.
+    SignedIn,
+}
+
+macro_rules! unserved {
+    ($($name:literal $target:ident [$($action:ident),*],)*) => {
+        static UNSERVED: &[Unserved] = &[$(Unserved {
+            name: $name,
+            target: Target::$target,
+            actions: &[$(Action::$action),*],
+        },)*];
+    };
+}
+
+unserved! {
+    "abortTransaction" SignedIn [],
+    "aggregate" Collection [Find],
+    "collMod" Collection [CollMod],
+    "collStats" Collection [CollStats],
+    "collmod" Collection [CollMod],
+    "collstats" Collection [CollStats],
+    "commitTransaction" SignedIn [],
+    "compact" Collection [Compact],
+    "convertToCapped" Collection [ConvertToCapped],
+    "count" Collection [Find],
+    "create" Collection [CreateCollection],
+    "createIndexes" Collection [CreateIndex],
+    "currentOp" Cluster [Inprog],
+    "dbHash" Database [DbHash],
+    "dbStats" Database [DbStats],
+    "dbstats" Database [DbStats],
+    "delete" Collection [Remove],
+    "distinct" Collection [Find],
+    "drop" Collection [DropCollection],
+    "dropDatabase" Database [DropDatabase],
+    "dropIndexes" Collection [DropIndex],
+    "find" Collection [Find],
+    "fsync" Cluster [Fsync],
+    "getMore" SignedIn [],
+    "insert" Collection [Insert],
+    "killCursors" SignedIn [],
+    "killOp" Cluster [Killop],
+    "listCollections" Database [ListCollections],
+    "listIndexes" Collection [ListIndexes],
+    "logRotate" Cluster [LogRotate],
+    "reIndex" Collection [ReIndex],
+    "replSetGetConfig" Cluster [ReplSetGetConfig],
+    "replSetGetStatus" Cluster [ReplSetGetStatus],
+    "shutdown" Cluster [Shutdown],
+    "top" Cluster [Top],
+    "update" Collection [Update],
+    "validate" Collection [Validate],
+}
+
+/// The command called `name`, if it is one of these.
+pub fn find(name: &str) -> Option<&'static Unserved> {
+    UNSERVED.iter().find(|command| command.name == name)
+}
+
+impl Unserved {
+    /// Why it is not run, which depends on whether it might be.
+    pub fn refuse(
+        &self,
+        db: &DbName,
+        body: &RawDocument,
+        authority: &Authority<'_>,
+    ) -> CommandError {
+        if let Err(denied) = authority.require_sign_in() {
+            return denied.to_command_error(self.name, db.as_str(), body, &[]);
+        }
+        let resource = match self.target {
+            Target::SignedIn => None,
+            Target::Database => Some(Resource::Database(db.clone())),
+            Target::Cluster => Some(Resource::Cluster),
+            Target::Collection => match collection(body) {
+                Ok(collection) => Some(Resource::Namespace(db.clone(), collection.into())),
+                Err(error) => return error,
+            },
+        };
+        let needs = resource.map(|resource| Need {
+            resource,
+            actions: ActionSet::from_iter(self.actions.iter().copied()),
+        });
+        match authority.require(needs.as_slice()) {
+            Err(denied) => denied.to_command_error(self.name, db.as_str(), body, &[]),
+            Ok(_) => CommandError::new(
+                ErrorCode::COMMAND_NOT_SUPPORTED,
+                format!("{} is allowed, but no engine stands behind this gate", self.name),
+            ),
+        }
+    }
+}
+
+fn collection(body: &RawDocument) -> Result<&str, CommandError> {
+    match body.iter().next() {
+        Some(Ok((_, RawBsonRef::String(name)))) if !name.is_empty() && !name.contains('\0') => {
+            Ok(name)
+        }
+        // `aggregate: 1` is about the database as a whole.
+        Some(Ok((_, RawBsonRef::Int32(1) | RawBsonRef::Double(1.0) | RawBsonRef::Int64(1)))) => {
+            Ok("$cmd.aggregate")
+        }
+        Some(Ok((_, other))) => Err(CommandError::new(
+            ErrorCode::INVALID_NAMESPACE,
+            format!(
+                "collection name has invalid type {}",
+                super::arguments::type_name(other)
+            ),
+        )),
+        _ => Err(CommandError::new(ErrorCode::INVALID_NAMESPACE, "no collection is named")),
+    }
+}
