@@ -24,8 +24,8 @@ impl<F: Fn(&RoleName) -> Option<Arc<Role>>> RoleSource for F {
 /// Some roles and all that they include, directly or not.
 ///
 /// The order is breadth first: the roles started from as given, then those they include, and so on;
-/// each role once. Roles that include each other in a circle, and names of roles that are gone, do no
-/// harm: the latter are listed, as a server lists them, and give nothing.
+/// each role once. Roles that include each other in a circle, and names of roles that are gone, do
+/// no harm: the latter are listed, as a server lists them, and give nothing.
 #[derive(Debug, Clone, Default)]
 pub struct Resolved {
     roles: Vec<ResolvedRole>,
@@ -286,7 +286,8 @@ mod tests {
             let mut expected: std::collections::BTreeSet<usize> = direct.into_iter().collect();
             loop {
                 let more: Vec<_> = edges.iter()
-                    .filter(|(from, to)| *from < 8 && expected.contains(from) && !expected.contains(to))
+                    .filter(|(from, _)| *from < 8 && expected.contains(from))
+                    .filter(|(_, to)| !expected.contains(to))
                     .map(|(_, to)| *to)
                     .collect();
                 if more.is_empty() {

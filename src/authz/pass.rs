@@ -14,8 +14,8 @@ use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
 
-/// Proof that permission was asked for and given. Only [`Authority`] makes one, one for each time it
-/// was asked; an operation takes it by value.
+/// Proof that permission was asked for and given. Only [`Authority`] makes one, one for each time
+/// it was asked; an operation takes it by value.
 #[derive(Debug)]
 #[must_use = "an operation was allowed and then not done"]
 pub struct Pass(());
@@ -137,7 +137,7 @@ impl Authority<'_> {
     pub fn allows_any_action_in(&self, db: &DbName) -> bool {
         match self {
             Self::Unchecked => true,
-            // The exception lets a user be made; there is nobody yet to whom a database could belong.
+            // The exception lets a user be made; it opens no database to look into.
             Self::Nobody | Self::LocalhostException => false,
             Self::User { privileges, .. } => privileges.allows_any_action_in(db),
         }

@@ -66,9 +66,9 @@ fn covering(asked: &Resource) -> Vec<Resource> {
                     SystemBucketsInDatabase(db.clone()),
                     SystemBucketsInAnyDatabase(of.into()),
                 ]);
-            } else if !collection.starts_with("system.")
-                && !(db.as_str() == "local" && collection.starts_with("replset."))
-            {
+            } else if collection.starts_with("system.") {
+                // Nothing more covers the other system collections.
+            } else if db.as_str() != "local" || !collection.starts_with("replset.") {
                 found.push(Database(db.clone()));
                 found.extend(open(db).then_some(AnyNormal));
             }

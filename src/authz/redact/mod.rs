@@ -164,7 +164,10 @@ mod tests {
             "$clusterTime": {
                 "clusterTime": bson::Timestamp { time: 1_584_813_024, increment: 1 },
                 "signature": {
-                    "hash": bson::Binary { subtype: BinarySubtype::Generic, bytes: vec![0x91, 0xe3] },
+                    "hash": bson::Binary {
+                        subtype: BinarySubtype::Generic,
+                        bytes: vec![0x91, 0xe3],
+                    },
                     "keyId": 6_763_648_209_215_553_537_i64,
                 },
             },
@@ -250,7 +253,8 @@ mod tests {
         };
         assert_eq!(
             command_text(&body, &["pwd", "payload"]),
-            "{ explain: { createUser: \"bob\", pwd: \"xxx\" }, pwd: \"xxx\", pwd: \"xxx\", pwdx: 1 }"
+            "{ explain: { createUser: \"bob\", pwd: \"xxx\" }, \
+             pwd: \"xxx\", pwd: \"xxx\", pwdx: 1 }"
         );
     }
 

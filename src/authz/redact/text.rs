@@ -5,7 +5,7 @@ use std::fmt::Write;
 use bson::RawBsonRef;
 use bson::spec::BinarySubtype;
 
-/// Bytes the whole text may have; what is longer ends in [`CUT`].
+/// Bytes the whole text may have; what is longer ends in `...`.
 pub const TEXT_BYTES_MAX: usize = 10 * 1024;
 
 /// Stands for what is left out.
