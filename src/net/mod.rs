@@ -1,1 +1,117 @@
-//! Not yet furnished.
+//! Sockets: who may connect, how long a peer may take, how much memory it may hold, how it ends.
+//!
+//! [`Listeners::bind`] opens the sockets, [`serve`] runs them until a [`StopSignal`]. Each connection
+//! is one task that reads a request, hands it to its [`Handler`] and writes the answer; what requests
+//! mean is not known here.
+
+mod buffer;
+mod connection;
+mod counters;
+mod limits;
+mod listener;
+mod serve;
+mod shutdown;
+mod stream;
+mod unix;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use bson::raw::RawDocumentBuf;
+
+use crate::wire::{Request, WireError};
+
+pub use counters::ConnectionCounters;
+pub use limits::Limits;
+pub use listener::{BindError, BindOptions, Listeners, UnixSocketOptions};
+pub use serve::{ServeSummary, serve};
+pub use shutdown::{StopSignal, StopSource, stop_channel};
+
+/// One end of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Address {
+    /// Host and port; never an IPv4 address written as IPv6.
+    Ip(SocketAddr),
+    /// The path of the server's socket, for both ends.
+    Unix(Arc<Path>),
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(formatter),
+            Self::Unix(path) => path.display().fmt(formatter),
+        }
+    }
+}
+
+/// Who is at the other end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Unique while the server runs, from 1.
+    pub connection_id: i32,
+    /// The address the peer connected to.
+    pub local: Address,
+    /// The peer's address.
+    pub remote: Address,
+}
+
+/// What connections are for.
+pub trait Service: Send + Sync + 'static {
+    /// Serves one connection.
+    type Handler: Handler;
+
+    /// A peer has connected and nothing was read yet.
+    fn connect(&self, peer: Peer) -> Self::Handler;
+}
+
+/// The state of one connection. Calls never overlap.
+///
+/// The futures are kept inside the connection's task, also while it is idle: box large branches that
+/// are seldom taken. A panic closes the connection with code 1.
+pub trait Handler: Send + 'static {
+    /// Answers one request. `Err` is a message that deserves an error reply with the code and text
+    /// of the error.
+    ///
+    /// Runs to its end even if the peer leaves, unless [`Request::is_awaitable`]: then it is dropped
+    /// when the peer leaves, or shortly after the server was told to stop.
+    fn handle(
+        &mut self,
+        request: Result<Request, WireError>,
+    ) -> impl Future<Output = Answer> + Send;
+
+    /// The next message of the stream that the last answer opened; the request is still the same.
+    /// Dropped like an awaitable [`Self::handle`].
+    fn next(&mut self) -> impl Future<Output = Answer> + Send;
+
+    /// The connection is over, whatever the reason. Called once.
+    fn closed(&mut self) {}
+}
+
+/// What a [`Handler`] says to a request.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Answer {
+    /// The reply; not sent if the peer wants none.
+    pub document: RawDocumentBuf,
+    /// Another message will follow without being asked for: [`Handler::next`] is called. Ignored if
+    /// the request does not allow it.
+    pub stream: bool,
+    /// The connection ends after this answer.
+    pub close: bool,
+}
+
+impl Answer {
+    /// One reply, and the connection lives.
+    pub fn single(document: RawDocumentBuf) -> Self {
+        Self {
+            document,
+            stream: false,
+            close: false,
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! `serverStatus.connections` and `serverStatus.network`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
+
+/// Numbers that only tell, so all accesses are relaxed.
+#[derive(Debug)]
+pub struct ConnectionCounters {
+    max: u32,
+    current: AtomicU32,
+    last_id: AtomicI32,
+    total_created: AtomicU64,
+    rejected: AtomicU64,
+    panicked: AtomicU64,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    requests: AtomicU64,
+}
+
+impl ConnectionCounters {
+    /// `max` is [`Limits::max_incoming_connections`](super::Limits::max_incoming_connections).
+    pub fn new(max: u32) -> Self {
+        Self {
+            max,
+            current: AtomicU32::new(0),
+            last_id: AtomicI32::new(0),
+            total_created: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            panicked: AtomicU64::new(0),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            requests: AtomicU64::new(0),
+        }
+    }
+
+    /// Connections that are open.
+    pub fn current(&self) -> u32 {
+        self.current.load(Ordering::Relaxed)
+    }
+
+    /// Connections that could still be opened.
+    pub fn available(&self) -> u32 {
+        self.max.saturating_sub(self.current())
+    }
+
+    /// Connections that were ever served.
+    pub fn total_created(&self) -> u64 {
+        self.total_created.load(Ordering::Relaxed)
+    }
+
+    /// Connections that were closed at once because there were too many.
+    pub fn rejected(&self) -> u64 {
+        self.rejected.load(Ordering::Relaxed)
+    }
+
+    /// Connections that ended in a panic of their handler.
+    pub fn panicked(&self) -> u64 {
+        self.panicked.load(Ordering::Relaxed)
+    }
+
+    /// Bytes read from peers.
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Ordering::Relaxed)
+    }
+
+    /// Bytes written to peers.
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Ordering::Relaxed)
+    }
+
+    /// Complete messages read.
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Takes a place for a connection; `None` when all are taken.
+    pub(super) fn admit(self: &Arc<Self>) -> Option<Place> {
+        let taken = self.current.fetch_add(1, Ordering::Relaxed);
+        let place = Place(Arc::clone(self));
+        if taken >= self.max {
+            self.rejected.fetch_add(1, Ordering::Relaxed);
+            return None; // dropping the place gives it back
+        }
+        self.total_created.fetch_add(1, Ordering::Relaxed);
+        Some(place)
+    }
+
+    pub(super) fn add_panic(&self) {
+        self.panicked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn add_in(&self, bytes: usize) {
+        add(&self.bytes_in, bytes);
+    }
+
+    pub(super) fn add_out(&self, bytes: usize) {
+        add(&self.bytes_out, bytes);
+    }
+
+    pub(super) fn add_request(&self) {
+        add(&self.requests, 1);
+    }
+}
+
+/// One of the places for connections, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place(Arc<ConnectionCounters>);
+
+impl Place {
+    pub(super) fn counters(&self) -> &ConnectionCounters {
+        &self.0
+    }
+
+    /// The next connection's number.
+    pub(super) fn connection_id(&self) -> i32 {
+        self.0
+            .last_id
+            .fetch_add(1, Ordering::Relaxed)
+            .wrapping_add(1)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.current.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn add(counter: &AtomicU64, amount: usize) {
+    counter.fetch_add(u64::try_from(amount).unwrap_or(u64::MAX), Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_and_given_back() {
+        let counters = Arc::new(ConnectionCounters::new(1));
+        let place = counters.admit().unwrap();
+        assert_eq!(place.connection_id(), 1);
+        assert!(counters.admit().is_none());
+        assert_eq!((counters.current(), counters.available()), (1, 0));
+        drop(place);
+        assert!(counters.admit().is_some());
+        assert_eq!((counters.total_created(), counters.rejected()), (2, 1));
+        assert_eq!((counters.current(), counters.available()), (0, 1));
+    }
+}

@@ -1,0 +1,128 @@
+//! Accepting connections until the order to stop, and stopping.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::connection::{Admission, run};
+use super::counters::ConnectionCounters;
+use super::listener::Listeners;
+use super::{Limits, Service, StopSignal};
+
+/// First pause after an accept that failed for want of something; doubles up to the maximum.
+const BACKOFF_MIN: Duration = Duration::from_millis(10);
+/// Longest pause.
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+/// Refused connections are logged at most this often.
+const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How [`serve`] ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServeSummary {
+    /// Connections that were still busy when the time to stop was over.
+    pub connections_dropped: usize,
+}
+
+/// Serves all listeners until `stop` and until every connection is closed.
+///
+/// Stopping: nothing is accepted any more, idle connections close, a command that is being answered
+/// gets its answer; what is not done after `stop_timeout_ms` is dropped.
+pub async fn serve<S: Service>(
+    listeners: Listeners,
+    service: Arc<S>,
+    limits: Limits,
+    counters: Arc<ConnectionCounters>,
+    stop: StopSignal,
+) -> ServeSummary {
+    let mut connections = JoinSet::new();
+    let mut backoff = BACKOFF_MIN;
+    let mut refusals = Refusals::default();
+    let stopped = stop.stopped();
+    tokio::pin!(stopped);
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = &mut stopped => break,
+            accepted = listeners.accept() => accepted,
+            Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+        };
+        let accepted = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) if is_the_peers_fault(&error) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections for now");
+                tokio::select! {
+                    () = &mut stopped => break,
+                    () = sleep(backoff) => backoff = (backoff * 2).min(BACKOFF_MAX),
+                }
+                continue;
+            }
+        };
+        backoff = BACKOFF_MIN;
+        let Some(place) = counters.admit() else {
+            refusals.add(limits.max_incoming_connections);
+            continue;
+        };
+        let admission = Admission {
+            place,
+            limits,
+            stop: stop.clone(),
+        };
+        connections.spawn(run(accepted, Arc::clone(&service), admission));
+    }
+    drop(listeners);
+    finish(connections, limits.stop_timeout()).await
+}
+
+async fn finish(mut connections: JoinSet<()>, limit: Duration) -> ServeSummary {
+    let all_done = async { while connections.join_next().await.is_some() {} };
+    if timeout(limit, all_done).await.is_err() {
+        tracing::warn!(
+            connections = connections.len(),
+            "connections are still busy and are dropped"
+        );
+    }
+    let connections_dropped = connections.len();
+    connections.shutdown().await;
+    ServeSummary {
+        connections_dropped,
+    }
+}
+
+/// Errors of one connection that was gone before it could be accepted; the next may be fine.
+fn is_the_peers_fault(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+            | io::ErrorKind::Interrupted
+            | io::ErrorKind::NotConnected
+    )
+}
+
+/// Counts refused connections between two log lines.
+#[derive(Default)]
+struct Refusals {
+    count: u64,
+    logged_at: Option<Instant>,
+}
+
+impl Refusals {
+    fn add(&mut self, max: u32) {
+        self.count += 1;
+        let now = Instant::now();
+        let is_due = |last: Instant| now.duration_since(last) >= REFUSAL_LOG_INTERVAL;
+        if self.logged_at.is_none_or(is_due) {
+            tracing::warn!(
+                refused = self.count,
+                max_incoming_connections = max,
+                "connection refused because there are too many"
+            );
+            self.count = 0;
+            self.logged_at = Some(now);
+        }
+    }
+}
