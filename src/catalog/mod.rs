@@ -129,3 +129,62 @@ fn sorted_roles(mut roles: Vec<Arc<Role>>) -> Vec<Arc<Role>> {
     roles.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     roles
 }
+
+#[cfg(test)]
+mod tests {
+    use super::testing::{catalog, role_name, user, user_name};
+    use super::*;
+    use crate::store::{Change, Setting};
+
+    #[test]
+    fn lists_are_sorted_by_name_then_database() {
+        let mut elsewhere = user("bob", &[]);
+        elsewhere.name = UserName::new("bob", DbName::EXTERNAL).unwrap();
+        let catalog = catalog(vec![user("eve", &[]), user("bob", &[]), elsewhere]);
+        let names = |users: Vec<Arc<User>>| -> Vec<String> {
+            users.iter().map(|user| user.name.to_string()).collect()
+        };
+        assert_eq!(
+            names(catalog.all_users()),
+            ["bob@$external", "bob@admin", "eve@admin"]
+        );
+        assert_eq!(
+            names(catalog.users_on(&DbName::ADMIN)),
+            ["bob@admin", "eve@admin"]
+        );
+        assert_eq!(catalog.user_count(), 3);
+        let roles = catalog.roles_on(role_name("a").db());
+        let roles: Vec<_> = roles.iter().map(|role| role.name.role()).collect();
+        assert_eq!(roles, ["a", "b", "c"]);
+        assert!(catalog.roles_on(&DbName::ADMIN).is_empty());
+    }
+
+    #[test]
+    fn every_applied_batch_moves_the_generation() {
+        let catalog = catalog(vec![]);
+        let before = catalog.generation();
+        catalog.apply([
+            Change::PutUser(Arc::new(user("ann", &[]))),
+            Change::DropUser(user_name("bob")),
+        ]);
+        assert_eq!(catalog.generation(), before + 1);
+        assert!(catalog.user(&user_name("ann")).is_some());
+        catalog.apply([Change::DropUser(user_name("ann"))]);
+        assert_eq!(catalog.generation(), before + 2);
+        assert!(catalog.user(&user_name("ann")).is_none());
+    }
+
+    #[test]
+    fn settings_are_kept() {
+        let catalog = Catalog::new();
+        assert!(catalog.deployment_secret().is_none());
+        assert!(catalog.default_read_write_concern().is_none());
+        let concern = Arc::new(RawDocumentBuf::new());
+        catalog.apply([
+            Change::PutSetting(Setting::DeploymentSecret(Secret::new([7; 32]))),
+            Change::PutSetting(Setting::DefaultReadWriteConcern(Arc::clone(&concern))),
+        ]);
+        assert!(catalog.deployment_secret().unwrap().matches(&[7; 32]));
+        assert_eq!(catalog.default_read_write_concern(), Some(concern));
+    }
+}
