@@ -1,3 +1,96 @@
-//! The `portcullis` program.
+//! The `portcullis` program: arguments in, exit code out.
 
-fn main() {}
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use portcullis::config::{Config, Start};
+use portcullis::net::Address;
+use portcullis::server::Server;
+use portcullis::telemetry::{events, logs};
+use tokio::signal::unix::{SignalKind, signal};
+
+fn main() -> ExitCode {
+    match Config::from_args(std::env::args_os(), std::env::vars_os()) {
+        Ok(Start::Print(text)) => {
+            // Whoever closed the pipe does not want the rest.
+            let _ = std::io::stdout().write_all(text.as_bytes());
+            ExitCode::SUCCESS
+        }
+        Ok(Start::Run(config)) => run(*config),
+        Err(error) => fail(&error),
+    }
+}
+
+fn run(config: Config) -> ExitCode {
+    let logs = match logs::install(&config.log) {
+        Ok(logs) => logs,
+        Err(error) => return fail(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    runtime.block_on(async {
+        let quiet = config.log.quiet;
+        let authorization = config.security.authorization;
+        let mut terminate = match signal(SignalKind::terminate()) {
+            Ok(terminate) => terminate,
+            Err(error) => return fail(&error),
+        };
+        let server = match Server::start(config, logs).await {
+            Ok(server) => server,
+            Err(error) => return fail(&error),
+        };
+        if !quiet {
+            greet(&server, authorization);
+        }
+        let stop = server.stop_handle();
+        let serving = tokio::spawn(server.run());
+        tokio::spawn(async move {
+            let reason = wait_for_signal(&mut terminate).await;
+            events::server_stopping(reason);
+            stop.stop();
+            // Whoever asks twice does not want to wait for what is under way.
+            wait_for_signal(&mut terminate).await;
+            std::process::exit(1);
+        });
+        match serving.await {
+            Ok(_) => ExitCode::SUCCESS,
+            Err(error) => fail(&error),
+        }
+    })
+}
+
+async fn wait_for_signal(terminate: &mut tokio::signal::unix::Signal) -> &'static str {
+    tokio::select! {
+        _ = terminate.recv() => "SIGTERM",
+        _ = tokio::signal::ctrl_c() => "SIGINT",
+    }
+}
+
+/// Tells a newcomer how to go on.
+fn greet(server: &Server, authorization: bool) {
+    let mut text = String::from("\nPortcullis is ready.\n");
+    let tcp = server.addresses().iter().find_map(|address| match address {
+        Address::Ip(address) => Some(address),
+        Address::Unix(_) => None,
+    });
+    if let Some(address) = tcp {
+        text += &format!("  Connect:           mongosh mongodb://{address}\n");
+    }
+    if server.is_empty() {
+        text += "  First user:        use admin\n                     \
+                 db.createUser({user: \"admin\", pwd: passwordPrompt(), roles: [\"root\"]})\n";
+        if authorization {
+            text += "  Until then only this machine may connect to do that; afterwards everybody \
+                     signs in:\n                     db.auth(\"admin\", passwordPrompt())\n";
+        }
+    }
+    text += "  Stop:              Ctrl-C\n\n";
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn fail(error: &dyn std::fmt::Display) -> ExitCode {
+    let _ = writeln!(std::io::stderr(), "portcullis: {error}");
+    ExitCode::FAILURE
+}

@@ -1,1 +1,259 @@
-//! Not yet furnished.
+//! The whole server: from a configuration to open sockets, and back to nothing.
+
+use std::io::Write as _;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bson::oid::ObjectId;
+
+use crate::auth::hash_pool::HashPool;
+use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
+use crate::catalog::PlanError;
+use crate::command::dispatch::Commands;
+use crate::command::handshake::topology::TopologyVersion;
+use crate::command::metrics::Metrics;
+use crate::command::services::Services;
+use crate::config::{Config, FirstAdmin, StorageEngine};
+use crate::model::names::{DbName, RoleName};
+use crate::model::restriction::Restrictions;
+use crate::model::user::{Credentials, User};
+use crate::net::{
+    Address, BindError, BindOptions, ConnectionCounters, Limits, Listeners, ServeSummary,
+    StopSource, UnixSocketOptions, serve, stop_channel,
+};
+use crate::ops::{Directory, OpsError};
+use crate::secret::Secret;
+use crate::store::{MemoryStore, RedbStore, Store, StoreError};
+use crate::telemetry::events;
+use crate::telemetry::logs::Logs;
+use crate::wire::WireLimits;
+
+/// Why the server cannot start. One sentence each.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The first administrator cannot be created.
+    #[error("cannot create the first administrator: {0}")]
+    FirstAdmin(String),
+    /// The file for the port cannot be written.
+    #[error("cannot write the port to {path}: {reason}")]
+    PortFile {
+        /// The file.
+        path: String,
+        /// The system's words.
+        reason: std::io::Error,
+    },
+    /// The system gave no threads or no random bytes.
+    #[error("cannot start: {0}")]
+    System(#[from] std::io::Error),
+}
+
+/// A server whose sockets are open.
+pub struct Server {
+    services: Arc<Services>,
+    listeners: Listeners,
+    limits: Limits,
+    stop: Arc<StopSource>,
+}
+
+/// Tells a server to stop.
+#[derive(Clone, Debug)]
+pub struct StopHandle(Arc<StopSource>);
+
+impl StopHandle {
+    /// Finishes what is under way and ends; again does nothing more.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+impl Server {
+    /// Opens the data and the sockets.
+    pub async fn start(config: Config, logs: Logs) -> Result<Self, StartError> {
+        let directory = open_directory(&config).await?;
+        if let Some(first_admin) = &config.first_admin {
+            create_first_admin(&directory, first_admin, &config).await?;
+        }
+        let listeners = Listeners::bind(&bind_options(&config)).await?;
+        write_port_file(&config, &listeners)?;
+        let limits = limits(&config);
+        let parameters = Arc::clone(&config.parameters);
+        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
+        let (stop, signal) = stop_channel();
+        let deployment_secret = directory.catalog().deployment_secret();
+        let services = Services {
+            deployment_secret: deployment_secret.unwrap_or_else(|| Secret::new([0; 32])),
+            directory,
+            hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
+            parameters,
+            logs,
+            connections: Arc::new(ConnectionCounters::new(limits.max_incoming_connections)),
+            metrics: Metrics::new(),
+            compressors: config.net.compressors.clone(),
+            is_authorization_enabled: config.security.authorization,
+            topology: TopologyVersion { process_id: ObjectId::new(), counter: 0 },
+            started: Instant::now(),
+            stop: signal,
+            config,
+        };
+        let addresses: Vec<String> = listeners.addresses().iter().map(ToString::to_string).collect();
+        let store = services.directory.store_name();
+        events::server_started(&addresses, store, services.is_authorization_enabled);
+        Ok(Self { services: Arc::new(services), listeners, limits, stop: Arc::new(stop) })
+    }
+
+    /// Where clients can connect.
+    pub fn addresses(&self) -> &[Address] {
+        self.listeners.addresses()
+    }
+
+    /// Whether there is nobody yet who could sign in.
+    pub fn is_empty(&self) -> bool {
+        !self.services.directory.catalog().has_users_or_roles_ever()
+    }
+
+    /// What stops it.
+    pub fn stop_handle(&self) -> StopHandle {
+        StopHandle(Arc::clone(&self.stop))
+    }
+
+    /// Serves until it is told to stop and everything is closed.
+    pub async fn run(self) -> ServeSummary {
+        let summary = serve(
+            self.listeners,
+            Arc::new(Commands(Arc::clone(&self.services))),
+            self.limits,
+            Arc::clone(&self.services.connections),
+            self.services.stop.clone(),
+        )
+        .await;
+        self.services.directory.close().await;
+        events::server_stopped(summary.connections_dropped);
+        summary
+    }
+}
+
+async fn open_directory(config: &Config) -> Result<Directory, StartError> {
+    let (engine, path) = (config.storage.engine, config.storage.db_path.clone());
+    let opened = tokio::task::spawn_blocking(move || {
+        let started = Instant::now();
+        let store: Arc<dyn Store> = match engine {
+            StorageEngine::EphemeralForTest => Arc::new(MemoryStore::new()),
+            StorageEngine::Redb => Arc::new(RedbStore::open(&path)?),
+        };
+        let directory = Directory::open(store)?;
+        let catalog = directory.catalog();
+        let (users, roles) = (catalog.user_count(), catalog.role_count());
+        events::store_opened(directory.store_name(), users, roles, started.elapsed());
+        Ok::<_, StoreError>(directory)
+    });
+    Ok(opened.await.map_err(std::io::Error::other)??)
+}
+
+/// Creates the administrator that the environment names, unless anybody was ever created.
+async fn create_first_admin(
+    directory: &Directory,
+    first_admin: &FirstAdmin,
+    config: &Config,
+) -> Result<(), StartError> {
+    if directory.catalog().has_users_or_roles_ever() {
+        return Ok(());
+    }
+    let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
+    let name = first_admin.name.clone();
+    let unusable = |error: PasswordError| StartError::FirstAdmin(error.to_string());
+    let root = RoleName::new("root", DbName::ADMIN);
+    let user = User {
+        user_id: uuid::Uuid::new_v4(),
+        credentials: first_credentials(first_admin, config, unusable)?,
+        restrictions: Restrictions::NONE,
+        custom_data: None,
+        roles: root.into_iter().collect(),
+        name: name.clone(),
+    };
+    match directory.create_user(user).await {
+        Ok(_) => events::first_admin_created(&name),
+        Err(OpsError::Plan(PlanError::UserExists(_))) => {}
+        Err(error) => return Err(refused(error)),
+    }
+    Ok(())
+}
+
+fn first_credentials(
+    first_admin: &FirstAdmin,
+    config: &Config,
+    unusable: impl Fn(PasswordError) -> StartError,
+) -> Result<Credentials, StartError> {
+    let parameters = &config.parameters;
+    let enabled = parameters.authentication_mechanisms();
+    let (mut sha_1, mut sha_256) = (None, None);
+    let no_salt = |error: getrandom::Error| StartError::FirstAdmin(error.to_string());
+    if enabled.contains(&Mechanism::ScramSha1) {
+        let password = Sha1Password::digest(first_admin.name.user(), &first_admin.password);
+        let iterations = parameters.scram_sha1_iteration_count();
+        sha_1 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
+    }
+    if enabled.contains(&Mechanism::ScramSha256) {
+        let password = Sha256Password::prepare(&first_admin.password).map_err(unusable)?;
+        let iterations = parameters.scram_sha256_iteration_count();
+        sha_256 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
+    }
+    Ok(Credentials::Scram { sha_1, sha_256 })
+}
+
+fn bind_options(config: &Config) -> BindOptions {
+    BindOptions {
+        hosts: config.net.bind_addresses.iter().map(ToString::to_string).collect(),
+        port: config.net.port,
+        ipv6: true,
+        unix_socket: config.net.unix_socket.as_ref().map(|socket| UnixSocketOptions {
+            directory: socket.path_prefix.clone(),
+            permissions: socket.file_permissions,
+        }),
+    }
+}
+
+fn limits(config: &Config) -> Limits {
+    let parameters = &config.parameters;
+    let millis = |duration: std::time::Duration| {
+        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+    };
+    let defaults = Limits::default();
+    Limits {
+        wire: WireLimits {
+            compressors: config.net.compressors.iter().copied().collect(),
+            ..defaults.wire
+        },
+        max_incoming_connections: u32::try_from(config.net.connections_max).unwrap_or(u32::MAX),
+        handshake_timeout_ms: millis(parameters.handshake_timeout()),
+        idle_timeout_ms: parameters.idle_timeout().map(millis),
+        stop_timeout_ms: millis(parameters.shutdown_timeout()),
+        ..defaults
+    }
+}
+
+/// Written whole or not at all: whoever waits for the file finds the port in it.
+fn write_port_file(config: &Config, listeners: &Listeners) -> Result<(), StartError> {
+    let Some(path) = &config.net.port_file else {
+        return Ok(());
+    };
+    let port = listeners.addresses().iter().find_map(|address| match address {
+        Address::Ip(address) => Some(address.port()),
+        Address::Unix(_) => None,
+    });
+    let write = |path: &Path| {
+        let temporary = path.with_extension("partial");
+        let mut file = std::fs::File::create(&temporary)?;
+        writeln!(file, "{}", port.unwrap_or_default())?;
+        std::fs::rename(&temporary, path)
+    };
+    write(path).map_err(|reason| StartError::PortFile { path: path.display().to_string(), reason })
+}

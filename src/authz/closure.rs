@@ -3,7 +3,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::catalog::builtin;
+use crate::catalog::{Catalog, builtin};
 use crate::model::names::RoleName;
 use crate::model::privilege::{MergedPrivileges, Privilege};
 use crate::model::restriction::Restrictions;
@@ -18,6 +18,12 @@ pub trait RoleSource {
 impl<F: Fn(&RoleName) -> Option<Arc<Role>>> RoleSource for F {
     fn role(&self, name: &RoleName) -> Option<Arc<Role>> {
         self(name)
+    }
+}
+
+impl RoleSource for Catalog {
+    fn role(&self, name: &RoleName) -> Option<Arc<Role>> {
+        Self::role(self, name)
     }
 }
 

@@ -58,6 +58,12 @@ impl Context<'_> {
         let by = self.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
         events::user_changed(action, user, by, self.connection.client());
     }
+
+    /// Logs that the caller dropped all users of the command's database.
+    pub fn log_all_users_dropped(&self, count: usize) {
+        let by = self.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
+        events::all_users_dropped(&self.generic.db, count, by, self.connection.client());
+    }
 }
 
 impl ConnectionState {

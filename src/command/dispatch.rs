@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use bson::RawDocumentBuf;
 use bson::raw::RawDocument;
 
 use super::context::{ConnectionState, Context};
@@ -65,8 +64,7 @@ impl Handler for Connection {
     async fn handle(&mut self, request: Result<Request, WireError>) -> Answer {
         let result = match &request {
             Ok(Request::Msg(message)) => self.op_msg(message).await,
-            Ok(Request::Query(query)) if query.is_command() => self.op_query(query).await,
-            Ok(Request::Query(_)) => return Answer::single(legacy_query_document()),
+            Ok(Request::Query(query)) => self.op_query(query).await,
             Err(error) => Err(CommandError::new(error.code(), error.to_string())),
         };
         answer(result)
@@ -199,18 +197,4 @@ fn unsupported_op_query(name: &str) -> CommandError {
              more details see https://dochub.mongodb.org/core/legacy-opcode-removal"
         ),
     )
-}
-
-/// What a query that is no command is told; `$err` is where such clients look.
-fn legacy_query_document() -> RawDocumentBuf {
-    let error = CommandError::new(
-        ErrorCode::UNSUPPORTED_OP_QUERY_COMMAND,
-        "OP_QUERY is no longer supported. The client driver may require an upgrade. For more \
-         details see https://dochub.mongodb.org/core/legacy-opcode-removal",
-    );
-    let mut document = bson::rawdoc! { "$err": error.message.as_str() };
-    for (name, value) in error_document(&error).iter().flatten() {
-        document.append(name, value);
-    }
-    document
 }

@@ -10,8 +10,9 @@ use super::context::Context;
 use super::reply::Reply;
 use super::spec::{Access, Command, Spec, rules};
 use super::write_concern::WriteConcern;
-use crate::authz::{Authority, redacted_command};
+use crate::authz::{Authority, Denied};
 use crate::error::{CommandError, ErrorCode};
+use crate::telemetry::events;
 
 /// Runs `C` for the request in `context`.
 pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, CommandError> {
@@ -22,9 +23,10 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     }
     check_api(spec, &context)?;
     let arguments = C::parse(context.body, &Path::root(spec.name), rules::<C>())?;
-    let pass = arguments
-        .authorize(&context.authority(), &context.generic.db)
-        .map_err(|_| not_authorized(&context))?;
+    let pass = match arguments.authorize(&context.authority(), &context.generic.db) {
+        Ok(pass) => pass,
+        Err(denied) => return Err(refuse(&denied, spec, &context)),
+    };
     context.generic.check_supported(spec.name)?;
     check_write_concern(spec, &context)?;
     let limit = context.generic.max_time_ms;
@@ -80,17 +82,12 @@ fn check_write_concern(spec: &Spec, context: &Context<'_>) -> Result<(), Command
     concern.check_on_standalone(context.services.directory.is_durable())
 }
 
-/// 13, with the command printed and its secrets left out.
-pub fn not_authorized(context: &Context<'_>) -> CommandError {
-    let sensitive: Vec<&str> = context
-        .fields
-        .iter()
-        .filter(|field| field.sensitive)
-        .map(|field| field.name)
-        .collect();
-    let command = redacted_command(context.body, &sensitive);
-    CommandError::new(
-        ErrorCode::UNAUTHORIZED,
-        format!("not authorized on {} to execute command {command}", context.generic.db),
-    )
+/// 13, with the command printed and its secrets left out; what is missing is only in the log.
+fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandError {
+    let db = context.generic.db.as_str();
+    let user = context.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
+    events::access_denied(spec.name, db, user, context.connection.client());
+    let fields = context.fields.iter();
+    let sensitive: Vec<_> = fields.filter(|field| field.sensitive).map(|field| field.name).collect();
+    denied.to_command_error(spec.name, db, context.body, &sensitive)
 }

@@ -9,7 +9,7 @@ use bson::raw::RawDocument;
 use super::arguments::{FromField, Path, invalid_bson, type_name};
 use crate::authz::{Authority, Need};
 use crate::error::{CommandError, ErrorCode};
-use crate::model::action::{Action, ActionSet};
+use crate::model::action::Action;
 use crate::model::names::{DbName, InvalidName, RoleName, UserName};
 use crate::model::resource::Resource;
 
@@ -69,7 +69,7 @@ impl RoleArgument {
                 Some(Ok(db)) => Resource::Database(db),
                 Some(Err(_)) => Resource::AnyNormal,
             })
-            .map(|resource| Need { resource, actions: ActionSet::from_iter([action]) })
+            .map(|resource| Need::one(action, resource))
             .collect()
     }
 }
@@ -106,15 +106,18 @@ impl UserArgument {
         UserName::new(&self.user, db).ok()
     }
 
-    /// Whether the caller may look at the user: it is the caller, or the caller has `viewUser`.
-    pub fn may_be_viewed(&self, command_db: &DbName, authority: &Authority<'_>) -> bool {
-        let db = match self.db.as_deref().map(DbName::parse) {
-            None => command_db.clone(),
-            Some(Ok(db)) => db,
-            Some(Err(_)) => return authority.allows(&Resource::AnyNormal, Action::ViewUser),
-        };
-        let is_self = self.resolve(command_db).is_some_and(|name| authority.is_user(&name));
-        is_self || authority.allows(&Resource::Database(db), Action::ViewUser)
+    /// Whether it is the caller itself, who may look at itself.
+    pub fn is_caller(&self, command_db: &DbName, authority: &Authority<'_>) -> bool {
+        self.resolve(command_db).is_some_and(|name| authority.is_user(&name))
+    }
+
+    /// What it takes to look at somebody else.
+    pub fn need_to_view(&self, command_db: &DbName) -> Need {
+        match self.db.as_deref().map(DbName::parse) {
+            None => Need::on_database(command_db, Action::ViewUser),
+            Some(Ok(db)) => Need::on_database(&db, Action::ViewUser),
+            Some(Err(_)) => Need::one(Action::ViewUser, Resource::AnyNormal),
+        }
     }
 }
 

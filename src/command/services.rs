@@ -9,13 +9,15 @@ use crate::auth::hash_pool::HashPool;
 use crate::auth::sasl::Policy;
 use crate::auth::scram::Mechanism;
 use crate::catalog::{Catalog, PlanError};
-use crate::config::{Config, Parameters};
+use crate::config::Config;
+use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
 use crate::net::{ConnectionCounters, StopSignal};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::telemetry::LogRing;
+use crate::telemetry::logs::Logs;
+use crate::telemetry::events;
 use crate::wire::Compressor;
 
 /// Everything a command can reach that is not its connection.
@@ -29,7 +31,7 @@ pub struct Services {
     /// How the server was started.
     pub config: Config,
     /// What was logged last.
-    pub log_ring: LogRing,
+    pub logs: Logs,
     /// Connections and bytes.
     pub connections: Arc<ConnectionCounters>,
     /// Commands and sign-ins.
@@ -69,7 +71,7 @@ impl Services {
     pub async fn wait_for_topology_change(&self, limit: Duration) -> Result<(), CommandError> {
         tokio::select! {
             () = tokio::time::sleep(limit) => Ok(()),
-            () = self.stop.clone().wait() => Err(self.stopping()),
+            () = self.stop.stopped() => Err(self.stopping()),
         }
     }
 
@@ -88,10 +90,14 @@ impl Services {
     pub fn ops_error(&self, error: OpsError) -> CommandError {
         match error {
             OpsError::Plan(refusal) => plan_error(&refusal),
-            OpsError::Storage(StoreError::TooLarge(_)) => {
-                CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, error.to_string())
+            OpsError::Storage(failure @ StoreError::Poisoned) => {
+                CommandError::new(ErrorCode::INTERNAL_ERROR, failure.to_string())
             }
-            OpsError::Storage(ref failure) => internal_error("a commit", failure),
+            OpsError::Storage(failure @ StoreError::DiskFull { .. }) => {
+                events::store_failed(&failure);
+                CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
+            }
+            OpsError::Storage(failure) => internal_error("a commit", &failure),
             OpsError::Closed => self.stopping(),
         }
     }
@@ -113,10 +119,6 @@ fn plan_error(refusal: &PlanError) -> CommandError {
             format!("Could not find user \"{}\" for db \"{}\"", user.user(), user.db()),
         ),
         PlanError::RolesNotFound(roles) => CommandError::roles_not_found(roles),
-        PlanError::NoCredentials => CommandError::new(
-            ErrorCode::UNSUPPORTED_FORMAT,
-            "Unable to trim credentials from a user document with no credentials",
-        ),
         PlanError::MechanismsNotSubset => CommandError::bad_value(
             "mechanisms field must be a subset of previously set mechanisms",
         ),
@@ -135,6 +137,6 @@ fn plan_error(refusal: &PlanError) -> CommandError {
 /// Logs what went wrong under a new id and tells the client the id.
 pub fn internal_error(doing: &str, reason: &dyn std::fmt::Display) -> CommandError {
     let id = uuid::Uuid::new_v4().to_string();
-    crate::telemetry::events::internal_error(&id, doing, reason);
+    events::internal_error(&id, doing, reason);
     CommandError::internal(&id)
 }

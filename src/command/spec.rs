@@ -70,7 +70,10 @@ pub trait Command: Arguments + 'static {
     /// enough for commands whose [`Access`] is the whole rule.
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
         let _ = db;
-        Ok(authority.granted_without_need())
+        match Self::SPEC.access {
+            Access::Anyone => Ok(authority.pass_for_anybody()),
+            Access::SignedIn => authority.require_sign_in(),
+        }
     }
 
     /// Does it. The pass proves that `authorize` was asked.

@@ -5,7 +5,7 @@ use super::privilege::Privilege;
 use super::restriction::Restrictions;
 
 /// A role made by an administrator. Immutable: a change makes a new one. Built-in roles are not
-/// stored; `authz::builtin` knows them.
+/// stored; `catalog::builtin` knows them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Role {
     /// Name and database; unique.

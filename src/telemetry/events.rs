@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
 
-use crate::model::names::{RoleName, UserName};
+use crate::model::names::{DbName, RoleName, UserName};
 
 /// Events of connections; `--quiet` drops those below a warning.
 pub(super) const CONNECTION_TARGET: &str = "NETWORK";
@@ -223,6 +223,33 @@ pub fn user_changed(action: UserAction, user: &UserName, by: Option<&UserName>, 
     );
 }
 
+/// All users of a database were dropped.
+pub fn all_users_dropped(db: &DbName, count: usize, by: Option<&UserName>, client: Client) {
+    let by = name_or_nobody(by);
+    info!(
+        target: ACCESS,
+        id = 9_900_016_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        db = %db,
+        count,
+        by,
+        "All users of a database dropped"
+    );
+}
+
+/// A client said what it is, in its first hello.
+pub fn client_metadata(application: &str, client: Client) {
+    debug!(
+        target: CONNECTION_TARGET,
+        id = 51_800_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        application,
+        "client metadata"
+    );
+}
+
 /// A role was created, updated or dropped; `by` is `None` under the localhost exception.
 pub fn role_changed(action: RoleAction, role: &RoleName, by: Option<&UserName>, client: Client) {
     let by = name_or_nobody(by);
@@ -272,15 +299,13 @@ pub fn command_finished(command: &str, code: i32, took: Duration, client: Client
     );
 }
 
-/// The server's own fault while it served a request; `error_id` is what the client was told.
-pub fn internal_error(error_id: &str, command: &str, reason: &dyn Display, client: Client) {
+/// The server's own fault while it was `doing` something; `error_id` is what the client was told.
+pub fn internal_error(error_id: &str, doing: &str, reason: &dyn Display) {
     error!(
         target: COMMAND,
         id = 9_900_015_u64,
-        connection_id = client.connection_id,
-        client = %client,
         error_id,
-        command,
+        doing,
         %reason,
         "Internal error"
     );

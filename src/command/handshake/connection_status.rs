@@ -3,7 +3,7 @@
 use bson::{RawArrayBuf, rawdoc};
 
 use crate::auth::session::SignedIn;
-use crate::authz::{Pass, resolve_roles};
+use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
@@ -35,14 +35,14 @@ impl Command for ConnectionStatus {
         if let Some(SignedIn { user, .. }) = signed_in {
             users.push(rawdoc! { "user": user.name.user(), "db": user.name.db().as_str() });
         }
-        let roles = signed_in.map(|signed_in| roles_array(&signed_in.roles)).unwrap_or_default();
+        let roles = signed_in.map(|signed_in| roles_array(signed_in.roles.names())).unwrap_or_default();
         let mut info = rawdoc! { "authenticatedUsers": users, "authenticatedUserRoles": roles };
         if self.show_privileges.0 {
             let mut privileges = RawArrayBuf::new();
             if let Some(SignedIn { user, .. }) = signed_in {
                 let catalog = context.services.directory.catalog();
-                for privilege in resolve_roles(&user.roles, catalog).merged_privileges() {
-                    privileges.push(privilege.to_document());
+                for privilege in Resolved::of(&user.roles, catalog).merged_privileges() {
+                    privileges.push(privilege.to_raw_document());
                 }
             }
             info.append(bson::raw::cstr!("authenticatedUserPrivileges"), privileges);

@@ -141,7 +141,7 @@ impl Hello {
             }
             client_metadata::check(client)?;
             let name = client_metadata::application_name(client);
-            events::client_metadata(&connection.peer.remote.to_string(), name.unwrap_or_default());
+            events::client_metadata(name.unwrap_or_default(), connection.client());
             connection.client_metadata = Some(Arc::new(client.clone()));
         }
         connection.is_greeted = true;

@@ -53,7 +53,7 @@ pub(super) fn supported_mechanisms(
     reply: &mut Reply,
 ) {
     context.connection.session.note_negotiation();
-    context.services.metrics.authentication.supported_mechanisms_received();
+    context.services.metrics.authentication.supported_mechanisms.increment();
     let db = DbName::parse(&of.db).ok();
     if db.as_ref().is_some_and(DbName::is_external) {
         return;
@@ -62,7 +62,6 @@ pub(super) fn supported_mechanisms(
     let user = name.and_then(|name| context.services.directory.catalog().user(&name));
     let mechanisms: RawArrayBuf = context
         .services
-        .parameters
         .mechanisms()
         .iter()
         .filter(|mechanism| match user.as_ref().map(|user| &user.credentials) {

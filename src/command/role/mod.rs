@@ -1,3 +1,4 @@
 //! Commands about roles.
 
 pub mod roles_info;
+mod roles_info_shape;

@@ -26,7 +26,7 @@ impl Command for Logout {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         if let Some(user) = context.connection.session.log_out(&context.generic.db) {
-            events::logged_out(&user, &context.connection.peer.remote.to_string());
+            events::signed_out(&user, context.connection.client());
         }
         Ok(Reply::new())
     }

@@ -1,7 +1,5 @@
 //! What `saslStart`, `saslContinue` and the speculative form share: answers, delays, logs, counters.
 
-use std::time::Duration;
-
 use bson::spec::BinarySubtype;
 use bson::{Binary, RawBson};
 
@@ -28,19 +26,19 @@ pub(super) fn challenge_reply(challenge: Challenge, as_base64: bool) -> Reply {
 /// Logs and counts a success.
 pub(super) fn succeeded(context: &Context<'_>, attempt: &Attempt) {
     context.services.metrics.authentication.succeeded(attempt.mechanism, attempt.is_speculative);
-    let client = context.connection.peer.remote.to_string();
-    events::sign_in_succeeded(&attempt.user, attempt.mechanism.name(), &client);
+    let client = context.connection.client();
+    events::sign_in_succeeded(&attempt.user, attempt.mechanism.name(), client);
 }
 
 /// Logs a failure, waits as long as configured and gives the client's version of it.
 pub(super) async fn failed(context: &Context<'_>, failure: SignInError) -> CommandError {
-    let client = context.connection.peer.remote.to_string();
-    let user = failure.attempt.as_ref().map(|attempt| &attempt.user);
-    let mechanism = failure.attempt.as_ref().map_or("", |attempt| attempt.mechanism.name());
-    events::sign_in_failed(user, mechanism, &client, &failure.reason);
-    let delay_ms = context.services.parameters.auth_failed_delay_ms();
-    if delay_ms > 0 {
-        tokio::time::sleep(Duration::from_millis(delay_ms.into())).await;
+    let attempt = failure.attempt.as_ref();
+    let user = attempt.map_or_else(|| "(unknown)".to_owned(), |attempt| attempt.user.to_string());
+    let mechanism = attempt.map_or("", |attempt| attempt.mechanism.name());
+    events::sign_in_failed(&user, mechanism, context.connection.client(), &failure.reason);
+    let delay = context.services.parameters.auth_failed_delay();
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
     }
     failure.error
 }

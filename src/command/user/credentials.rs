@@ -1,8 +1,8 @@
 //! From a password in a command to what is stored: which mechanisms, and their keys.
 
 use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
-use crate::command::services::Services;
-use crate::error::CommandError;
+use crate::command::services::{Services, internal_error};
+use crate::error::{CommandError, ErrorCode};
 use crate::model::user::Credentials;
 use crate::secret::Secret;
 
@@ -30,11 +30,11 @@ impl NewPassword {
         request: PasswordRequest<'_>,
         services: &Services,
     ) -> Result<Self, CommandError> {
-        let enabled = services.parameters.mechanisms();
+        let enabled = services.mechanisms();
         let wanted = match request.mechanisms {
             None => enabled.to_vec(),
             Some(names) => {
-                names.iter().map(|name| enabled_mechanism(name, &enabled)).collect::<Result<_, _>>()?
+                names.iter().map(|name| enabled_mechanism(name, enabled)).collect::<Result<_, _>>()?
             }
         };
         let password = request.password;
@@ -63,8 +63,8 @@ impl NewPassword {
 
     /// Derives the keys on the hashing pool; the password is wiped when it is done.
     pub(super) async fn derive(self, services: &Services) -> Result<Credentials, CommandError> {
-        let sha_1_iterations = services.parameters.scram_iteration_count();
-        let sha_256_iterations = services.parameters.scram_sha_256_iteration_count();
+        let sha_1_iterations = services.parameters.scram_sha1_iteration_count();
+        let sha_256_iterations = services.parameters.scram_sha256_iteration_count();
         let job = move || {
             let derive_1 = |password: Sha1Password| password.derive(sha_1_iterations).map(Box::new);
             let derive_256 =
@@ -76,8 +76,8 @@ impl NewPassword {
         };
         match services.hash_pool.run(job).await {
             Ok(Ok(credentials)) => Ok(credentials),
-            Ok(Err(error)) => Err(services.internal_error("random salt", &error)),
-            Err(overloaded) => Err(CommandError::overloaded(&overloaded.to_string())),
+            Ok(Err(error)) => Err(internal_error("a random salt", &error)),
+            Err(overloaded) => Err(CommandError::new(ErrorCode::OPERATION_FAILED, overloaded.to_string())),
         }
     }
 }

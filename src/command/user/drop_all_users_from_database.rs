@@ -37,7 +37,7 @@ impl Command for DropAllUsersFromDatabase {
         let db = context.generic.db.clone();
         let dropped = services.directory.drop_all_users_from_database(db).await;
         let count = dropped.map_err(|error| services.ops_error(error))?.value;
-        context.log_users_dropped(count);
+        context.log_all_users_dropped(count);
         Ok(Reply::new().with("n", i32::try_from(count).unwrap_or(i32::MAX)))
     }
 }

@@ -85,11 +85,9 @@ impl Command for UsersInfo {
             Target::Database => authority.require(&[Need::on_database(db, Action::ViewUser)]),
             Target::AllDatabases => authority.require(&[Need::on_cluster(Action::ViewUser)]),
             Target::Exact(users) => {
-                if users.iter().all(|user| user.may_be_viewed(db, authority)) {
-                    Ok(authority.granted_without_need())
-                } else {
-                    Err(Denied)
-                }
+                let foreign = users.iter().filter(|user| !user.is_caller(db, authority));
+                let needs: Vec<Need> = foreign.map(|user| user.need_to_view(db)).collect();
+                authority.require(&needs)
             }
         }
     }

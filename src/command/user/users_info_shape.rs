@@ -9,7 +9,7 @@ use bson::raw::cstr;
 use bson::spec::BinarySubtype;
 use bson::{Binary, RawArrayBuf, RawDocumentBuf};
 
-use crate::authz::{ResolvedRoles, resolve_roles};
+use crate::authz::Resolved;
 use crate::catalog::Catalog;
 use crate::command::restrictions::{restrictions_array, restrictions_array_with_prefixes};
 use crate::command::roles_array::roles_array;
@@ -38,7 +38,7 @@ pub(super) fn plain(user: &User, shape: Shape) -> RawDocumentBuf {
 
 /// The document with everything the user inherits.
 pub(super) fn detailed(user: &User, shape: Shape, catalog: &Catalog) -> RawDocumentBuf {
-    let resolved = resolve_roles(&user.roles, catalog);
+    let resolved = Resolved::of(&user.roles, catalog);
     let mut document = identity(user);
     document.append(cstr!("mechanisms"), mechanisms(&user.credentials));
     if shape.custom_data {
@@ -86,15 +86,15 @@ fn append_custom_data(document: &mut RawDocumentBuf, user: &User, shape: Shape) 
     }
 }
 
-fn append_inherited(document: &mut RawDocumentBuf, resolved: &ResolvedRoles) {
-    document.append(cstr!("inheritedRoles"), roles_array(&resolved.roles));
+fn append_inherited(document: &mut RawDocumentBuf, resolved: &Resolved) {
+    document.append(cstr!("inheritedRoles"), roles_array(resolved.names()));
     let mut privileges = RawArrayBuf::new();
-    for privilege in resolved.merged_privileges() {
-        privileges.push(privilege.to_document());
+    for privilege in resolved.privileges() {
+        privileges.push(privilege.to_raw_document());
     }
     document.append(cstr!("inheritedPrivileges"), privileges);
     let mut restrictions = RawArrayBuf::new();
-    for entries in &resolved.restrictions {
+    for entries in resolved.restrictions() {
         restrictions.push(restrictions_array(entries));
     }
     document.append(cstr!("inheritedAuthenticationRestrictions"), restrictions);

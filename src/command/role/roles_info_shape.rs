@@ -1,0 +1,137 @@
+//! How `rolesInfo` shows a role. The order of fields is mongod's, which differs between a role that
+//! was asked for by name and one in the list of a database.
+
+use bson::raw::cstr;
+use bson::{RawArrayBuf, RawDocumentBuf};
+
+use crate::authz::Resolved;
+use crate::catalog::{Catalog, builtin};
+use crate::command::restrictions::restrictions_array;
+use crate::command::roles_array::roles_array;
+use crate::model::names::RoleName;
+use crate::model::privilege::Privilege;
+use crate::model::role::Role;
+
+/// What to show.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    pub(super) privileges: bool,
+    pub(super) restrictions: bool,
+}
+
+/// A built-in role: it includes nothing, its privileges are all its own.
+pub(super) fn built_in(name: &RoleName, shape: Shape, in_list: bool) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    if in_list {
+        document.append(cstr!("role"), name.role());
+        document.append(cstr!("db"), name.db().as_str());
+        document.append(cstr!("isBuiltin"), true);
+        document.append(cstr!("roles"), RawArrayBuf::new());
+        document.append(cstr!("inheritedRoles"), RawArrayBuf::new());
+        if shape.privileges {
+            document.append(cstr!("privileges"), own_privileges(name));
+            document.append(cstr!("inheritedPrivileges"), own_privileges(name));
+        }
+        if shape.restrictions {
+            document.append(cstr!("authenticationRestrictions"), RawArrayBuf::new());
+            document.append(cstr!("inheritedAuthenticationRestrictions"), RawArrayBuf::new());
+        }
+        return document;
+    }
+    document.append(cstr!("db"), name.db().as_str());
+    document.append(cstr!("role"), name.role());
+    document.append(cstr!("roles"), RawArrayBuf::new());
+    if shape.privileges {
+        document.append(cstr!("privileges"), own_privileges(name));
+    }
+    if shape.restrictions {
+        document.append(cstr!("authenticationRestrictions"), RawArrayBuf::new());
+    }
+    document.append(cstr!("inheritedRoles"), RawArrayBuf::new());
+    if shape.privileges {
+        document.append(cstr!("inheritedPrivileges"), own_privileges(name));
+    }
+    if shape.restrictions {
+        document.append(cstr!("inheritedAuthenticationRestrictions"), RawArrayBuf::new());
+    }
+    document.append(cstr!("isBuiltin"), true);
+    document
+}
+
+/// A role that an administrator made.
+pub(super) fn stored(
+    role: &Role,
+    shape: Shape,
+    in_list: bool,
+    catalog: &Catalog,
+) -> RawDocumentBuf {
+    let included = Resolved::of(&role.roles, catalog);
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("_id"), format!("{}.{}", role.name.db(), role.name.role()));
+    document.append(cstr!("role"), role.name.role());
+    document.append(cstr!("db"), role.name.db().as_str());
+    if shape.privileges {
+        document.append(cstr!("privileges"), privileges_array(&role.privileges));
+    }
+    document.append(cstr!("roles"), roles_array(&role.roles));
+    if shape.restrictions {
+        // One array more than one would think: the server's own form.
+        let mut wrapped = RawArrayBuf::new();
+        if !role.restrictions.is_empty() {
+            wrapped.push(restrictions_array(&role.restrictions));
+        }
+        document.append(cstr!("authenticationRestrictions"), wrapped);
+    }
+    if in_list {
+        document.append(cstr!("isBuiltin"), false);
+    }
+    document.append(cstr!("inheritedRoles"), roles_array(included.names()));
+    if shape.privileges {
+        let mut all = privileges_array(&role.privileges);
+        for privilege in included.privileges() {
+            all.push(privilege.to_raw_document());
+        }
+        document.append(cstr!("inheritedPrivileges"), all);
+    }
+    if shape.restrictions {
+        let mut inherited = RawArrayBuf::new();
+        if !role.restrictions.is_empty() {
+            inherited.push(restrictions_array(&role.restrictions));
+        }
+        for restrictions in included.restrictions() {
+            inherited.push(restrictions_array(restrictions));
+        }
+        document.append(cstr!("inheritedAuthenticationRestrictions"), inherited);
+    }
+    if !in_list {
+        document.append(cstr!("isBuiltin"), false);
+    }
+    document
+}
+
+/// What a user with these roles would have.
+pub(super) fn user_fragment(names: &[RoleName], catalog: &Catalog) -> RawDocumentBuf {
+    let resolved = Resolved::of(names, catalog);
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("roles"), roles_array(names));
+    document.append(cstr!("inheritedRoles"), roles_array(resolved.names()));
+    document.append(cstr!("inheritedPrivileges"), privileges_array(&resolved.privileges()));
+    let mut inherited = RawArrayBuf::new();
+    for restrictions in resolved.restrictions() {
+        inherited.push(restrictions_array(restrictions));
+    }
+    document.append(cstr!("inheritedAuthenticationRestrictions"), inherited);
+    document
+}
+
+fn own_privileges(name: &RoleName) -> RawArrayBuf {
+    privileges_array(&builtin::privileges(name).unwrap_or_default())
+}
+
+fn privileges_array(privileges: &[Privilege]) -> RawArrayBuf {
+    let mut array = RawArrayBuf::new();
+    for privilege in privileges {
+        array.push(privilege.to_raw_document());
+    }
+    array
+}
