@@ -72,12 +72,13 @@ fn argument(option: &'static OptionSpec, flag: &'static Flag) -> Arg {
     arg.conflicts_with_all(others.map(|other| other.long))
 }
 
-/// The option's help, for a flag that turns something off one sentence that says so.
+/// The flag's help, with the default where there is one to replace.
 fn flag_help(option: &OptionSpec, flag: &Flag) -> String {
     match flag.takes {
-        Takes::Nothing(value) if value != "true" => format!("Sets {} to {value}", option.yaml),
-        _ if option.default.is_empty() => option.help.to_owned(),
-        Takes::Value(_) => format!("{} [default: {}]", option.help, option.default),
+        Takes::Nothing(_) if !flag.help.is_empty() => flag.help.to_owned(),
+        Takes::Value(_) if !option.default.is_empty() => {
+            format!("{} [default: {}]", option.help, option.default)
+        }
         _ => option.help.to_owned(),
     }
 }

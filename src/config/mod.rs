@@ -13,8 +13,6 @@ pub mod parameters;
 mod reference;
 mod resolve;
 mod settings;
-#[cfg(test)]
-mod tests;
 
 use std::ffi::OsString;
 use std::net::IpAddr;

@@ -39,6 +39,8 @@ pub(super) struct Flag {
     pub(super) long: &'static str,
     pub(super) short: Option<char>,
     pub(super) takes: Takes,
+    /// The flag's own help; empty where the option's help says it.
+    pub(super) help: &'static str,
 }
 
 impl Flag {
@@ -47,14 +49,20 @@ impl Flag {
             long,
             short: None,
             takes: Takes::Value(shown),
+            help: "",
         }
     }
 
-    const fn sets(long: &'static str, value: &'static str) -> Self {
+    const fn switch(long: &'static str) -> Self {
+        Self::sets(long, "true", "")
+    }
+
+    const fn sets(long: &'static str, value: &'static str, help: &'static str) -> Self {
         Self {
             long,
             short: None,
             takes: Takes::Nothing(value),
+            help,
         }
     }
 }
@@ -98,9 +106,9 @@ macro_rules! options {
 
 options! {
     CONFIG: "General", "config",
-        &[Flag { long: "config", short: Some('f'), takes: Takes::Value("FILE") }],
+        &[Flag { long: "config", short: Some('f'), takes: Takes::Value("FILE"), help: "" }],
         Kind::Text, "", mongod,
-        "The configuration file, YAML with the names below. The command line wins over it.";
+        "The configuration file, in YAML. The command line wins over it.";
     PORT: "Network", "net.port", &[Flag::value("port", "PORT")],
         Kind::Integer { min: 0, max: 65_535 }, "27017", mongod,
         "TCP port to listen on; 0 lets the system choose one.";
@@ -111,10 +119,10 @@ options! {
         Kind::List, "localhost", mongod,
         "Addresses to listen on: IP addresses, 'localhost' (127.0.0.1, with --ipv6 also ::1) or '*' \
          (all). Other host names are not looked up.";
-    BIND_IP_ALL: "Network", "net.bindIpAll", &[Flag::sets("bind_ip_all", "true")],
+    BIND_IP_ALL: "Network", "net.bindIpAll", &[Flag::switch("bind_ip_all")],
         Kind::Switch, "false", mongod,
         "Listen on all addresses; not together with --bind_ip.";
-    IPV6: "Network", "net.ipv6", &[Flag::sets("ipv6", "true")],
+    IPV6: "Network", "net.ipv6", &[Flag::switch("ipv6")],
         Kind::Switch, "false", mongod,
         "Listen on IPv6 addresses too.";
     MAX_CONNECTIONS: "Network", "net.maxIncomingConnections", &[Flag::value("maxConns", "COUNT")],
@@ -122,9 +130,9 @@ options! {
         "Connections open at the same time; further ones are closed at once. mongod's default is \
          1000000, which no default limit of open files allows.";
     UNIX_SOCKET: "Network", "net.unixDomainSocket.enabled",
-        &[Flag::sets("nounixsocket", "false")],
+        &[Flag::sets("nounixsocket", "false", "Do not listen on a Unix domain socket.")],
         Kind::Switch, "true", mongod,
-        "Listen on a Unix domain socket, mongodb-<port>.sock; --nounixsocket turns it off.";
+        "Listen on a Unix domain socket, mongodb-PORT.sock; --nounixsocket turns it off.";
     UNIX_SOCKET_PREFIX: "Network", "net.unixDomainSocket.pathPrefix",
         &[Flag::value("unixSocketPrefix", "FOLDER")],
         Kind::Text, "/tmp", mongod,
@@ -146,7 +154,10 @@ options! {
         "redb keeps users and roles on disk, ephemeralForTest only in memory. mongod's wiredTiger \
          does not exist here.";
     AUTHORIZATION: "Security", "security.authorization",
-        &[Flag::sets("auth", "enabled"), Flag::sets("noauth", "disabled")],
+        &[
+            Flag::sets("auth", "enabled", "Enforce roles. Unlike in mongod this is the default."),
+            Flag::sets("noauth", "disabled", "Let everybody do everything, without signing in."),
+        ],
         Kind::Choice(&["enabled", "disabled"]), "enabled", mongod,
         "Whether roles are enforced. Unlike in mongod the default is enabled: a fresh server is \
          entered through the localhost exception or the first administrator (see Environment).";
@@ -157,22 +168,22 @@ options! {
     LOG_PATH: "Logging", "systemLog.path", &[Flag::value("logpath", "FILE")],
         Kind::Text, "", mongod,
         "File to log to instead of standard error.";
-    LOG_APPEND: "Logging", "systemLog.logAppend", &[Flag::sets("logappend", "true")],
+    LOG_APPEND: "Logging", "systemLog.logAppend", &[Flag::switch("logappend")],
         Kind::Switch, "false", mongod,
         "Append to the log file at start instead of emptying it.";
     LOG_FORMAT: "Logging", "systemLog.format", &[Flag::value("logFormat", "FORMAT")],
         Kind::Choice(&["text", "json"]), "text", ours,
         "Format of the log lines; json is that of mongod.";
     VERBOSITY: "Logging", "systemLog.verbosity",
-        &[Flag { long: "verbose", short: Some('v'), takes: Takes::Repetitions }],
+        &[Flag { long: "verbose", short: Some('v'), takes: Takes::Repetitions, help: "" }],
         Kind::Integer { min: 0, max: 5 }, "0", mongod,
         "0 logs what an operator needs, 1 adds details, 2 to 5 add everything. On the command line \
          -v to -vvvvv.";
-    QUIET: "Logging", "systemLog.quiet", &[Flag::sets("quiet", "true")],
+    QUIET: "Logging", "systemLog.quiet", &[Flag::switch("quiet")],
         Kind::Switch, "false", mongod,
         "Do not log the begin and end of connections.";
     SET_PARAMETER: "Parameters", "setParameter",
-        &[Flag { long: "setParameter", short: None, takes: Takes::Values("NAME=VALUE") }],
+        &[Flag { long: "setParameter", short: None, takes: Takes::Values("NAME=VALUE"), help: "" }],
         Kind::Parameters, "", mongod,
         "Sets a server parameter; may be repeated. In the file a mapping of names to values.";
 }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::fs::OpenOptions;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -87,25 +88,29 @@ impl LogRing {
 
 /// Starts logging for the whole process.
 pub fn install(config: &LogConfig) -> Result<Logs, LogError> {
-    let writer: Box<dyn Write + Send> = match &config.destination {
-        LogDestination::Stderr => Box::new(io::stderr()),
-        LogDestination::File { path, append } => {
-            let mut options = OpenOptions::new();
-            options
-                .create(true)
-                .append(*append)
-                .write(true)
-                .truncate(!append);
-            let file = options.open(path).map_err(|source| LogError::Open {
-                path: path.clone(),
-                source,
-            })?;
-            Box::new(file)
-        }
-    };
+    let writer = open(&config.destination)?;
     let (subscriber, logs) = subscriber(config, writer, SystemTime::now);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Installed)?;
     Ok(logs)
+}
+
+/// Opens the place that lines go to. A new file is for its owner only: lines name users.
+pub(super) fn open(destination: &LogDestination) -> Result<Box<dyn Write + Send>, LogError> {
+    let LogDestination::File { path, append } = destination else {
+        return Ok(Box::new(io::stderr()));
+    };
+    let failed = |source| LogError::Open {
+        path: path.clone(),
+        source,
+    };
+    let mut options = OpenOptions::new();
+    // Always in append mode, so that lines still go to the end after somebody empties the file.
+    options.create(true).append(true).mode(0o600);
+    let file = options.open(path).map_err(failed)?;
+    if !append {
+        file.set_len(0).map_err(failed)?;
+    }
+    Ok(Box::new(file))
 }
 
 /// A subscriber that logs to `writer`, and what it will have logged.

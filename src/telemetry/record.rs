@@ -59,13 +59,13 @@ impl Record {
             self.severity,
             self.component,
             self.context,
-            self.message.escape_debug()
+            escape(&self.message)
         );
         for (name, value) in &self.attributes {
             // Writing to a String cannot fail.
             let _ = match value {
                 Value::Bare(text) => write!(line, " {name}={text}"),
-                Value::Text(text) => write!(line, " {name}=\"{}\"", text.escape_debug()),
+                Value::Text(text) => write!(line, " {name}=\"{}\"", escape(text)),
             };
         }
         line
@@ -169,26 +169,29 @@ impl Write for Cut {
     }
 }
 
-/// A JSON string in which no character can do harm on a terminal.
 fn json_string(text: &str) -> String {
-    let mut json = String::with_capacity(text.len() + 2);
-    json.push('"');
+    format!("\"{}\"", escape(text))
+}
+
+/// The text with JSON's escapes for quotes, backslashes and everything that a terminal would not
+/// simply print.
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
     for character in text.chars() {
         match character {
-            '"' => json.push_str("\\\""),
-            '\\' => json.push_str("\\\\"),
-            // The same judgement as for text: what Debug escapes is not printable.
-            '\'' => json.push('\''),
-            _ if character.escape_debug().len() == 1 => json.push(character),
+            '"' | '\\' => escaped.extend(['\\', character]),
+            // Printable is what Debug does not escape; it also escapes the single quote.
+            _ if character == '\'' || character.escape_debug().len() == 1 => {
+                escaped.push(character);
+            }
             _ => {
                 for unit in character.encode_utf16(&mut [0; 2]) {
-                    let _ = write!(json, "\\u{unit:04x}");
+                    let _ = write!(escaped, "\\u{unit:04x}");
                 }
             }
         }
     }
-    json.push('"');
-    json
+    escaped
 }
 
 fn severity(level: Level) -> &'static str {

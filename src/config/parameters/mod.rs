@@ -5,17 +5,25 @@
 //! Parameters of mongod's without effect here are left out rather than stored; `docs/options.md`
 //! names them.
 
+mod table;
+#[cfg(test)]
+mod tests;
+
 use std::num::NonZero;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::available_parallelism;
 use std::time::Duration;
 
-use bson::{RawArrayBuf, RawBson, RawBsonRef, rawdoc};
+use bson::{RawArrayBuf, RawBson, RawBsonRef};
 
 use crate::error::{CommandError, ErrorCode};
 
 use super::error::{ConfigError, nearest};
 use super::settings::Setting;
+
+pub(super) use table::PARAMETERS;
+use table::{Kind, find};
+pub use table::{ParameterSpec, SetAt};
 
 /// A sign-in mechanism that can be turned on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,46 +44,6 @@ impl Mechanism {
             Self::ScramSha256 => "SCRAM-SHA-256",
         }
     }
-}
-
-/// When a parameter may be set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SetAt {
-    /// By option only.
-    Startup,
-    /// By option, and by `setParameter` while the server runs.
-    StartupAndRuntime,
-    /// Never.
-    Never,
-}
-
-/// What a parameter is declared as.
-#[derive(Debug)]
-pub struct ParameterSpec {
-    /// Its name.
-    pub name: &'static str,
-    /// When it may be set.
-    pub set_at: SetAt,
-    /// Its default, in the form of the command line.
-    pub default: &'static str,
-    /// What it does.
-    pub help: &'static str,
-    /// Whether mongod has no such parameter.
-    pub ours: bool,
-    kind: Kind,
-}
-
-#[derive(Debug)]
-enum Kind {
-    /// A whole number in this range, both ends included.
-    Integer {
-        min: u32,
-        max: u32,
-        cell: fn(&Parameters) -> &AtomicU32,
-    },
-    Boolean(fn(&Parameters) -> &AtomicBool),
-    Mechanisms,
-    Constant(fn() -> RawBson),
 }
 
 /// Why a parameter is not set.
@@ -264,54 +232,6 @@ impl Parameters {
     }
 }
 
-impl ParameterSpec {
-    /// Sets the parameter from the text of an option; the error says what is expected.
-    fn set_from_text(&self, parameters: &mut Parameters, text: &str) -> Result<(), String> {
-        match &self.kind {
-            Kind::Integer { min, max, cell } => match text.parse() {
-                Ok(number) if (*min..=*max).contains(&number) => {
-                    cell(parameters).store(number, Ordering::Relaxed);
-                }
-                _ => return Err(self.accepts()),
-            },
-            Kind::Boolean(cell) => match text {
-                "true" | "1" => cell(parameters).store(true, Ordering::Relaxed),
-                "false" | "0" => cell(parameters).store(false, Ordering::Relaxed),
-                _ => return Err(self.accepts()),
-            },
-            Kind::Mechanisms => {
-                let named = |word: &str| Mechanism::ALL.into_iter().find(|one| one.name() == word);
-                let words = text.split(',').map(|word| named(word.trim()));
-                let mut chosen = words
-                    .collect::<Option<Vec<_>>>()
-                    .ok_or_else(|| self.accepts())?;
-                chosen.sort_by_key(|mechanism| mechanism.name());
-                chosen.dedup();
-                parameters.authentication_mechanisms = chosen;
-            }
-            Kind::Constant(_) => return Err(self.accepts()),
-        }
-        Ok(())
-    }
-
-    /// What the parameter accepts, to follow "expected".
-    pub fn accepts(&self) -> String {
-        match &self.kind {
-            Kind::Integer { min, max, .. } => format!("an integer from {min} to {max}"),
-            Kind::Boolean(_) => "true or false".to_owned(),
-            Kind::Mechanisms => {
-                let names = Mechanism::ALL.map(Mechanism::name);
-                format!("a list of {}", names.join(" and "))
-            }
-            Kind::Constant(_) => "nothing, it cannot be set".to_owned(),
-        }
-    }
-}
-
-fn find(name: &str) -> Option<&'static ParameterSpec> {
-    PARAMETERS.iter().find(|spec| spec.name == name)
-}
-
 fn to_int32(number: u32) -> RawBson {
     RawBson::Int32(i32::try_from(number).unwrap_or(i32::MAX))
 }
@@ -360,136 +280,3 @@ fn in_range(
         }
     }
 }
-
-/// Every parameter, in alphabetical order.
-pub(super) static PARAMETERS: &[ParameterSpec] = &[
-    ParameterSpec {
-        name: "authFailedDelayMs",
-        set_at: SetAt::StartupAndRuntime,
-        default: "0",
-        help: "Milliseconds to hold back the answer to a failed sign-in.",
-        ours: false,
-        kind: Kind::Integer {
-            min: 0,
-            max: 5000,
-            cell: |parameters| &parameters.auth_failed_delay_ms,
-        },
-    },
-    ParameterSpec {
-        name: "authSchemaVersion",
-        set_at: SetAt::Never,
-        default: "5",
-        help: "Version of the layout of users and roles; mongodump and mongorestore ask for it.",
-        ours: false,
-        kind: Kind::Constant(|| RawBson::Int32(5)),
-    },
-    ParameterSpec {
-        name: "authenticationMechanisms",
-        set_at: SetAt::Startup,
-        default: "SCRAM-SHA-1,SCRAM-SHA-256",
-        help: "Mechanisms that users may sign in with, separated by commas. mongod's others are not \
-               supported.",
-        ours: false,
-        kind: Kind::Mechanisms,
-    },
-    ParameterSpec {
-        name: "enableLocalhostAuthBypass",
-        set_at: SetAt::Startup,
-        default: "true",
-        help: "Whether clients on this machine may create the first user without signing in.",
-        ours: false,
-        kind: Kind::Boolean(|parameters| &parameters.enable_localhost_auth_bypass),
-    },
-    ParameterSpec {
-        name: "featureCompatibilityVersion",
-        set_at: SetAt::Never,
-        default: "8.0",
-        help: "Always {version: \"8.0\"}, the version whose behaviour is offered.",
-        ours: false,
-        kind: Kind::Constant(|| RawBson::Document(rawdoc! { "version": "8.0" })),
-    },
-    ParameterSpec {
-        name: "handshakeTimeoutMs",
-        set_at: SetAt::Startup,
-        default: "10000",
-        help: "Milliseconds a new connection has to send its first complete message.",
-        ours: true,
-        kind: Kind::Integer {
-            min: 1,
-            max: 3_600_000,
-            cell: |parameters| &parameters.handshake_timeout_ms,
-        },
-    },
-    ParameterSpec {
-        name: "hashingQueueMax",
-        set_at: SetAt::Startup,
-        default: "1024",
-        help: "Password hashings that may wait for a thread; further ones are refused.",
-        ours: true,
-        kind: Kind::Integer {
-            min: 1,
-            max: 65_536,
-            cell: |parameters| &parameters.hashing_queue_max,
-        },
-    },
-    ParameterSpec {
-        name: "hashingThreads",
-        set_at: SetAt::Startup,
-        default: "0",
-        help: "Threads that hash passwords; 0 means one for each processor.",
-        ours: true,
-        kind: Kind::Integer {
-            min: 0,
-            max: 256,
-            cell: |parameters| &parameters.hashing_threads,
-        },
-    },
-    ParameterSpec {
-        name: "idleTimeoutMs",
-        set_at: SetAt::Startup,
-        default: "0",
-        help: "Milliseconds after which an idle connection is closed; 0 means never.",
-        ours: true,
-        kind: Kind::Integer {
-            min: 0,
-            max: 604_800_000,
-            cell: |parameters| &parameters.idle_timeout_ms,
-        },
-    },
-    ParameterSpec {
-        name: "scramIterationCount",
-        set_at: SetAt::StartupAndRuntime,
-        default: "10000",
-        help: "Iterations for the SCRAM-SHA-1 credentials of passwords set from now on.",
-        ours: false,
-        kind: Kind::Integer {
-            min: 5000,
-            max: 10_000_000,
-            cell: |parameters| &parameters.scram_sha1_iteration_count,
-        },
-    },
-    ParameterSpec {
-        name: "scramSHA256IterationCount",
-        set_at: SetAt::StartupAndRuntime,
-        default: "15000",
-        help: "Iterations for the SCRAM-SHA-256 credentials of passwords set from now on.",
-        ours: false,
-        kind: Kind::Integer {
-            min: 5000,
-            max: 10_000_000,
-            cell: |parameters| &parameters.scram_sha256_iteration_count,
-        },
-    },
-    ParameterSpec {
-        name: "shutdownTimeoutMs",
-        set_at: SetAt::Startup,
-        default: "5000",
-        help: "Milliseconds a stopping server waits for requests under way.",
-        ours: true,
-        kind: Kind::Integer {
-            min: 0,
-            max: 600_000,
-            cell: |parameters| &parameters.shutdown_timeout_ms,
-        },
-    },
-];
