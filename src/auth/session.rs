@@ -128,8 +128,9 @@ impl SignedIn {
         endpoints: Endpoints,
     ) -> Result<Self, RestrictionsUnmet> {
         let roles = Resolved::of(&user.roles, catalog);
-        let mut restrictions = std::iter::once(&user.restrictions).chain(roles.restrictions());
-        if !restrictions.all(|restrictions| restrictions.are_met(endpoints)) {
+        let are_met = user.restrictions.are_met(endpoints)
+            && roles.restrictions().all(|restrictions| restrictions.are_met(endpoints));
+        if !are_met {
             return Err(RestrictionsUnmet);
         }
         let privileges = EffectivePrivileges::of(&roles);

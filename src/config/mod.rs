@@ -23,6 +23,7 @@ use bson::Document;
 
 use crate::model::names::UserName;
 use crate::secret::Secret;
+pub use crate::wire::Compressor;
 
 use command_line::CommandLine;
 use parameters::Parameters;
@@ -86,30 +87,6 @@ pub struct UnixSocketConfig {
     pub path_prefix: PathBuf,
     /// Its mode, at most 0o777.
     pub file_permissions: u32,
-}
-
-/// A compressor of `OP_COMPRESSED`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Compressor {
-    /// `snappy`.
-    Snappy,
-    /// `zstd`.
-    Zstd,
-    /// `zlib`.
-    Zlib,
-}
-
-impl Compressor {
-    const ALL: [Self; 3] = [Self::Snappy, Self::Zstd, Self::Zlib];
-
-    /// The name in `hello` and in the options.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Snappy => "snappy",
-            Self::Zstd => "zstd",
-            Self::Zlib => "zlib",
-        }
-    }
 }
 
 /// Where users and roles are kept.

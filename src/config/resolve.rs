@@ -131,7 +131,7 @@ fn compressors(setting: &Setting) -> Result<Vec<Compressor>, ConfigError> {
     }
     let mut compressors = Vec::new();
     for word in words(setting)? {
-        let known = Compressor::ALL.into_iter().find(|one| one.name() == word);
+        let known = Compressor::from_name(word);
         match known {
             Some(compressor) if !compressors.contains(&compressor) => compressors.push(compressor),
             _ => {

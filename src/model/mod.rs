@@ -4,6 +4,7 @@
 //! room may use them.
 
 pub mod action;
+pub mod mechanism;
 pub mod names;
 pub mod privilege;
 pub mod resource;

@@ -185,7 +185,7 @@ fn every_event() -> Vec<(fn(), [&'static str; 4], Value)> {
             json!({ "command": "ping", "code": 0, "duration_us": 12 }),
         ),
         (
-            || events::internal_error("a1b2", "usersInfo", &"lost", client()),
+            || events::internal_error("a1b2", "usersInfo", &"lost"),
             ["E", "COMMAND", "conn7", "Internal error"],
             by_client(json!({ "error_id": "a1b2", "command": "usersInfo", "reason": "lost" })),
         ),

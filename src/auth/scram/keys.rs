@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::Sha256;
 
 use super::hash::HashFunction;
-use super::mechanism::Mechanism;
+use crate::model::mechanism::Mechanism;
 use crate::model::names::UserName;
 use crate::model::user::{Credentials, ScramCredential};
 use crate::secret::Secret;

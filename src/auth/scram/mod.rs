@@ -14,7 +14,6 @@ mod error;
 mod exchange;
 mod hash;
 mod keys;
-mod mechanism;
 mod messages;
 #[cfg(test)]
 mod tests;
@@ -23,5 +22,5 @@ pub use credential::{PasswordError, Sha1Password, Sha256Password};
 pub use error::ScramError;
 pub use exchange::{AwaitingFinal, ServerNonce};
 pub use keys::Keys;
-pub use mechanism::Mechanism;
+pub use crate::model::mechanism::Mechanism;
 pub use messages::{ClientFirst, MESSAGE_BYTES_MAX, NONCE_BYTES_MAX};

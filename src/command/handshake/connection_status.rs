@@ -39,11 +39,8 @@ impl Command for ConnectionStatus {
         let mut info = rawdoc! { "authenticatedUsers": users, "authenticatedUserRoles": roles };
         if self.show_privileges.0 {
             let mut privileges = RawArrayBuf::new();
-            if let Some(SignedIn { user, .. }) = signed_in {
-                let catalog = context.services.directory.catalog();
-                for privilege in Resolved::of(&user.roles, catalog).merged_privileges() {
-                    privileges.push(privilege.to_raw_document());
-                }
+            for privilege in signed_in.iter().flat_map(|signed_in| signed_in.roles.privileges()) {
+                privileges.push(privilege.to_raw_document());
             }
             info.append(bson::raw::cstr!("authenticatedUserPrivileges"), privileges);
         }

@@ -16,6 +16,8 @@ use std::time::Duration;
 
 use bson::{RawArrayBuf, RawBson, RawBsonRef};
 
+pub use crate::model::mechanism::Mechanism;
+
 use crate::error::{CommandError, ErrorCode};
 
 use super::error::{ConfigError, nearest};
@@ -24,27 +26,6 @@ use super::settings::Setting;
 pub(super) use table::PARAMETERS;
 use table::{Kind, find};
 pub use table::{ParameterSpec, SetAt};
-
-/// A sign-in mechanism that can be turned on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mechanism {
-    /// `SCRAM-SHA-1`.
-    ScramSha1,
-    /// `SCRAM-SHA-256`.
-    ScramSha256,
-}
-
-impl Mechanism {
-    const ALL: [Self; 2] = [Self::ScramSha1, Self::ScramSha256];
-
-    /// The name in `saslStart` and `createUser`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::ScramSha1 => "SCRAM-SHA-1",
-            Self::ScramSha256 => "SCRAM-SHA-256",
-        }
-    }
-}
 
 /// Why a parameter is not set.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
