@@ -18,7 +18,9 @@ fn texts_are_those_of_mongod() {
         "Message contains illegal flags value: Ob00000000000000000000000000000101"
     );
     assert_eq!(
-        WireError::LegacyOperation("OP_QUERY").to_string(),
+        WireError::LegacyOperation("OP_QUERY")
+            .to_command_error()
+            .message,
         "OP_QUERY is no longer supported. The client driver may require an upgrade. For more \
          details see https://dochub.mongodb.org/core/legacy-opcode-removal"
     );
