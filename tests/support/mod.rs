@@ -343,12 +343,12 @@ impl RawClient {
 
 /// The reply, or the reply as an error.
 pub fn checked(reply: Document) -> Result<Document, Document> {
-    if reply.get_f64("ok") == Ok(1.0) { Ok(reply) } else { Err(reply) }
+    if reply.get_f64("ok").ok() == Some(1.0) { Ok(reply) } else { Err(reply) }
 }
 
 /// `(code, errmsg)` of a reply that must be an error.
 pub fn error_of(reply: &Document) -> (i32, String) {
-    assert_eq!(reply.get_f64("ok"), Ok(0.0), "an error was expected: {reply}");
+    assert_eq!(reply.get_f64("ok").ok(), Some(0.0), "an error was expected: {reply}");
     (reply.get_i32("code").unwrap(), reply.get_str("errmsg").unwrap().to_owned())
 }
 
