@@ -20,7 +20,6 @@ pub mod error;
 pub mod model;
 pub mod net;
 pub mod ops;
-pub mod query;
 pub mod secret;
 pub mod server;
 pub mod store;
