@@ -46,7 +46,10 @@ impl Service for Commands {
             Address::Ip(address) => Some(address.ip()),
             Address::Unix(_) => None,
         };
-        let endpoints = Endpoints { client: ip(&peer.remote), server: ip(&peer.local) };
+        let endpoints = Endpoints {
+            client: ip(&peer.remote),
+            server: ip(&peer.local),
+        };
         Connection {
             services: Arc::clone(&self.0),
             state: ConnectionState {
@@ -72,7 +75,9 @@ impl Handler for Connection {
 
     async fn next(&mut self) -> Answer {
         match self.state.stream {
-            Some(stream) => answer(hello::next_of_stream(&self.services, &self.state, stream).await),
+            Some(stream) => {
+                answer(hello::next_of_stream(&self.services, &self.state, stream).await)
+            }
             None => answer(Ok(Reply::new())),
         }
     }
@@ -150,7 +155,12 @@ impl Connection {
         };
         let code = result.as_ref().err().map_or(0, |error| error.code.0);
         self.services.metrics.ran(place, code != 0);
-        events::command_finished(entry.spec.name, code, started.elapsed(), self.state.client());
+        events::command_finished(
+            entry.spec.name,
+            code,
+            started.elapsed(),
+            self.state.client(),
+        );
         result
     }
 
@@ -161,11 +171,19 @@ impl Connection {
             return Err(CommandError::command_not_found(name));
         };
         let generic = Generic::parse(name, request.db, request.body)?;
-        Err(command.refuse(&generic.db, request.body, &self.state.authority(&self.services)))
+        Err(command.refuse(
+            &generic.db,
+            request.body,
+            &self.state.authority(&self.services),
+        ))
     }
 
     fn refresh_session(&mut self) {
-        if let Some(user) = self.state.session.refresh(self.services.directory.catalog()) {
+        if let Some(user) = self
+            .state
+            .session
+            .refresh(self.services.directory.catalog())
+        {
             events::signed_out(&user, self.state.client());
         }
     }
@@ -175,7 +193,11 @@ fn answer(result: Result<Reply, CommandError>) -> Answer {
     match result {
         Ok(reply) => {
             let stream = reply.stream;
-            Answer { document: reply.into_document(), stream, close: false }
+            Answer {
+                document: reply.into_document(),
+                stream,
+                close: false,
+            }
         }
         Err(error) => Answer::single(error_document(&error)),
     }

@@ -52,7 +52,9 @@ pub static COMMANDS: &[Entry] = &[
 static PLACES: LazyLock<HashMap<&'static str, usize>> = LazyLock::new(|| {
     let names = |place: usize| {
         let spec = COMMANDS[place].spec;
-        std::iter::once(spec.name).chain(spec.aliases.iter().copied()).map(move |name| (name, place))
+        std::iter::once(spec.name)
+            .chain(spec.aliases.iter().copied())
+            .map(move |name| (name, place))
     };
     (0..COMMANDS.len()).flat_map(names).collect()
 });

@@ -45,7 +45,10 @@ impl Reply {
 
 impl From<RawDocumentBuf> for Reply {
     fn from(document: RawDocumentBuf) -> Self {
-        Self { document, stream: false }
+        Self {
+            document,
+            stream: false,
+        }
     }
 }
 

@@ -55,7 +55,9 @@ pub enum Target {
 }
 
 impl FromField for Target {
-    const TYPES: &'static [&'static str] = &["long", "int", "decimal", "double", "string", "object", "array"];
+    const TYPES: &'static [&'static str] = &[
+        "long", "int", "decimal", "double", "string", "object", "array",
+    ];
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
         match value {
@@ -110,7 +112,9 @@ impl Command for UsersInfo {
         };
         let users = match self.target {
             Target::Exact(users) if users.is_empty() && !is_detailed => {
-                return Err(CommandError::bad_value("$and/$or/$nor must be a nonempty array"));
+                return Err(CommandError::bad_value(
+                    "$and/$or/$nor must be a nonempty array",
+                ));
             }
             Target::Exact(users) => named(&users, &context.generic.db, services, is_detailed),
             Target::Database => {
@@ -127,7 +131,10 @@ impl Command for UsersInfo {
             } else {
                 plain(&user, shape)
             };
-            if filter.as_ref().is_some_and(|filter| !filter.matches(&document)) {
+            if filter
+                .as_ref()
+                .is_some_and(|filter| !filter.matches(&document))
+            {
                 continue;
             }
             bytes += document.as_bytes().len();
@@ -152,7 +159,10 @@ fn named(
         names.sort();
         names.dedup();
     }
-    names.iter().filter_map(|name| services.directory.catalog().user(name)).collect()
+    names
+        .iter()
+        .filter_map(|name| services.directory.catalog().user(name))
+        .collect()
 }
 
 fn too_large() -> CommandError {
