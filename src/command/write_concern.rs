@@ -177,8 +177,9 @@ fn truth(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<bool>, Command
 
 fn check_provenance(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<(), CommandError> {
     match value {
-        RawBsonRef::Null | RawBsonRef::Undefined => Ok(()),
-        RawBsonRef::String(
+        RawBsonRef::Null
+        | RawBsonRef::Undefined
+        | RawBsonRef::String(
             "clientSupplied"
             | "implicitDefault"
             | "customDefault"

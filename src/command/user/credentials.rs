@@ -48,7 +48,7 @@ impl NewPassword {
                     "Use of SCRAM-SHA-256 requires undigested passwords",
                 ));
             }
-            Some(Sha256Password::prepare(&password).map_err(|error| unusable(error))?)
+            Some(Sha256Password::prepare(&password).map_err(unusable)?)
         } else {
             None
         };

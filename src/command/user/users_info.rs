@@ -7,6 +7,7 @@ use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
 
 use super::users_info_shape::{Shape, detailed, plain};
 use crate::authz::{Authority, Denied, Need, Pass};
+use crate::catalog::Catalog;
 use crate::command::arguments::{FromField, Path, arguments};
 use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, number};
@@ -121,7 +122,7 @@ impl Command for UsersInfo {
                 let db = context.generic.db.clone();
                 services.scan(move |catalog| catalog.users_on(&db)).await?
             }
-            Target::AllDatabases => services.scan(|catalog| catalog.all_users()).await?,
+            Target::AllDatabases => services.scan(Catalog::all_users).await?,
         };
         let mut array = RawArrayBuf::new();
         let mut bytes = 0;
