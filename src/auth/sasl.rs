@@ -4,6 +4,7 @@
 //! the client in every step (docs/security.md); the reason is only in [`SignInError::reason`], for
 //! the log.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::scram::{AwaitingFinal, ClientFirst, Keys, Mechanism, ServerNonce};
@@ -99,19 +100,21 @@ pub struct SignInError {
 }
 
 impl SignInError {
-    fn failed(reason: impl ToString, attempt: Option<Attempt>) -> Self {
-        Self {
+    /// The client is told nothing but that it failed.
+    fn failed(reason: &dyn Display, attempt: Option<Attempt>) -> Box<Self> {
+        Box::new(Self {
             error: CommandError::authentication_failed(),
             reason: reason.to_string(),
             attempt,
-        }
+        })
     }
 
-    fn told(error: CommandError, attempt: Option<Attempt>) -> Self {
-        Self { reason: error.message.clone(), error, attempt }
+    /// The client is told the reason.
+    fn told(error: CommandError, attempt: Option<Attempt>) -> Box<Self> {
+        Box::new(Self { reason: error.message.clone(), error, attempt })
     }
 
-    fn protocol(message: &str) -> Self {
+    fn protocol(message: &str) -> Box<Self> {
         Self::told(CommandError::new(ErrorCode::PROTOCOL_ERROR, message), None)
     }
 }
@@ -123,19 +126,19 @@ impl Session {
         start: &Start<'_>,
         policy: &Policy<'_>,
         catalog: &Catalog,
-    ) -> Result<Challenge, SignInError> {
+    ) -> Result<Challenge, Box<SignInError>> {
         self.conversation = None;
         self.has_negotiated = false;
         let mechanism = Mechanism::from_name(start.mechanism)
             .filter(|_| !start.db.is_external())
             .ok_or_else(|| SignInError::told(mechanism_unavailable(start), None))?;
         let first = ClientFirst::parse(start.payload)
-            .map_err(|error| SignInError::failed(error, None))?;
+            .map_err(|error| SignInError::failed(&error, None))?;
         let name = UserName::new(first.user(), start.db.clone())
-            .map_err(|error| SignInError::failed(error, None))?;
+            .map_err(|error| SignInError::failed(&error, None))?;
         let attempt = Attempt { user: name, mechanism, is_speculative: start.is_speculative };
         if !policy.mechanisms.contains(&mechanism) {
-            return Err(SignInError::failed("the mechanism is not enabled", Some(attempt)));
+            return Err(SignInError::failed(&"the mechanism is not enabled", Some(attempt)));
         }
         let user = catalog.user(&attempt.user);
         let keys = Keys::for_sign_in(
@@ -146,7 +149,7 @@ impl Session {
             policy.iteration_count(mechanism),
         );
         let nonce = ServerNonce::random()
-            .map_err(|error| SignInError::failed(error, Some(attempt.clone())))?;
+            .map_err(|error| SignInError::failed(&error, Some(attempt.clone())))?;
         let (payload, exchange) = first.respond(keys, &nonce);
         self.conversation = Some(Conversation {
             attempt,
@@ -163,7 +166,7 @@ impl Session {
         conversation_id: i32,
         payload: &[u8],
         catalog: &Catalog,
-    ) -> Result<(Challenge, Attempt), SignInError> {
+    ) -> Result<(Challenge, Attempt), Box<SignInError>> {
         let has_negotiated = std::mem::take(&mut self.has_negotiated);
         let conversation = self.conversation.take().ok_or_else(|| {
             SignInError::protocol(if has_negotiated {
@@ -176,9 +179,7 @@ impl Session {
             return Err(SignInError::protocol("sasl: Mismatched conversation id"));
         }
         let Conversation { attempt, step, skip_empty_exchange } = conversation;
-        let failed = |reason: &dyn ToString| {
-            SignInError::failed(reason.to_string(), Some(attempt.clone()))
-        };
+        let failed = |reason: &dyn Display| SignInError::failed(reason, Some(attempt.clone()));
         match step {
             Step::Proof { exchange, user } => {
                 let proved = exchange.finish(payload).map_err(|error| match &user {
@@ -213,7 +214,7 @@ impl Session {
         proved: &User,
         attempt: &Attempt,
         catalog: &Catalog,
-    ) -> Result<(), SignInError> {
+    ) -> Result<(), Box<SignInError>> {
         let generation = catalog.generation();
         let current = catalog
             .user(&attempt.user)
@@ -223,10 +224,10 @@ impl Session {
             })?;
         if current.credentials != proved.credentials {
             let reason = "the credentials changed during the conversation";
-            return Err(SignInError::failed(reason, Some(attempt.clone())));
+            return Err(SignInError::failed(&reason, Some(attempt.clone())));
         }
         let signed_in = SignedIn::resolve(current, catalog, generation, self.endpoints())
-            .map_err(|unmet| SignInError::failed(unmet, Some(attempt.clone())))?;
+            .map_err(|unmet| SignInError::failed(&unmet, Some(attempt.clone())))?;
         self.sign_in(signed_in).map_err(|error| SignInError::told(error, Some(attempt.clone())))
     }
 }

@@ -69,15 +69,14 @@ impl Session {
         }
         let name = signed_in.user.name.clone();
         let current = catalog.user(&name).filter(|user| user.user_id == signed_in.user.user_id);
-        match current.map(|user| SignedIn::resolve(user, catalog, generation, self.endpoints)) {
-            Some(Ok(refreshed)) => {
-                *signed_in = refreshed;
-                None
-            }
-            Some(Err(RestrictionsUnmet)) | None => {
-                self.signed_in = None;
-                Some(name)
-            }
+        let refreshed = current
+            .and_then(|user| SignedIn::resolve(user, catalog, generation, self.endpoints).ok());
+        if let Some(refreshed) = refreshed {
+            *signed_in = refreshed;
+            None
+        } else {
+            self.signed_in = None;
+            Some(name)
         }
     }
 

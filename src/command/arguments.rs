@@ -99,11 +99,13 @@ impl<'a> Path<'a> {
     }
 
     /// The path of a field of this one.
+    #[must_use]
     pub fn field(&'a self, name: &'a str) -> Self {
         Self { parent: Some(self), name: Segment::Name(name) }
     }
 
     /// The path of an array element of this one.
+    #[must_use]
     pub fn index(&'a self, index: usize) -> Self {
         Self { parent: Some(self), name: Segment::Index(index) }
     }

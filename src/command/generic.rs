@@ -54,6 +54,7 @@ pub fn is_generic(name: &str) -> bool {
 }
 
 /// The generic arguments that mean something here.
+#[allow(clippy::struct_excessive_bools)] // independent switches, as on the wire
 #[derive(Debug)]
 pub struct Generic<'a> {
     /// The database the command runs on.
@@ -99,11 +100,7 @@ impl<'a> Generic<'a> {
                 continue;
             }
             match key.as_str() {
-                "lsid" => {
-                    if SessionId::from_field(value, &path)?.is_none() {
-                        return Err(wrong_type(&path, value, SessionId::TYPES));
-                    }
-                }
+                "lsid" => check_session_id(value, &path)?,
                 "writeConcern" if generic.write_concern.is_some() => {
                     return Err(duplicate_field(&path));
                 }
@@ -112,7 +109,6 @@ impl<'a> Generic<'a> {
                 "maxTimeMS" => generic.max_time_ms = max_time_ms(value, &path)?,
                 "apiVersion" => api_version = Some(text(value, &path)?),
                 "apiStrict" => generic.api_strict = boolean(value, &path)?,
-                "apiDeprecationErrors" | "$audit" => {}
                 "txnNumber" => {
                     let RawBsonRef::Int64(_) = value else {
                         return Err(wrong_type(&path, value, &["long"]));
@@ -144,8 +140,7 @@ impl<'a> Generic<'a> {
         }
         let level = self.read_concern.and_then(|concern| concern.get("level").ok().flatten());
         match level {
-            None => Ok(()),
-            Some(RawBsonRef::String("local" | "available")) => Ok(()),
+            None | Some(RawBsonRef::String("local" | "available")) => Ok(()),
             Some(RawBsonRef::String(level)) => Err(CommandError::new(
                 ErrorCode::INVALID_OPTIONS,
                 format!("Command {command} does not support {{ readConcern: {{ level: \"{level}\" }} }}"),
@@ -167,6 +162,13 @@ fn check_api_version(version: Option<&str>, strict: bool) -> Result<(), CommandE
             "Provided apiStrict without passing apiVersion",
         )),
         None => Ok(()),
+    }
+}
+
+fn check_session_id(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<(), CommandError> {
+    match SessionId::from_field(value, path)? {
+        Some(SessionId) => Ok(()),
+        None => Err(wrong_type(path, value, SessionId::TYPES)),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::error::CommandError;
 use crate::model::names::DbName;
 
 /// The properties of a command that do not depend on a request.
+#[allow(clippy::struct_excessive_bools)] // independent properties, each named where it is set
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
     /// The canonical name.

@@ -8,7 +8,7 @@ use bson::raw::RawDocument;
 
 use crate::authz::{Authority, Need};
 use crate::error::{CommandError, ErrorCode};
-use crate::model::action::{Action, ActionSet};
+use crate::model::action::Action;
 use crate::model::names::DbName;
 use crate::model::resource::Resource;
 
@@ -110,7 +110,7 @@ impl Unserved {
         };
         let needs = resource.map(|resource| Need {
             resource,
-            actions: ActionSet::from_iter(self.actions.iter().copied()),
+            actions: self.actions.iter().copied().collect(),
         });
         match authority.require(needs.as_slice()) {
             Err(denied) => denied.to_command_error(self.name, db.as_str(), body, &[]),

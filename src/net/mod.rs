@@ -1,6 +1,6 @@
 //! Sockets: who may connect, how long a peer may take, how much memory it may hold, how it ends.
 //!
-//! [`Listeners::bind`] opens the sockets, [`serve`] runs them until a [`StopSignal`]. Each connection
+//! [`Listeners::bind`] opens the sockets, [`serve()`] runs them until a [`StopSignal`]. Each connection
 //! is one task that reads a request, hands it to its [`Handler`] and writes the answer; what requests
 //! mean is not known here.
 

@@ -19,7 +19,7 @@ const BACKOFF_MAX: Duration = Duration::from_secs(1);
 /// Refused connections are logged at most this often.
 const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How [`serve`] ended.
+/// How [`serve()`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServeSummary {
     /// Connections that were still busy when the time to stop was over.
@@ -46,8 +46,8 @@ pub async fn serve<S: Service>(
         let accepted = tokio::select! {
             biased;
             () = &mut stopped => break,
-            accepted = listeners.accept() => accepted,
             Some(_) = connections.join_next(), if !connections.is_empty() => continue,
+            accepted = listeners.accept() => accepted,
         };
         let accepted = match accepted {
             Ok(accepted) => accepted,

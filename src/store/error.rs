@@ -87,8 +87,8 @@ pub enum StoreError {
         /// The system's words.
         reason: String,
     },
-    /// The system gave no thread for the writer.
-    #[error("the system gave no thread for the writer: {reason}")]
+    /// The system gave no thread to read or write with.
+    #[error("the system gave no thread: {reason}")]
     NoThread {
         /// The system's words.
         reason: String,

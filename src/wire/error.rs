@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::{BsonError, SEQUENCES_MAX};
-use crate::error::ErrorCode;
+use crate::error::{CommandError, ErrorCode};
 
 /// A message that is no request. The text is what the peer is told, if it is told anything.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -116,6 +116,11 @@ impl WireError {
             Self::Bson(error) => error.code(),
             Self::Compression(_) => ErrorCode::BAD_VALUE,
         }
+    }
+
+    /// The error reply, where there is one.
+    pub fn to_command_error(&self) -> CommandError {
+        CommandError::new(self.code(), self.to_string())
     }
 
     /// Whether the connection ends without a reply, as in mongod; everything else gets an error

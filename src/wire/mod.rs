@@ -19,7 +19,11 @@ mod validate;
 #[cfg(test)]
 mod corpus_tests;
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use compressed::{Compressor, CompressorSet};
 pub use error::WireError;

@@ -269,3 +269,116 @@ fn utf8(text: &[u8]) -> Result<(), Fault> {
         Err(_) => Err(Fault::Invalid("Not valid UTF-8")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+
+    use super::*;
+
+    /// A document of one field `f` of type `kind`.
+    fn field(kind: u8, value: &[u8]) -> Vec<u8> {
+        let length = u8::try_from(4 + 1 + 2 + value.len() + 1).unwrap();
+        [&[length, 0, 0, 0, kind, b'f', 0], value, &[0]].concat()
+    }
+
+    fn nested(levels: usize) -> Vec<u8> {
+        let mut document = rawdoc! {};
+        for _ in 0..levels {
+            document = rawdoc! { "a": document };
+        }
+        document.into_bytes()
+    }
+
+    #[test]
+    fn malformed_values_are_refused() {
+        let cases: &[(u8, &[u8])] = &[
+            (0x01, &[0; 7]),                                      // double
+            (0x01, &[0; 9]),                                      // a byte too many
+            (0x02, &[0, 0, 0, 0]),                                // string without terminator
+            (0x02, &[2, 0, 0, 0, b'a', b'b']),                    // not terminated
+            (0x02, &[3, 0, 0, 0, b'a', 0]),                       // too long
+            (0x02, &[0xFF, 0xFF, 0xFF, 0xFF, 0]),                 // negative
+            (0x02, &[2, 0, 0, 0, 0xFF, 0]),                       // not UTF-8
+            (0x03, &[4, 0, 0, 0]),                                // document too short
+            (0x03, &[5, 0, 0, 0, 1]),                             // not terminated
+            (0x03, &[6, 0, 0, 0, 0, 0]),                          // ends early
+            (0x03, &[6, 0, 0, 0, 0]),                             // runs over the outer end
+            (0x05, &[2, 0, 0, 0, 0, 1]),                          // binary too long
+            (0x05, &[5, 0, 0, 0, 2, 2, 0, 0, 0, 1]),              // old subtype, wrong length
+            (0x07, &[0; 11]),                                     // object id
+            (0x08, &[2]),                                         // neither false nor true
+            (0x0B, b"a\0i"),                                      // options not terminated
+            (0x0C, &[1, 0, 0, 0, 0, 1, 2, 3]),                    // DBPointer without its id
+            (0x0F, &[15, 0, 0, 0, 1, 0, 0, 0, 0, 5, 0, 0, 0, 0]), // code with scope, wrong length
+            (0x10, &[0; 3]),                                      // int32
+            (0x13, &[0; 15]),                                     // decimal128
+            (0x14, &[]),                                          // no such type
+            (0x80, &[]),                                          // no such type
+        ];
+        for (kind, value) in cases {
+            let error = validate_document(&field(*kind, value)).unwrap_err();
+            assert_eq!(error.code(), ErrorCode::INVALID_BSON, "{kind:#x} {value:?}");
+        }
+    }
+
+    #[test]
+    fn well_formed_values_are_accepted() {
+        let cases: &[(u8, &[u8])] = &[
+            (0x02, &[3, 0, 0, 0, b'a', 0, 0]), // a zero within a string
+            (0x05, &[5, 0, 0, 0, 2, 1, 0, 0, 0, 1]),
+            (0x06, &[]),
+            (0x0B, b"a\0i\0"),
+            (
+                0x0C,
+                &[1, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12],
+            ),
+            (0x0F, &[14, 0, 0, 0, 1, 0, 0, 0, 0, 5, 0, 0, 0, 0]),
+            (0x7F, &[]),
+            (0xFF, &[]),
+        ];
+        for (kind, value) in cases {
+            let document = field(*kind, value);
+            assert_eq!(
+                validate_document(&document),
+                Ok(document.len()),
+                "{kind:#x}"
+            );
+        }
+    }
+
+    #[test]
+    fn nesting_has_a_limit() {
+        assert!(validate_document(&nested(NESTING_LEVELS_MAX)).is_ok());
+        let error = validate_document(&nested(NESTING_LEVELS_MAX + 1)).unwrap_err();
+        assert_eq!(error.code(), ErrorCode::OVERFLOW);
+        // Far beyond: a recursion would end the process here.
+        assert!(validate_document(&nested(10_000)).is_err());
+    }
+
+    #[test]
+    fn size_has_a_limit() {
+        let with_length = |length: usize| {
+            let padding = "x".repeat(length - 13);
+            let document = rawdoc! { "a": padding };
+            assert_eq!(document.as_bytes().len(), length);
+            validate_document(document.as_bytes())
+        };
+        assert_eq!(with_length(DOCUMENT_BYTES_MAX), Ok(DOCUMENT_BYTES_MAX));
+        assert_eq!(
+            with_length(DOCUMENT_BYTES_MAX + 1).unwrap_err().to_string(),
+            "BSONObj size: 16793601 (0x1004001) is invalid. Size must be between 0 and \
+             16793600(16MB)"
+        );
+    }
+
+    #[test]
+    fn the_text_names_the_field() {
+        let error = validate_document(&field(0x08, &[2])).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "BSON bool is neither false nor true in element with field name 'f' in object with \
+             unknown _id"
+        );
+    }
+}

@@ -41,7 +41,6 @@ fn check_application(metadata: &RawDocument) -> Result<(), CommandError> {
         return Err(must_be_document("application"));
     };
     match application.get("name").ok().flatten() {
-        None => Ok(()),
         Some(RawBsonRef::String(name)) if name.len() > APPLICATION_NAME_BYTES_MAX => {
             Err(CommandError::new(
                 ErrorCode::CLIENT_METADATA_APP_NAME_TOO_LARGE,
@@ -51,7 +50,7 @@ fn check_application(metadata: &RawDocument) -> Result<(), CommandError> {
                 ),
             ))
         }
-        Some(RawBsonRef::String(_)) => Ok(()),
+        None | Some(RawBsonRef::String(_)) => Ok(()),
         Some(_) => Err(must_be_text("application.name")),
     }
 }

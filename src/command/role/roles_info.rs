@@ -75,10 +75,8 @@ impl FromField for ShowPrivileges {
                 ErrorCode::FAILED_TO_PARSE,
                 format!("Failed to parse 'showPrivileges'. 'asUserFragment' is the only string it takes, found '{other}'"),
             )),
-            other => Ok(SafeBool::from_field(other, path)?.map(|shown| match shown.0 {
-                true => Self::Yes,
-                false => Self::No,
-            })),
+            other => Ok(SafeBool::from_field(other, path)?
+                .map(|shown| if shown.0 { Self::Yes } else { Self::No })),
         }
     }
 }

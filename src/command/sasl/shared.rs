@@ -31,7 +31,7 @@ pub(super) fn succeeded(context: &Context<'_>, attempt: &Attempt) {
 }
 
 /// Logs a failure, waits as long as configured and gives the client's version of it.
-pub(super) async fn failed(context: &Context<'_>, failure: SignInError) -> CommandError {
+pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> CommandError {
     let attempt = failure.attempt.as_ref();
     let user = attempt.map_or_else(|| "(unknown)".to_owned(), |attempt| attempt.user.to_string());
     let mechanism = attempt.map_or("", |attempt| attempt.mechanism.name());

@@ -47,7 +47,7 @@ impl NewPassword {
                     "Use of SCRAM-SHA-256 requires undigested passwords",
                 ));
             }
-            Some(Sha256Password::prepare(&password).map_err(|error| unusable(&error))?)
+            Some(Sha256Password::prepare(&password).map_err(|error| unusable(error))?)
         } else {
             None
         };
@@ -92,6 +92,6 @@ fn enabled_mechanism(name: &str, enabled: &[Mechanism]) -> Result<Mechanism, Com
     }
 }
 
-fn unusable(error: &PasswordError) -> CommandError {
+fn unusable(error: PasswordError) -> CommandError {
     CommandError::bad_value(format!("Unable to use the password for SCRAM-SHA-256: {error}"))
 }

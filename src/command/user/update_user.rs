@@ -108,9 +108,12 @@ impl Command for UpdateUser {
             restrictions: entries.transpose()?,
         };
         let is_trim = matches!(update.credentials, CredentialsUpdate::Trim(_));
-        let refused = |error: OpsError| match error.is_user_not_found() {
-            true => not_found(&self.user, &db, is_trim),
-            false => services.ops_error(error),
+        let refused = |error: OpsError| {
+            if error.is_user_not_found() {
+                not_found(&self.user, &db, is_trim)
+            } else {
+                services.ops_error(error)
+            }
         };
         let name = UserName::new(&self.user, db.clone())
             .map_err(|_| not_found(&self.user, &db, is_trim))?;

@@ -106,7 +106,6 @@ impl Command for UsersInfo {
         let shape = Shape {
             credentials: self.show_credentials.0,
             custom_data: self.show_custom_data.0,
-            privileges: self.show_privileges.0,
             restrictions: self.show_restrictions.0,
         };
         let users = match self.target {

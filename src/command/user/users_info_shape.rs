@@ -20,7 +20,6 @@ use crate::model::user::{Credentials, ScramCredential, User};
 pub(super) struct Shape {
     pub(super) credentials: bool,
     pub(super) custom_data: bool,
-    pub(super) privileges: bool,
     pub(super) restrictions: bool,
 }
 

@@ -1,0 +1,6 @@
+//! Real sockets on the loopback, with a service that knows a few commands.
+
+mod endings;
+mod messages;
+mod sockets;
+mod support;

@@ -1,0 +1,367 @@
+//! What the socket tests share: a server of one's own, and clients for it.
+//!
+//! Each test starts its own process on port 0 with a folder of its own and stops it when done.
+
+#![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses its own part of it
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use bson::{Bson, Document, RawDocumentBuf, doc};
+use mongodb::Client;
+use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress};
+use tempfile::TempDir;
+
+/// Longest a test waits for the server to say anything.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// The administrator that [`TestServer::with_admin`] makes.
+pub const ADMIN: (&str, &str) = ("admin", "admin's secret");
+
+/// A running server; killed when dropped.
+pub struct TestServer {
+    child: Child,
+    pub port: u16,
+    folder: Arc<TempDir>,
+    logs: Arc<Mutex<String>>,
+    readers: Vec<JoinHandle<()>>,
+}
+
+/// How to start one.
+pub struct Options {
+    arguments: Vec<String>,
+    environment: Vec<(String, String)>,
+    folder: Arc<TempDir>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self::in_folder(Arc::new(tempfile::tempdir().unwrap()))
+    }
+}
+
+impl Options {
+    /// With the data of a server that has stopped.
+    pub fn in_folder(folder: Arc<TempDir>) -> Self {
+        Self { arguments: Vec::new(), environment: Vec::new(), folder }
+    }
+
+    pub fn argument(mut self, argument: impl Into<String>) -> Self {
+        self.arguments.push(argument.into());
+        self
+    }
+
+    pub fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments.extend(arguments.iter().map(ToString::to_string));
+        self
+    }
+
+    pub fn environment(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// The command line of the server, not started yet.
+    pub fn command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        command.args(["--port", "0", "--nounixsocket"]).arg("--dbpath").arg(self.data());
+        command.args(&self.arguments).envs(self.environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    /// Starts the server and waits until it listens.
+    pub fn start(self) -> TestServer {
+        let port_file = self.folder.path().join("port");
+        let _ = std::fs::remove_file(&port_file);
+        let mut child = self.command().arg("--portFile").arg(&port_file).spawn().unwrap();
+        let logs = Arc::new(Mutex::new(String::new()));
+        let stderr = collect(child.stderr.take().unwrap(), Arc::clone(&logs), None);
+        let (ready, is_ready) = std::sync::mpsc::channel();
+        let stdout = collect(child.stdout.take().unwrap(), Arc::clone(&logs), Some(ready));
+        // The greeting is printed once the sockets are open; a server that fails closes its pipe.
+        if is_ready.recv_timeout(PATIENCE) != Ok(()) {
+            let _ = child.kill();
+            panic!("the server did not start: {}", logs.lock().unwrap());
+        }
+        let port = std::fs::read_to_string(&port_file).unwrap().trim().parse().unwrap();
+        TestServer { child, port, folder: self.folder, logs, readers: vec![stderr, stdout] }
+    }
+}
+
+fn collect(
+    pipe: impl Read + Send + 'static,
+    logs: Arc<Mutex<String>>,
+    ready: Option<std::sync::mpsc::Sender<()>>,
+) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        for line in BufReader::new(pipe).lines().map_while(Result::ok) {
+            if line.contains("Ctrl-C")
+                && let Some(ready) = &ready
+            {
+                let _ = ready.send(());
+            }
+            logs.lock().unwrap().push_str(&format!("{line}\n"));
+        }
+    })
+}
+
+impl TestServer {
+    /// A server with authorization and nobody in it.
+    pub fn start() -> Self {
+        Options::default().start()
+    }
+
+    /// A server with authorization and [`ADMIN`], who may do everything.
+    pub fn with_admin() -> Self {
+        Self::with_admin_and(Options::default())
+    }
+
+    pub fn with_admin_and(options: Options) -> Self {
+        let server = options.start();
+        let created = server.raw().run(
+            "admin",
+            doc! { "createUser": ADMIN.0, "pwd": ADMIN.1, "roles": ["root"] },
+        );
+        assert_eq!(created, doc! { "ok": 1.0 });
+        server
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.port)
+    }
+
+    pub fn folder(&self) -> Arc<TempDir> {
+        Arc::clone(&self.folder)
+    }
+
+    pub fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub fn process_id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Everything the server has printed so far.
+    pub fn logs(&self) -> String {
+        self.logs.lock().unwrap().clone()
+    }
+
+    /// A connection that speaks `OP_MSG` and nothing else.
+    pub fn raw(&self) -> RawClient {
+        RawClient::connect(self.address(), None)
+    }
+
+    /// A connection from one loopback address to another (127.0.0.0/8).
+    pub fn raw_between(&self, from: &str, to: &str) -> RawClient {
+        let to = SocketAddr::new(to.parse().unwrap(), self.port);
+        RawClient::connect(to, Some(from.parse().unwrap()))
+    }
+
+    /// A raw connection signed in as [`ADMIN`].
+    pub fn admin(&self) -> RawClient {
+        let mut client = self.raw();
+        client.sign_in("admin", ADMIN.0, ADMIN.1).unwrap();
+        client
+    }
+
+    /// The official driver, not signed in.
+    pub async fn driver(&self) -> Client {
+        Client::with_options(self.driver_options()).unwrap()
+    }
+
+    /// The official driver, signed in; `mechanism: None` lets it negotiate.
+    pub async fn driver_as(
+        &self,
+        db: &str,
+        user: &str,
+        password: &str,
+        mechanism: Option<AuthMechanism>,
+    ) -> Client {
+        let mut options = self.driver_options();
+        let mut credential = Credential::default();
+        credential.source = Some(db.into());
+        credential.username = Some(user.into());
+        credential.password = Some(password.into());
+        credential.mechanism = mechanism;
+        options.credential = Some(credential);
+        Client::with_options(options).unwrap()
+    }
+
+    pub fn driver_options(&self) -> ClientOptions {
+        let host = ServerAddress::Tcp { host: "127.0.0.1".into(), port: Some(self.port) };
+        ClientOptions::builder()
+            .hosts(vec![host])
+            .direct_connection(true)
+            .server_selection_timeout(PATIENCE)
+            .build()
+    }
+
+    /// SIGTERM, and how the server ended.
+    pub fn stop(mut self) -> (ExitStatus, String) {
+        self.signal("TERM");
+        let status = self.child.wait().unwrap();
+        for reader in self.readers.drain(..) {
+            reader.join().unwrap();
+        }
+        (status, self.logs())
+    }
+
+    /// Sends a signal by name.
+    pub fn signal(&self, name: &str) {
+        let process = self.child.id().to_string();
+        let status = Command::new("kill").arg(format!("-{name}")).arg(process).status();
+        assert!(status.unwrap().success());
+    }
+
+    /// SIGKILL; the folder stays for another server.
+    pub fn kill(mut self) -> Arc<TempDir> {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+        Arc::clone(&self.folder)
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the server's log:\n{}", self.logs());
+        }
+    }
+}
+
+/// A blocking client without opinions: it sends what it is told and returns what it gets.
+pub struct RawClient {
+    stream: TcpStream,
+    next_id: i32,
+}
+
+impl RawClient {
+    fn connect(to: SocketAddr, from: Option<IpAddr>) -> Self {
+        let stream = match from {
+            None => TcpStream::connect(to).unwrap(),
+            Some(from) => {
+                let socket = socket2::Socket::new(
+                    socket2::Domain::for_address(to),
+                    socket2::Type::STREAM,
+                    None,
+                );
+                let socket = socket.unwrap();
+                socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
+                socket.connect(&to.into()).unwrap();
+                socket.into()
+            }
+        };
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self { stream, next_id: 1 }
+    }
+
+    /// Runs a command; the reply without looking at `ok`.
+    pub fn run(&mut self, db: &str, mut command: Document) -> Document {
+        command.insert("$db", db);
+        self.run_raw(&RawDocumentBuf::try_from(&command).unwrap())
+    }
+
+    /// Runs a command document as it is, `$db` included; keys may come twice.
+    pub fn run_raw(&mut self, command: &RawDocumentBuf) -> Document {
+        let mut body = vec![0, 0, 0, 0, 0];
+        body.extend_from_slice(command.as_bytes());
+        self.send(2013, &body);
+        let (op_code, reply) = self.receive();
+        assert_eq!(op_code, 2013);
+        Document::try_from(RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap()).unwrap()
+    }
+
+    /// Sends a message with a right header.
+    pub fn send(&mut self, op_code: i32, body: &[u8]) -> i32 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let mut message = Vec::with_capacity(16 + body.len());
+        for word in [i32::try_from(16 + body.len()).unwrap(), id, 0, op_code] {
+            message.extend_from_slice(&word.to_le_bytes());
+        }
+        message.extend_from_slice(body);
+        self.send_bytes(&message);
+        id
+    }
+
+    pub fn send_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).unwrap();
+    }
+
+    /// The next message: its operation and what follows the header.
+    pub fn receive(&mut self) -> (i32, Vec<u8>) {
+        self.try_receive().unwrap()
+    }
+
+    pub fn try_receive(&mut self) -> std::io::Result<(i32, Vec<u8>)> {
+        let mut header = [0; 16];
+        self.stream.read_exact(&mut header)?;
+        let word = |at: usize| i32::from_le_bytes(header[at..at + 4].try_into().unwrap());
+        let mut body = vec![0; usize::try_from(word(0)).unwrap() - 16];
+        self.stream.read_exact(&mut body)?;
+        Ok((word(12), body))
+    }
+
+    /// Whether the server has closed the connection (waits for it).
+    pub fn is_closed(&mut self) -> bool {
+        let mut byte = [0];
+        matches!(self.stream.read(&mut byte), Ok(0) | Err(_))
+    }
+
+    /// Signs in by SCRAM-SHA-256 with an independent client; the server's reply if it refuses.
+    pub fn sign_in(&mut self, db: &str, user: &str, password: &str) -> Result<(), Document> {
+        let client = scram::ScramClient::new(user, password, None);
+        let (client, first) = client.client_first();
+        let started = self.run(db, doc! {
+            "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": binary(first.as_bytes()),
+            "options": { "skipEmptyExchange": true },
+        });
+        let reply = text(&checked(started)?);
+        let (client, last) = client.handle_server_first(&reply).unwrap().client_final();
+        let continued = self.run(db, doc! {
+            "saslContinue": 1, "conversationId": 1, "payload": binary(last.as_bytes()),
+        });
+        let continued = checked(continued)?;
+        assert!(continued.get_bool("done").unwrap());
+        client.handle_server_final(&text(&continued)).unwrap();
+        Ok(())
+    }
+}
+
+/// The reply, or the reply as an error.
+pub fn checked(reply: Document) -> Result<Document, Document> {
+    if reply.get_f64("ok").ok() == Some(1.0) { Ok(reply) } else { Err(reply) }
+}
+
+/// `(code, errmsg)` of a reply that must be an error.
+pub fn error_of(reply: &Document) -> (i32, String) {
+    assert_eq!(reply.get_f64("ok").ok(), Some(0.0), "an error was expected: {reply}");
+    (reply.get_i32("code").unwrap(), reply.get_str("errmsg").unwrap().to_owned())
+}
+
+pub fn binary(bytes: &[u8]) -> Bson {
+    Bson::Binary(bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: bytes.to_vec() })
+}
+
+fn text(reply: &Document) -> String {
+    let payload = reply.get_binary_generic("payload").unwrap();
+    String::from_utf8(payload.clone()).unwrap()
+}
+
+/// A file under `fixtures/`.
+pub fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
+}
