@@ -17,6 +17,7 @@ pub mod generic;
 pub mod handshake;
 pub mod metrics;
 pub mod names;
+mod reference;
 pub mod registry;
 pub mod reply;
 pub mod restrictions;
@@ -29,3 +30,5 @@ pub mod spec;
 pub mod unserved;
 pub mod user;
 pub mod write_concern;
+
+pub use reference::commands_reference;

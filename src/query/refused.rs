@@ -2,7 +2,6 @@
 
 use crate::error::{CommandError, ErrorCode};
 
-const QUERY_FEATURE_NOT_ALLOWED: ErrorCode = ErrorCode(224);
 const NEAR_NOT_ALLOWED: ErrorCode = ErrorCode(5_626_500);
 
 /// Operators that stand in a field name's place.
@@ -89,7 +88,7 @@ pub(super) fn field_operator(operator: &str) -> CommandError {
 
 fn not_allowed(operator: &str) -> CommandError {
     CommandError::new(
-        QUERY_FEATURE_NOT_ALLOWED,
+        ErrorCode::QUERY_FEATURE_NOT_ALLOWED,
         format!("{operator} is not allowed in this context"),
     )
 }
