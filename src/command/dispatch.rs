@@ -11,8 +11,10 @@ use super::handshake::hello;
 use super::registry;
 use super::reply::{Reply, error_document};
 use super::services::Services;
+use super::spec::{Access, Spec};
 use super::unserved;
 use crate::auth::session::Session;
+use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::Endpoints;
 use crate::net::{Address, Answer, Handler, Peer, Service};
@@ -139,6 +141,10 @@ impl Connection {
         }
         let started = Instant::now();
         let result = match Generic::parse(entry.spec.name, request.db, request.body) {
+            // Whoever has to sign in first is told that and nothing else.
+            Err(_) if self.must_sign_in(entry.spec) => {
+                Err(CommandError::requires_authentication(entry.spec.name))
+            }
             Err(error) => Err(error),
             Ok(generic) => {
                 let context = Context {
@@ -176,6 +182,11 @@ impl Connection {
             request.body,
             &self.state.authority(&self.services),
         ))
+    }
+
+    fn must_sign_in(&self, spec: &Spec) -> bool {
+        spec.access == Access::SignedIn
+            && matches!(self.state.authority(&self.services), Authority::Nobody)
     }
 
     fn refresh_session(&mut self) {
