@@ -52,6 +52,17 @@ pub struct Start<'a> {
     pub is_speculative: bool,
 }
 
+/// A `saslContinue`.
+#[derive(Debug)]
+pub struct Continue<'a> {
+    /// The number the server gave the conversation, which is always 1.
+    pub conversation_id: i32,
+    /// The client's next message.
+    pub payload: &'a [u8],
+    /// Whether the client forbids everything that is not in the stable API.
+    pub is_api_strict: bool,
+}
+
 /// The server's next message.
 #[derive(Debug)]
 pub struct Challenge {
@@ -180,8 +191,7 @@ impl Session {
     /// over.
     pub fn sasl_continue(
         &mut self,
-        conversation_id: i32,
-        payload: &[u8],
+        next: &Continue<'_>,
         catalog: &Catalog,
     ) -> Result<(Challenge, Attempt), Box<SignInError>> {
         let has_negotiated = std::mem::take(&mut self.has_negotiated);
@@ -192,7 +202,7 @@ impl Session {
                 "No SASL session state found"
             })
         })?;
-        if conversation_id != 1 {
+        if next.conversation_id != 1 {
             return Err(SignInError::protocol("sasl: Mismatched conversation id"));
         }
         let Conversation {
@@ -203,7 +213,7 @@ impl Session {
         let failed = |reason: &dyn Display| SignInError::failed(reason, Some(attempt.clone()));
         match step {
             Step::Proof { exchange, user } => {
-                let proved = exchange.finish(payload).map_err(|error| match &user {
+                let proved = exchange.finish(next.payload).map_err(|error| match &user {
                     Some(_) => failed(&error),
                     None => {
                         failed(&"there is no such user, or it has no credentials for the mechanism")
@@ -211,7 +221,7 @@ impl Session {
                 })?;
                 let user = user.ok_or_else(|| failed(&"there is no such user"))?;
                 if skip_empty_exchange {
-                    self.finish(&user, &attempt, catalog)?;
+                    self.finish(&user, &attempt, next.is_api_strict, catalog)?;
                 } else {
                     self.conversation = Some(Conversation {
                         attempt: attempt.clone(),
@@ -228,10 +238,10 @@ impl Session {
                 ))
             }
             Step::Empty { user } => {
-                if !payload.is_empty() {
+                if !next.payload.is_empty() {
                     return Err(failed(&"the last message is not empty"));
                 }
-                self.finish(&user, &attempt, catalog)?;
+                self.finish(&user, &attempt, next.is_api_strict, catalog)?;
                 Ok((
                     Challenge {
                         done: true,
@@ -248,6 +258,7 @@ impl Session {
         &mut self,
         proved: &User,
         attempt: &Attempt,
+        is_api_strict: bool,
         catalog: &Catalog,
     ) -> Result<(), Box<SignInError>> {
         let generation = catalog.generation();
@@ -261,7 +272,7 @@ impl Session {
         }
         let signed_in = SignedIn::resolve(current, catalog, generation, self.endpoints())
             .map_err(|unmet| SignInError::failed(&unmet, Some(attempt.clone())))?;
-        self.sign_in(signed_in)
+        self.sign_in(signed_in, is_api_strict)
             .map_err(|error| SignInError::told(error, Some(attempt.clone())))
     }
 }

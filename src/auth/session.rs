@@ -90,7 +90,13 @@ impl Session {
     }
 
     /// Signs `user` in after its proof held. One user a connection: the codes are mongod's.
-    pub(super) fn sign_in(&mut self, user: SignedIn) -> Result<(), CommandError> {
+    ///
+    /// The same user again is fine, unless the client asked for `apiStrict`.
+    pub(super) fn sign_in(
+        &mut self,
+        user: SignedIn,
+        is_api_strict: bool,
+    ) -> Result<(), CommandError> {
         if let Some(present) = &self.signed_in {
             let (present, new) = (&present.user.name, &user.user.name);
             if present.db() != new.db() {
@@ -111,6 +117,12 @@ impl Session {
                     ),
                 ));
             }
+        }
+        if self.signed_in.is_some() && is_api_strict {
+            return Err(CommandError::new(
+                ErrorCode(5_626_703),
+                "Each client connection may only be authenticated once",
+            ));
         }
         self.signed_in = Some(user);
         Ok(())

@@ -11,8 +11,10 @@ use super::handshake::hello;
 use super::registry;
 use super::reply::{Reply, error_document};
 use super::services::Services;
+use super::spec::{Access, Spec};
 use super::unserved;
 use crate::auth::session::Session;
+use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::Endpoints;
 use crate::net::{Address, Answer, Handler, Peer, Service};
@@ -50,15 +52,17 @@ impl Service for Commands {
             client: ip(&peer.remote),
             server: ip(&peer.local),
         };
+        let state = ConnectionState {
+            session: Session::new(endpoints),
+            peer,
+            client_metadata: None,
+            is_greeted: false,
+            stream: None,
+        };
+        events::connection_accepted(state.client(), self.0.connections.current());
         Connection {
             services: Arc::clone(&self.0),
-            state: ConnectionState {
-                session: Session::new(endpoints),
-                peer,
-                client_metadata: None,
-                is_greeted: false,
-                stream: None,
-            },
+            state,
         }
     }
 }
@@ -80,6 +84,10 @@ impl Handler for Connection {
             }
             None => answer(Ok(Reply::new())),
         }
+    }
+
+    fn closed(&mut self) {
+        events::connection_ended(self.state.client(), self.services.connections.current());
     }
 }
 
@@ -139,6 +147,10 @@ impl Connection {
         }
         let started = Instant::now();
         let result = match Generic::parse(entry.spec.name, request.db, request.body) {
+            // Whoever has to sign in first is told that and nothing else.
+            Err(_) if self.must_sign_in(entry.spec) => {
+                Err(CommandError::requires_authentication(entry.spec.name))
+            }
             Err(error) => Err(error),
             Ok(generic) => {
                 let context = Context {
@@ -176,6 +188,11 @@ impl Connection {
             request.body,
             &self.state.authority(&self.services),
         ))
+    }
+
+    fn must_sign_in(&self, spec: &Spec) -> bool {
+        spec.access == Access::SignedIn
+            && matches!(self.state.authority(&self.services), Authority::Nobody)
     }
 
     fn refresh_session(&mut self) {

@@ -51,7 +51,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Mechanisms users can sign in with, strongest first.
+    /// Mechanisms users can sign in with.
     pub fn mechanisms(&self) -> &[Mechanism] {
         self.parameters.authentication_mechanisms()
     }

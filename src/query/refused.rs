@@ -2,6 +2,7 @@
 
 use crate::error::{CommandError, ErrorCode};
 
+const QUERY_FEATURE_NOT_ALLOWED: ErrorCode = ErrorCode::QUERY_FEATURE_NOT_ALLOWED;
 const NEAR_NOT_ALLOWED: ErrorCode = ErrorCode(5_626_500);
 
 /// Operators that stand in a field name's place.
@@ -88,7 +89,7 @@ pub(super) fn field_operator(operator: &str) -> CommandError {
 
 fn not_allowed(operator: &str) -> CommandError {
     CommandError::new(
-        ErrorCode::QUERY_FEATURE_NOT_ALLOWED,
+        QUERY_FEATURE_NOT_ALLOWED,
         format!("{operator} is not allowed in this context"),
     )
 }

@@ -71,10 +71,10 @@ pub(super) fn supported_mechanisms(
     }
     let name = db.and_then(|db| UserName::new(&of.user, db).ok());
     let user = name.and_then(|name| context.services.directory.catalog().user(&name));
-    let mechanisms: RawArrayBuf = context
-        .services
-        .mechanisms()
+    let enabled = context.services.mechanisms();
+    let mechanisms: RawArrayBuf = Mechanism::ALL
         .iter()
+        .filter(|mechanism| enabled.contains(mechanism))
         .filter(
             |mechanism| match user.as_ref().map(|user| &user.credentials) {
                 Some(Credentials::Scram { sha_1, sha_256 }) => match mechanism {
