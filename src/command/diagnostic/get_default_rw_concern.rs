@@ -25,7 +25,10 @@ arguments! {
 impl Command for GetDefaultRwConcern {
     const SPEC: Spec = Spec {
         admin_only: true,
-        ..Spec::new("getDefaultRWConcern", "Answers the deployment's default read and write concern.")
+        ..Spec::new(
+            "getDefaultRWConcern",
+            "Answers the deployment's default read and write concern.",
+        )
     };
 
     fn authorize(&self, authority: &Authority<'_>, _: &DbName) -> Result<Pass, Denied> {

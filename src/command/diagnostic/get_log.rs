@@ -59,7 +59,10 @@ impl Command for GetLog {
     const SPEC: Spec = Spec {
         admin_only: true,
         strict: false,
-        ..Spec::new("getLog", "Answers what was logged last, or with '*' the names of the logs.")
+        ..Spec::new(
+            "getLog",
+            "Answers what was logged last, or with '*' the names of the logs.",
+        )
     };
 
     fn authorize(&self, authority: &Authority<'_>, _: &DbName) -> Result<Pass, Denied> {
@@ -90,32 +93,41 @@ fn named(logs: &Logs, name: &str) -> Result<Reply, CommandError> {
     };
     let written = i64::try_from(ring.total_lines_written()).unwrap_or(i64::MAX);
     let lines: RawArrayBuf = ring.lines().iter().map(String::as_str).collect();
-    Ok(Reply::new().with("totalLinesWritten", written).with("log", lines))
+    Ok(Reply::new()
+        .with("totalLinesWritten", written)
+        .with("log", lines))
 }
 
 /// The value as MongoDB prints it inside a document.
 fn value_text(value: RawBsonRef<'_>) -> String {
     let text = command_text(&rawdoc! { "": value }, &[]);
-    let inner = text.strip_prefix("{ : ").and_then(|text| text.strip_suffix(" }"));
+    let inner = text
+        .strip_prefix("{ : ")
+        .and_then(|text| text.strip_suffix(" }"));
     inner.unwrap_or(&text).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
+    use bson::raw::RawDocument;
+
     use super::*;
     use crate::command::arguments::Arguments;
     use crate::command::spec::rules;
 
-    fn parse(body: &bson::raw::RawDocument) -> Result<LogArgument, CommandError> {
+    fn parse(body: &RawDocument) -> Result<LogArgument, CommandError> {
         GetLog::parse(body, &Path::root("getLog"), rules::<GetLog>()).map(|parsed| parsed.log)
     }
 
     #[test]
     fn the_name_is_a_string() {
         let named = LogArgument::Named("global".to_owned());
-        assert_eq!(parse(&rawdoc! { "getLog": "*", "more": 1 }).unwrap(), LogArgument::Names);
+        assert_eq!(
+            parse(&rawdoc! { "getLog": "*", "more": 1 }).unwrap(),
+            LogArgument::Names
+        );
         assert_eq!(parse(&rawdoc! { "getLog": "global" }).unwrap(), named);
-        let text = |body| {
+        let text = |body: &RawDocument| {
             let error = parse(body).unwrap_err();
             assert_eq!(error.code, ErrorCode::TYPE_MISMATCH);
             error.message
@@ -139,9 +151,15 @@ mod tests {
         let logs = Logs::default();
         for name in NAMES {
             let document = named(&logs, name).unwrap().into_document();
-            assert_eq!(document, rawdoc! { "totalLinesWritten": 0_i64, "log": [], "ok": 1.0 });
+            assert_eq!(
+                document,
+                rawdoc! { "totalLinesWritten": 0_i64, "log": [], "ok": 1.0 }
+            );
         }
         let error = named(&logs, "rs").unwrap_err();
-        assert_eq!((error.code.0, error.message.as_str()), (96, "No log named 'rs'"));
+        assert_eq!(
+            (error.code.0, error.message.as_str()),
+            (96, "No log named 'rs'")
+        );
     }
 }

@@ -61,7 +61,10 @@ impl FromField for Selection {
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
         Ok(Some(match value {
-            RawBsonRef::String("*") => Self { all: true, ..Self::default() },
+            RawBsonRef::String("*") => Self {
+                all: true,
+                ..Self::default()
+            },
             RawBsonRef::Document(document) => {
                 let fields = SelectionDocument::parse(document, path, Rules::STRICT_DOCUMENT)?;
                 Self {
@@ -115,7 +118,8 @@ impl Command for GetParameter {
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        self.selection.show(context.body, &context.services.parameters)
+        self.selection
+            .show(context.body, &context.services.parameters)
     }
 }
 
@@ -131,16 +135,29 @@ impl Selection {
             let (Some(value), Some(spec)) = (parameters.get(name), Parameters::spec(name)) else {
                 continue;
             };
-            if self.set_at.is_some_and(|moment| !moment.is_for(spec.set_at)) {
+            if self
+                .set_at
+                .is_some_and(|moment| !moment.is_for(spec.set_at))
+            {
                 continue;
             }
             found = true;
-            reply.append(name, if self.show_details { detailed(value, spec.set_at) } else { value });
+            reply.append(
+                name,
+                if self.show_details {
+                    detailed(value, spec.set_at)
+                } else {
+                    value
+                },
+            );
         }
         if found {
             Ok(reply)
         } else {
-            Err(CommandError::new(ErrorCode::INVALID_OPTIONS, "no option found to get"))
+            Err(CommandError::new(
+                ErrorCode::INVALID_OPTIONS,
+                "no option found to get",
+            ))
         }
     }
 }
@@ -169,7 +186,11 @@ mod tests {
 
     fn names(body: &RawDocument) -> Vec<String> {
         let document = show(body).unwrap();
-        document.iter().flatten().map(|(name, _)| name.as_str().to_owned()).collect()
+        document
+            .iter()
+            .flatten()
+            .map(|(name, _)| name.as_str().to_owned())
+            .collect()
     }
 
     #[test]
@@ -177,7 +198,10 @@ mod tests {
         let body = rawdoc! {
             "getParameter": 1, "authSchemaVersion": null, "nonsense": 1, "$db": "admin",
         };
-        assert_eq!(show(&body).unwrap(), rawdoc! { "authSchemaVersion": 5, "ok": 1.0 });
+        assert_eq!(
+            show(&body).unwrap(),
+            rawdoc! { "authSchemaVersion": 5, "ok": 1.0 }
+        );
         let body = rawdoc! { "getParameter": 1, "featureCompatibilityVersion": 1 };
         let version = rawdoc! { "version": "8.0" };
         let expected = rawdoc! { "featureCompatibilityVersion": version, "ok": 1.0 };
@@ -194,7 +218,10 @@ mod tests {
             rawdoc! { "getParameter": null },
         ] {
             let error = show(&body).unwrap_err();
-            assert_eq!((error.code.0, error.message.as_str()), (72, "no option found to get"));
+            assert_eq!(
+                (error.code.0, error.message.as_str()),
+                (72, "no option found to get")
+            );
         }
     }
 
@@ -203,9 +230,17 @@ mod tests {
         let mut all: Vec<&str> = Parameters::names().collect();
         all.push("ok");
         assert_eq!(names(&rawdoc! { "getParameter": "*" }), all);
-        assert_eq!(names(&rawdoc! { "getParameter": { "allParameters": 1 } }), all);
+        assert_eq!(
+            names(&rawdoc! { "getParameter": { "allParameters": 1 } }),
+            all
+        );
         let runtime = rawdoc! { "getParameter": { "allParameters": true, "setAt": "runtime" } };
-        let expected = ["authFailedDelayMs", "scramIterationCount", "scramSHA256IterationCount", "ok"];
+        let expected = [
+            "authFailedDelayMs",
+            "scramIterationCount",
+            "scramSHA256IterationCount",
+            "ok",
+        ];
         assert_eq!(names(&runtime), expected);
         let startup = rawdoc! { "getParameter": { "allParameters": true, "setAt": "startup" } };
         all.retain(|name| !["authSchemaVersion", "featureCompatibilityVersion"].contains(name));
@@ -225,7 +260,10 @@ mod tests {
     #[test]
     fn the_document_is_strict() {
         let code = |selection: RawDocumentBuf| {
-            show(&rawdoc! { "getParameter": selection, "authSchemaVersion": 1 }).unwrap_err().code.0
+            show(&rawdoc! { "getParameter": selection, "authSchemaVersion": 1 })
+                .unwrap_err()
+                .code
+                .0
         };
         assert_eq!(code(rawdoc! { "all": true }), 40_415);
         assert_eq!(code(rawdoc! { "showDetails": "yes" }), 14);

@@ -30,7 +30,10 @@ arguments! {
 impl Command for HostInfo {
     const SPEC: Spec = Spec {
         strict: false,
-        ..Spec::new("hostInfo", "Answers what machine and operating system the server runs on.")
+        ..Spec::new(
+            "hostInfo",
+            "Answers what machine and operating system the server runs on.",
+        )
     };
 
     fn authorize(&self, authority: &Authority<'_>, _: &DbName) -> Result<Pass, Denied> {
@@ -69,8 +72,16 @@ fn system(machine: &Machine, host: &str) -> RawDocumentBuf {
     if let Some(available) = machine.processors_available {
         append(&mut system, "numCoresAvailableToProcess", int32(available));
     }
-    append(&mut system, "numPhysicalCores", int32(machine.processors.cores));
-    append(&mut system, "numCpuSockets", int32(machine.processors.sockets));
+    append(
+        &mut system,
+        "numPhysicalCores",
+        int32(machine.processors.cores),
+    );
+    append(
+        &mut system,
+        "numCpuSockets",
+        int32(machine.processors.sockets),
+    );
     append(&mut system, "cpuArch", machine.architecture.as_str());
     append(&mut system, "numaEnabled", machine.memory_nodes > 1);
     append(&mut system, "numNumaNodes", int32(machine.memory_nodes));
@@ -102,7 +113,8 @@ fn extra(machine: &Machine) -> RawDocumentBuf {
     extra
 }
 
-#[cfg(test)]
+// What is asserted is what Linux tells.
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
     use bson::RawBsonRef;
 
@@ -113,15 +125,35 @@ mod tests {
         let machine = Machine::read();
         let system = system(&machine, "here:27018");
         assert_eq!(system.get_str("hostname").unwrap(), "here:27018");
-        assert!(matches!(system.get("memSizeMB").unwrap(), Some(RawBsonRef::Int64(1..))));
+        assert!(matches!(
+            system.get("memSizeMB").unwrap(),
+            Some(RawBsonRef::Int64(1..))
+        ));
         assert!(system.get_i64("memLimitMB").unwrap() <= system.get_i64("memSizeMB").unwrap());
-        assert!(matches!(system.get("cpuAddrSize").unwrap(), Some(RawBsonRef::Int32(32 | 64))));
-        for name in ["numCores", "numPhysicalCores", "numCpuSockets", "numNumaNodes"] {
-            assert!(matches!(system.get(name).unwrap(), Some(RawBsonRef::Int32(1..))), "{name}");
+        assert!(matches!(
+            system.get("cpuAddrSize").unwrap(),
+            Some(RawBsonRef::Int32(32 | 64))
+        ));
+        for name in [
+            "numCores",
+            "numPhysicalCores",
+            "numCpuSockets",
+            "numNumaNodes",
+        ] {
+            assert!(
+                matches!(system.get(name).unwrap(), Some(RawBsonRef::Int32(1..))),
+                "{name}"
+            );
         }
         let extra = extra(&machine);
-        assert!(matches!(extra.get("pageSize").unwrap(), Some(RawBsonRef::Int64(4096..))));
-        assert!(matches!(extra.get("numPages").unwrap(), Some(RawBsonRef::Int32(1..))));
+        assert!(matches!(
+            extra.get("pageSize").unwrap(),
+            Some(RawBsonRef::Int64(4096..))
+        ));
+        assert!(matches!(
+            extra.get("numPages").unwrap(),
+            Some(RawBsonRef::Int32(1..))
+        ));
         for name in ["type", "name", "version"] {
             assert!(!os(&machine).get_str(name).unwrap().is_empty(), "{name}");
         }

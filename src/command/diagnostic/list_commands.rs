@@ -55,13 +55,21 @@ mod tests {
 
     #[test]
     fn a_description_follows_the_declaration() {
-        let plain = Spec { access: Access::Anyone, api_version_1: true, ..Spec::new("x", "Does x.") };
+        let plain = Spec {
+            access: Access::Anyone,
+            api_version_1: true,
+            ..Spec::new("x", "Does x.")
+        };
         let expected = rawdoc! {
             "help": "Does x.", "requiresAuth": false, "secondaryOk": true, "adminOnly": false,
             "apiVersions": ["1"], "deprecatedApiVersions": [],
         };
         assert_eq!(description(&plain), expected);
-        let writer = Spec { admin_only: true, write_concern: true, ..Spec::new("x", "Writes x.") };
+        let writer = Spec {
+            admin_only: true,
+            write_concern: true,
+            ..Spec::new("x", "Writes x.")
+        };
         let expected = rawdoc! {
             "help": "Writes x.", "requiresAuth": true, "secondaryOk": false, "adminOnly": true,
             "apiVersions": [], "deprecatedApiVersions": [],

@@ -70,8 +70,11 @@ impl Command for ListDatabases {
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
         let names = self.visible_names(&context.authority());
-        let admin_bytes =
-            if self.name_only.0 { 0 } else { bytes_on_disk(context.services).await? };
+        let admin_bytes = if self.name_only.0 {
+            0
+        } else {
+            bytes_on_disk(context.services).await?
+        };
         let databases = names.into_iter().map(|name| Database {
             name,
             bytes: if name == "admin" { admin_bytes } else { 0 },
@@ -90,11 +93,7 @@ impl ListDatabases {
         NAMES.into_iter().filter(|name| is_visible(name)).collect()
     }
 
-    fn answer(
-        &self,
-        databases: impl Iterator<Item = Database>,
-        filter: Option<&Filter>,
-    ) -> Reply {
+    fn answer(&self, databases: impl Iterator<Item = Database>, filter: Option<&Filter>) -> Reply {
         let mut array = RawArrayBuf::new();
         let mut total_bytes = 0_u64;
         for database in databases {
@@ -171,8 +170,11 @@ mod tests {
         let direct_roles = [RoleName::new(role, DbName::parse(db).unwrap()).unwrap()];
         let resolved = Resolved::of(&direct_roles, &|_: &RoleName| None);
         let privileges = EffectivePrivileges::of(&resolved);
-        let authority =
-            Authority::User { name: &name, direct_roles: &direct_roles, privileges: &privileges };
+        let authority = Authority::User {
+            name: &name,
+            direct_roles: &direct_roles,
+            privileges: &privileges,
+        };
         let command = parse(body).unwrap();
         let _pass = command.authorize(&authority, &DbName::ADMIN).ok()?;
         Some(command.visible_names(&authority))
@@ -191,7 +193,10 @@ mod tests {
         assert_eq!(visible(&all, "read", "config"), None);
         assert_eq!(visible(&all, "root", "admin"), Some(NAMES.to_vec()));
         // clusterMonitor may list databases without having anything to do on some.
-        assert_eq!(visible(&default, "clusterMonitor", "admin"), Some(NAMES.to_vec()));
+        assert_eq!(
+            visible(&default, "clusterMonitor", "admin"),
+            Some(NAMES.to_vec())
+        );
     }
 
     #[test]
@@ -201,9 +206,19 @@ mod tests {
             rawdoc! { "listDatabases": 1, "authorizedDatabases": true },
         ] {
             let command = parse(&body).unwrap();
-            assert!(command.authorize(&Authority::LocalhostException, &DbName::ADMIN).is_err());
-            assert!(command.authorize(&Authority::Nobody, &DbName::ADMIN).is_err());
-            let _pass = command.authorize(&Authority::Unchecked, &DbName::ADMIN).unwrap();
+            assert!(
+                command
+                    .authorize(&Authority::LocalhostException, &DbName::ADMIN)
+                    .is_err()
+            );
+            assert!(
+                command
+                    .authorize(&Authority::Nobody, &DbName::ADMIN)
+                    .is_err()
+            );
+            let _pass = command
+                .authorize(&Authority::Unchecked, &DbName::ADMIN)
+                .unwrap();
         }
     }
 
@@ -211,18 +226,40 @@ mod tests {
     fn authorized_databases_is_a_bool_and_name_only_may_be_a_number() {
         let numbers = rawdoc! { "listDatabases": 1, "authorizedDatabases": 1 };
         assert_eq!(parse(&numbers).unwrap_err().code.0, 14);
-        assert!(parse(&rawdoc! { "listDatabases": 1, "nameOnly": 1 }).unwrap().name_only.0);
-        assert_eq!(parse(&rawdoc! { "listDatabases": 1, "x": 1 }).unwrap_err().code.0, 40_415);
+        assert!(
+            parse(&rawdoc! { "listDatabases": 1, "nameOnly": 1 })
+                .unwrap()
+                .name_only
+                .0
+        );
+        assert_eq!(
+            parse(&rawdoc! { "listDatabases": 1, "x": 1 })
+                .unwrap_err()
+                .code
+                .0,
+            40_415
+        );
     }
 
     fn answer(body: &RawDocumentBuf) -> RawDocumentBuf {
         let command = parse(body).unwrap();
-        let filter = command.filter.as_deref().map(|filter| Filter::parse(filter).unwrap());
+        let filter = command
+            .filter
+            .as_deref()
+            .map(|filter| Filter::parse(filter).unwrap());
         let databases = [
-            Database { name: "admin", bytes: 3 * MEBIBYTE + 7 },
-            Database { name: "local", bytes: 0 },
+            Database {
+                name: "admin",
+                bytes: 3 * MEBIBYTE + 7,
+            },
+            Database {
+                name: "local",
+                bytes: 0,
+            },
         ];
-        command.answer(databases.into_iter(), filter.as_ref()).into_document()
+        command
+            .answer(databases.into_iter(), filter.as_ref())
+            .into_document()
     }
 
     #[test]
@@ -237,7 +274,10 @@ mod tests {
         let expected = rawdoc! {
             "databases": [{ "name": "admin" }, { "name": "local" }], "ok": 1.0,
         };
-        assert_eq!(answer(&rawdoc! { "listDatabases": 1, "nameOnly": true }), expected);
+        assert_eq!(
+            answer(&rawdoc! { "listDatabases": 1, "nameOnly": true }),
+            expected
+        );
     }
 
     #[test]
@@ -247,7 +287,10 @@ mod tests {
             "databases": [local], "totalSize": 0_i64, "totalSizeMb": 0_i64, "ok": 1.0,
         };
         let filter = rawdoc! { "name": "local" };
-        assert_eq!(answer(&rawdoc! { "listDatabases": 1, "filter": filter }), expected);
+        assert_eq!(
+            answer(&rawdoc! { "listDatabases": 1, "filter": filter }),
+            expected
+        );
     }
 
     #[test]

@@ -60,12 +60,19 @@ pub(super) struct ProcessMemory {
 /// The machine's name, with the port unless it is MongoDB's own.
 pub(super) fn host_name(port: u16) -> String {
     let name = uname().nodename().to_string_lossy().into_owned();
-    if port == DEFAULT_PORT { name } else { format!("{name}:{port}") }
+    if port == DEFAULT_PORT {
+        name
+    } else {
+        format!("{name}:{port}")
+    }
 }
 
 /// The memory of this process as of now, where the system tells.
 pub(super) fn process_memory() -> Option<ProcessMemory> {
-    parse_statm(&read_to_string("/proc/self/statm").ok()?, rustix::param::page_size())
+    parse_statm(
+        &read_to_string("/proc/self/statm").ok()?,
+        rustix::param::page_size(),
+    )
 }
 
 impl Machine {
@@ -83,8 +90,7 @@ impl Machine {
         let processors = parse_cpuinfo(&read_to_string("/proc/cpuinfo").unwrap_or_default());
         Self {
             os_type: text(kernel.sysname()),
-            os_name: os_release_field(&release, "NAME")
-                .unwrap_or_else(|| text(kernel.sysname())),
+            os_name: os_release_field(&release, "NAME").unwrap_or_else(|| text(kernel.sysname())),
             os_version: os_release_field(&release, "VERSION_ID")
                 .unwrap_or_else(|| format!("Kernel {kernel_version}")),
             version_string: read_to_string("/proc/version")
@@ -92,7 +98,8 @@ impl Machine {
             kernel_version,
             architecture: text(kernel.machine()),
             memory_bytes,
-            memory_limit_bytes: memory_limit().map_or(memory_bytes, |limit| limit.min(memory_bytes)),
+            memory_limit_bytes: memory_limit()
+                .map_or(memory_bytes, |limit| limit.min(memory_bytes)),
             memory_nodes: memory_nodes(),
             processors: processors.or_at_least(available.unwrap_or(1)),
             processors_available: available,
@@ -116,9 +123,11 @@ impl Processors {
     }
 }
 
-/// proc_pid_statm(5): sizes in pages, the whole first, then what is resident.
+/// `proc_pid_statm(5)`: sizes in pages, the whole first, then what is resident.
 fn parse_statm(statm: &str, page_bytes: usize) -> Option<ProcessMemory> {
-    let mut pages = statm.split_whitespace().map_while(|word| word.parse::<u64>().ok());
+    let mut pages = statm
+        .split_whitespace()
+        .map_while(|word| word.parse::<u64>().ok());
     let page_bytes = u64::try_from(page_bytes).ok()?;
     Some(ProcessMemory {
         virtual_bytes: pages.next()?.saturating_mul(page_bytes),
@@ -126,14 +135,16 @@ fn parse_statm(statm: &str, page_bytes: usize) -> Option<ProcessMemory> {
     })
 }
 
-/// proc_meminfo(5): `MemTotal:       24731708 kB`.
+/// `proc_meminfo(5)`: `MemTotal:       24731708 kB`.
 fn parse_memory_total(meminfo: &str) -> Option<u64> {
-    let line = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let line = meminfo
+        .lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes.saturating_mul(1024))
 }
 
-/// proc_cpuinfo(5), as far as x86 and ARM agree; what is not there is empty or zero.
+/// `proc_cpuinfo(5)`, as far as x86 and ARM agree; what is not there is empty or zero.
 fn parse_cpuinfo(cpuinfo: &str) -> Processors {
     let mut processors = Processors::default();
     let mut cores = HashSet::new();
@@ -176,12 +187,18 @@ fn os_release_field(os_release: &str, name: &str) -> Option<String> {
 
 /// What the control group allows, of either version; `max` is no limit.
 fn memory_limit() -> Option<u64> {
-    let files = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"];
-    files.into_iter().find_map(|file| read_to_string(file).ok()?.trim().parse().ok())
+    let files = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ];
+    files
+        .into_iter()
+        .find_map(|file| read_to_string(file).ok()?.trim().parse().ok())
 }
 
 fn memory_nodes() -> usize {
-    let is_there = |node: &usize| Path::new(&format!("/sys/devices/system/node/node{node}")).exists();
+    let is_there =
+        |node: &usize| Path::new(&format!("/sys/devices/system/node/node{node}")).exists();
     (0..MEMORY_NODES_MAX).take_while(is_there).count().max(1)
 }
 
@@ -198,7 +215,10 @@ mod tests {
 
     #[test]
     fn statm_counts_pages() {
-        let expected = ProcessMemory { virtual_bytes: 765 * 4096, resident_bytes: 438 * 4096 };
+        let expected = ProcessMemory {
+            virtual_bytes: 765 * 4096,
+            resident_bytes: 438 * 4096,
+        };
         assert_eq!(parse_statm("765 438 410 5 0 123 0\n", 4096), Some(expected));
         assert_eq!(parse_statm("765", 4096), None);
         assert_eq!(parse_statm("", 4096), None);
@@ -238,13 +258,20 @@ mod tests {
     #[test]
     fn a_system_that_tells_nothing_has_a_processor() {
         let processors = parse_cpuinfo("").or_at_least(3);
-        assert_eq!((processors.logical, processors.cores, processors.sockets), (3, 3, 1));
+        assert_eq!(
+            (processors.logical, processors.cores, processors.sockets),
+            (3, 3, 1)
+        );
     }
 
     #[test]
     fn os_release_fields_lose_their_quotes() {
-        let text = "PRETTY_NAME=\"Debian GNU/Linux 12\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=12\n";
-        assert_eq!(os_release_field(text, "NAME").as_deref(), Some("Debian GNU/Linux"));
+        let text =
+            "PRETTY_NAME=\"Debian GNU/Linux 12\"\nNAME=\"Debian GNU/Linux\"\nVERSION_ID=12\n";
+        assert_eq!(
+            os_release_field(text, "NAME").as_deref(),
+            Some("Debian GNU/Linux")
+        );
         assert_eq!(os_release_field(text, "VERSION_ID").as_deref(), Some("12"));
         assert_eq!(os_release_field(text, "VERSION"), None);
         assert_eq!(os_release_field("NAME=\"\"\n", "NAME"), None);

@@ -45,7 +45,10 @@ impl FromField for DefaultWriteConcern {
         let concern = WriteConcern::parse(SetDefaultRwConcern::SPEC.name, value)?;
         let provenance = document.get("provenance").ok().flatten();
         let has_provenance = matches!(provenance, Some(RawBsonRef::String(_)));
-        Ok(Some(Self { concern, has_provenance }))
+        Ok(Some(Self {
+            concern,
+            has_provenance,
+        }))
     }
 }
 
@@ -53,7 +56,10 @@ impl Command for SetDefaultRwConcern {
     const SPEC: Spec = Spec {
         admin_only: true,
         write_concern: true,
-        ..Spec::new("setDefaultRWConcern", "Sets the deployment's default read and write concern.")
+        ..Spec::new(
+            "setDefaultRWConcern",
+            "Sets the deployment's default read and write concern.",
+        )
     };
 
     fn authorize(&self, authority: &Authority<'_>, _: &DbName) -> Result<Pass, Denied> {
@@ -86,7 +92,9 @@ impl SetDefaultRwConcern {
         if let Some(document) = &self.read_concern {
             check_read_concern(document)?;
         }
-        self.write_concern.as_ref().map_or(Ok(()), DefaultWriteConcern::check)
+        self.write_concern
+            .as_ref()
+            .map_or(Ok(()), DefaultWriteConcern::check)
     }
 }
 
@@ -94,9 +102,7 @@ impl DefaultWriteConcern {
     fn check(&self) -> Result<(), CommandError> {
         let refuse = |text: &str| Err(CommandError::bad_value(text));
         match self.concern.as_ref().map(|concern| &concern.w) {
-            Some(Acknowledgement::Default) => {
-                refuse("Default write concern must have 'w' field.")
-            }
+            Some(Acknowledgement::Default) => refuse("Default write concern must have 'w' field."),
             Some(Acknowledgement::Members(0)) => {
                 refuse("Unacknowledged write concern is not suitable for the default write concern")
             }
@@ -168,7 +174,10 @@ mod tests {
     #[test]
     fn suitable_defaults_pass() {
         assert_eq!(check_write(rawdoc! { "w": 1 }), Ok(()));
-        assert_eq!(check_write(rawdoc! { "w": "majority", "wtimeout": 0 }), Ok(()));
+        assert_eq!(
+            check_write(rawdoc! { "w": "majority", "wtimeout": 0 }),
+            Ok(())
+        );
         assert_eq!(check_write(rawdoc! { "w": { "dc": 1 } }), Ok(()));
         assert_eq!(check_write(rawdoc! {}), Ok(()));
         assert_eq!(check_read(rawdoc! { "level": "majority" }), Ok(()));
@@ -191,7 +200,9 @@ mod tests {
             "Default write concern must have 'w' field."
         );
         assert_eq!(
-            text(check_write(rawdoc! { "w": 1, "provenance": "clientSupplied" })),
+            text(check_write(
+                rawdoc! { "w": 1, "provenance": "clientSupplied" }
+            )),
             "'provenance' must be unset in default write concern"
         );
         assert_eq!(
@@ -199,7 +210,9 @@ mod tests {
             "level: 'snapshot' is not suitable for the default read concern"
         );
         assert_eq!(
-            text(check(&rawdoc! { "setDefaultRWConcern": 1, "defaultReadConcern": null })),
+            text(check(
+                &rawdoc! { "setDefaultRWConcern": 1, "defaultReadConcern": null }
+            )),
             "At least one of the \"defaultReadConcern\" or \"defaultWriteConcern\" fields must be \
              present"
         );

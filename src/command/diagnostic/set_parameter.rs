@@ -84,7 +84,9 @@ fn apply(
     }
     match was {
         Some(was) => Ok(Reply::new().with("was", was)),
-        None => Err(invalid_options("no option found to set, use help:true to see options ")),
+        None => Err(invalid_options(
+            "no option found to set, use help:true to see options ",
+        )),
     }
 }
 
@@ -113,9 +115,16 @@ mod tests {
     fn several_are_set_together_or_not_at_all() {
         let parameters = Parameters::default();
         let bad = rawdoc! { "setParameter": 1, "authFailedDelayMs": 7, "scramIterationCount": 1 };
-        assert_eq!(set(&bad, &parameters).unwrap_err().code, ErrorCode::BAD_VALUE);
-        assert_eq!(parameters.get("authFailedDelayMs"), Some(bson::RawBson::Int32(0)));
-        let good = rawdoc! { "setParameter": 1, "scramIterationCount": 9000, "authFailedDelayMs": 7 };
+        assert_eq!(
+            set(&bad, &parameters).unwrap_err().code,
+            ErrorCode::BAD_VALUE
+        );
+        assert_eq!(
+            parameters.get("authFailedDelayMs"),
+            Some(bson::RawBson::Int32(0))
+        );
+        let good =
+            rawdoc! { "setParameter": 1, "scramIterationCount": 9000, "authFailedDelayMs": 7 };
         let reply = set(&good, &parameters).unwrap().into_document();
         assert_eq!(reply, rawdoc! { "was": 0, "ok": 1.0 });
         assert_eq!(parameters.scram_sha1_iteration_count(), 9000);
@@ -128,11 +137,20 @@ mod tests {
             (error.code.0, error.message)
         };
         let text = "no option found to set, use help:true to see options ".to_owned();
-        assert_eq!(refusal(&rawdoc! { "setParameter": 1, "$db": "admin" }), (72, text));
+        assert_eq!(
+            refusal(&rawdoc! { "setParameter": 1, "$db": "admin" }),
+            (72, text)
+        );
         let text = "attempted to set unrecognized parameter [x], use help:true to see options ";
-        assert_eq!(refusal(&rawdoc! { "setParameter": 1, "x": 1 }), (72, text.to_owned()));
+        assert_eq!(
+            refusal(&rawdoc! { "setParameter": 1, "x": 1 }),
+            (72, text.to_owned())
+        );
         let text = "not allowed to change [hashingThreads] at runtime".to_owned();
-        assert_eq!(refusal(&rawdoc! { "setParameter": 1, "hashingThreads": 1 }), (20, text));
+        assert_eq!(
+            refusal(&rawdoc! { "setParameter": 1, "hashingThreads": 1 }),
+            (20, text)
+        );
         let twice = rawdoc! { "setParameter": 1, "authFailedDelayMs": 1, "authFailedDelayMs": 1 };
         let text = "attempted to set parameter [authFailedDelayMs] twice in the same setParameter \
                     command";
@@ -143,9 +161,8 @@ mod tests {
 
     #[test]
     fn help_names_what_may_be_set() {
-        let settable = |name: &&str| {
-            Parameters::spec(name).unwrap().set_at == SetAt::StartupAndRuntime
-        };
+        let settable =
+            |name: &&str| Parameters::spec(name).unwrap().set_at == SetAt::StartupAndRuntime;
         let names: Vec<&str> = Parameters::names().filter(settable).collect();
         let expected = format!("Supported: {}.", names.join(", "));
         assert!(SetParameter::SPEC.help.ends_with(&expected), "{expected}");
