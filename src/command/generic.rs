@@ -138,14 +138,22 @@ impl<'a> Generic<'a> {
                 "Transaction numbers are only allowed on a replica set member or mongos",
             ));
         }
-        let level = self.read_concern.and_then(|concern| concern.get("level").ok().flatten());
+        let level = self
+            .read_concern
+            .and_then(|concern| concern.get("level").ok().flatten());
         match level {
             None | Some(RawBsonRef::String("local" | "available")) => Ok(()),
             Some(RawBsonRef::String(level)) => Err(CommandError::new(
                 ErrorCode::INVALID_OPTIONS,
-                format!("Command {command} does not support {{ readConcern: {{ level: \"{level}\" }} }}"),
+                format!(
+                    "Command {command} does not support {{ readConcern: {{ level: \"{level}\" }} }}"
+                ),
             )),
-            Some(other) => Err(wrong_type(&Path::root("readConcern.level"), other, &["string"])),
+            Some(other) => Err(wrong_type(
+                &Path::root("readConcern.level"),
+                other,
+                &["string"],
+            )),
         }
     }
 }
@@ -173,15 +181,21 @@ fn check_session_id(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<(), Comman
 }
 
 fn document<'a>(value: RawBsonRef<'a>, path: &Path<'_>) -> Result<&'a RawDocument, CommandError> {
-    value.as_document().ok_or_else(|| wrong_type(path, value, &["object"]))
+    value
+        .as_document()
+        .ok_or_else(|| wrong_type(path, value, &["object"]))
 }
 
 fn text<'a>(value: RawBsonRef<'a>, path: &Path<'_>) -> Result<&'a str, CommandError> {
-    value.as_str().ok_or_else(|| wrong_type(path, value, &["string"]))
+    value
+        .as_str()
+        .ok_or_else(|| wrong_type(path, value, &["string"]))
 }
 
 fn boolean(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<bool, CommandError> {
-    value.as_bool().ok_or_else(|| wrong_type(path, value, &["bool"]))
+    value
+        .as_bool()
+        .ok_or_else(|| wrong_type(path, value, &["bool"]))
 }
 
 fn max_time_ms(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<u32, CommandError> {

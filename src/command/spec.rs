@@ -98,7 +98,10 @@ pub struct Entry {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Entry").field(&self.spec.name).finish()
+        formatter
+            .debug_tuple("Entry")
+            .field(&self.spec.name)
+            .finish()
     }
 }
 
@@ -116,5 +119,8 @@ pub const fn entry<C: Command>() -> Entry {
 
 /// How `C`'s document is read.
 pub const fn rules<C: Command>() -> Rules {
-    Rules { strict: C::SPEC.strict, is_command: true }
+    Rules {
+        strict: C::SPEC.strict,
+        is_command: true,
+    }
 }

@@ -116,7 +116,10 @@ impl Unserved {
             Err(denied) => denied.to_command_error(self.name, db.as_str(), body, &[]),
             Ok(_) => CommandError::new(
                 ErrorCode::COMMAND_NOT_SUPPORTED,
-                format!("{} is allowed, but no engine stands behind this gate", self.name),
+                format!(
+                    "{} is allowed, but no engine stands behind this gate",
+                    self.name
+                ),
             ),
         }
     }
@@ -138,6 +141,9 @@ fn collection(body: &RawDocument) -> Result<&str, CommandError> {
                 super::arguments::type_name(other)
             ),
         )),
-        _ => Err(CommandError::new(ErrorCode::INVALID_NAMESPACE, "no collection is named")),
+        _ => Err(CommandError::new(
+            ErrorCode::INVALID_NAMESPACE,
+            "no collection is named",
+        )),
     }
 }

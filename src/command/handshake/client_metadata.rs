@@ -30,7 +30,11 @@ pub(super) fn check(metadata: &RawDocument) -> Result<(), CommandError> {
 
 /// The application's name, if the client gave one.
 pub(super) fn application_name(metadata: &RawDocument) -> Option<&str> {
-    metadata.get_document("application").ok()?.get_str("name").ok()
+    metadata
+        .get_document("application")
+        .ok()?
+        .get_str("name")
+        .ok()
 }
 
 fn check_application(metadata: &RawDocument) -> Result<(), CommandError> {
