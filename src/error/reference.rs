@@ -200,6 +200,10 @@ const MEANINGS: &[(i32, &str)] = &[
         5_626_702,
         "Somebody of another database is signed in on the connection.",
     ),
+    (
+        5_626_703,
+        "The same user signs in again on the connection, with `apiStrict: true`.",
+    ),
     (5_729_100, "A filter with a path of too many parts."),
     (
         5_739_101,

@@ -76,8 +76,6 @@ fn error_names_that_nobody_uses_are_marked() {
         };
         let name = ErrorCode(number).name();
         let is_used = code.contains(&format!("ErrorCode::{constant}"));
-        // Overflow is named in the wire room by its number.
-        let is_used = is_used || constant == "OVERFLOW";
         let is_marked = table.contains(&format!("| `{name}` | Not answered"));
         assert!(
             is_used != is_marked,
@@ -170,14 +168,10 @@ fn files_that_documents_name_are_there() {
 }
 
 #[test]
-fn decisions_are_numbered_and_listed() {
-    let decisions: Vec<_> = files("docs/decisions")
-        .into_iter()
-        .filter(|p| p.ends_with(".md"))
-        .collect();
-    let map = read("docs/architecture.md");
+fn decisions_are_numbered() {
+    let is_decision = |path: &String| path.ends_with(".md");
     let mut numbers = BTreeSet::new();
-    for path in decisions {
+    for path in files("docs/decisions").into_iter().filter(is_decision) {
         let name = path.rsplit('/').next().unwrap();
         let (number, _) = name.split_once('-').unwrap();
         assert!(
@@ -185,10 +179,6 @@ fn decisions_are_numbered_and_listed() {
             "{path}"
         );
         assert!(numbers.insert(number.to_owned()), "{number} is given twice");
-        assert!(
-            map.contains(&format!("(decisions/{name})")),
-            "docs/architecture.md does not list {path}"
-        );
         assert!(
             read(&path).starts_with(&format!("# {number}: ")),
             "{path} has another heading"
@@ -202,4 +192,46 @@ fn documents() -> Vec<String> {
         .into_iter()
         .filter(|path| path.ends_with(".md"))
         .collect()
+}
+
+/// Constants that are called `..._MAX` and limit nothing that anybody sends.
+const NO_LIMITS: [(&str, &str); 4] = [
+    ("src/command/handshake/hello.rs", "WIRE_VERSION_MAX"),
+    ("src/config/command_line.rs", "HELP_COLUMNS_MAX"),
+    ("src/query/number.rs", "DECIMAL_COEFFICIENT_MAX"),
+    ("src/query/number.rs", "DOUBLE_FRACTION_DIGITS_MAX"),
+];
+
+#[test]
+fn every_limit_is_listed() {
+    let mut declared: BTreeSet<(String, String)> = BTreeSet::new();
+    for source in sources() {
+        for (place, mark) in source.production.match_indices("const ") {
+            let rest = &source.production[place + mark.len()..];
+            let name = rest.split(':').next().unwrap();
+            if name.ends_with("_MAX") && !name.contains(char::is_whitespace) {
+                declared.insert((source.path.clone(), name.to_owned()));
+            }
+        }
+    }
+    for (path, name) in NO_LIMITS {
+        assert!(
+            declared.remove(&(path.to_owned(), name.to_owned())),
+            "{path} has no {name}"
+        );
+    }
+    let document = read("docs/security.md");
+    let rows = document.lines().filter(|line| line.starts_with("| `src/"));
+    let listed: BTreeSet<_> = rows
+        .filter_map(|row| {
+            let mut quoted = row.split('`').skip(1).step_by(2);
+            Some((quoted.next()?.to_owned(), quoted.next()?.to_owned()))
+        })
+        .collect();
+    let missing: Vec<_> = declared.difference(&listed).collect();
+    let surplus: Vec<_> = listed.difference(&declared).collect();
+    assert!(
+        missing.is_empty() && surplus.is_empty(),
+        "missing {missing:?}, surplus {surplus:?}"
+    );
 }

@@ -187,17 +187,19 @@ fn character_length(rest: &str) -> usize {
     }
 }
 
-/// Blanks items under `#[cfg(test)]`; names the modules among them that have a file of their own.
+/// Blanks items under `#[cfg(test)]` or `#[cfg(all(test, ...))]`; names the modules among them that
+/// have a file of their own.
 fn without_tests(code: &str) -> (String, Vec<String>) {
-    const MARK: &str = "#[cfg(test)]";
+    const MARKS: [&str; 2] = ["#[cfg(test)]", "#[cfg(all(test,"];
     let mut kept = String::new();
     let mut modules = Vec::new();
     let mut rest = code;
-    while let Some(start) = rest.find(MARK) {
+    while let Some(start) = MARKS.iter().filter_map(|mark| rest.find(mark)).min() {
         kept.push_str(&rest[..start]);
         let item = &rest[start..];
-        let end = end_of_item(item);
-        let words: Vec<_> = item[MARK.len()..end].split_whitespace().collect();
+        let attribute = item.find(']').map_or(item.len(), |end| end + 1);
+        let end = attribute + end_of_item(&item[attribute..]);
+        let words: Vec<_> = item[attribute..end].split_whitespace().collect();
         if let Some(at) = words.iter().position(|word| *word == "mod")
             && let Some(name) = words.get(at + 1).and_then(|name| name.strip_suffix(';'))
         {
