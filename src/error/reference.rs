@@ -4,12 +4,13 @@ use super::ErrorCode;
 
 /// The text of `docs/errors.md`.
 pub fn errors_reference() -> String {
-    let mut text = String::from(INTRODUCTION);
-    for (number, meaning) in MEANINGS {
+    let rows = MEANINGS.iter().map(|(number, meaning)| {
         let name = ErrorCode(*number).name();
-        text += &format!("| {number} | `{name}` | {meaning} |\n");
-    }
-    text
+        format!("| {number} | `{name}` | {meaning} |\n")
+    });
+    std::iter::once(INTRODUCTION.to_owned())
+        .chain(rows)
+        .collect()
 }
 
 const INTRODUCTION: &str = "\

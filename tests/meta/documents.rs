@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use portcullis::command::commands_reference;
 use portcullis::error::{ErrorCode, errors_reference};
 
-use crate::source::{files, read, root, sources};
+use crate::source::{files, has_extension, read, root, sources};
 
 /// Printed by programs that are not part of the tests, or not there before they ran.
 const MADE_ELSEWHERE: [&str; 1] = ["fuzz/corpus"];
@@ -169,7 +169,7 @@ fn files_that_documents_name_are_there() {
 
 #[test]
 fn decisions_are_numbered() {
-    let is_decision = |path: &String| path.ends_with(".md");
+    let is_decision = |path: &String| has_extension(path, "md");
     let mut numbers = BTreeSet::new();
     for path in files("docs/decisions").into_iter().filter(is_decision) {
         let name = path.rsplit('/').next().unwrap();
@@ -190,7 +190,7 @@ fn decisions_are_numbered() {
 fn documents() -> Vec<String> {
     files("")
         .into_iter()
-        .filter(|path| path.ends_with(".md"))
+        .filter(|path| has_extension(path, "md"))
         .collect()
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Nothing here runs the server. `UPDATE_DOCS=1 cargo test --test meta` renews the printed documents.
 
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
 mod commands;
 mod dependencies;
 mod documents;

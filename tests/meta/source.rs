@@ -3,25 +3,25 @@
 use std::path::{Path, PathBuf};
 
 /// A Rust source file.
-pub struct Source {
+pub(crate) struct Source {
     /// From the root of the repository, with `/`.
-    pub path: String,
+    pub(crate) path: String,
     /// As it is.
-    pub text: String,
+    pub(crate) text: String,
     /// With comments and the contents of literals blanked; lines stay where they are.
-    pub code: String,
+    pub(crate) code: String,
     /// The code without what is compiled for tests only.
-    pub production: String,
+    pub(crate) production: String,
 }
 
 /// The root of the repository.
-pub fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
 
 /// Every file below `folder`, from the root of the repository, sorted; nothing if there is no such
 /// folder. Folders of tools and of what they make are left out.
-pub fn files(folder: &str) -> Vec<String> {
+pub(crate) fn files(folder: &str) -> Vec<String> {
     const LEFT_OUT: [&str; 7] = [
         "target",
         "node_modules",
@@ -56,12 +56,12 @@ fn relative(path: &Path) -> String {
 }
 
 /// The text of a file of the repository.
-pub fn read(path: &str) -> String {
+pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// The Rust files below `src`.
-pub fn sources() -> Vec<Source> {
+pub(crate) fn sources() -> Vec<Source> {
     let mut sources: Vec<Source> = files("src")
         .into_iter()
         .filter(|path| is_rust(path))
@@ -95,10 +95,15 @@ pub fn sources() -> Vec<Source> {
 }
 
 /// Whether it is a Rust file.
-pub fn is_rust(path: &str) -> bool {
+pub(crate) fn is_rust(path: &str) -> bool {
+    has_extension(path, "rs")
+}
+
+/// Whether the file's name ends so.
+pub(crate) fn has_extension(path: &str, extension: &str) -> bool {
     Path::new(path)
         .extension()
-        .is_some_and(|extension| extension == "rs")
+        .is_some_and(|found| found == extension)
 }
 
 /// Where the modules that a file declares are.
@@ -113,7 +118,7 @@ fn folder_of_modules(path: &str) -> String {
 }
 
 /// Blanks comments and what is inside strings and characters.
-pub fn code_only(text: &str) -> String {
+pub(crate) fn code_only(text: &str) -> String {
     let mut rest = text;
     let mut code = String::with_capacity(text.len());
     while !rest.is_empty() {
@@ -217,12 +222,12 @@ fn without_tests(code: &str) -> (String, Vec<String>) {
 }
 
 /// Where an item ends: after its body, or after the semicolon of one without.
-pub fn end_of_item(code: &str) -> usize {
+pub(crate) fn end_of_item(code: &str) -> usize {
     body_of_item(code).map_or_else(|semicolon| semicolon, |body| body.end)
 }
 
 /// The body with its braces, or the place after the semicolon of an item without one.
-pub fn body_of_item(code: &str) -> Result<std::ops::Range<usize>, usize> {
+pub(crate) fn body_of_item(code: &str) -> Result<std::ops::Range<usize>, usize> {
     let mut depth = 0_i32;
     let mut start = None;
     for (at, byte) in code.bytes().enumerate() {
@@ -246,7 +251,7 @@ pub fn body_of_item(code: &str) -> Result<std::ops::Range<usize>, usize> {
 }
 
 /// The line of a place in a text, from 1.
-pub fn line_of(text: &str, place: usize) -> usize {
+pub(crate) fn line_of(text: &str, place: usize) -> usize {
     text[..place].matches('\n').count() + 1
 }
 
