@@ -80,7 +80,7 @@ const GENERIC_ARGUMENTS: &[(&str, &str)] = &[
     ),
     (
         "maxTimeMS",
-        "Milliseconds the command may take, 0 for no limit; beyond it 50. A write that was begun may still happen.",
+        "Milliseconds the command may take, 0 for no limit; beyond it 50, and then nothing was written: a write that is queued is finished.",
     ),
     ("apiVersion", "`\"1\"` or nothing."),
     (

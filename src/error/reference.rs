@@ -68,7 +68,7 @@ const MEANINGS: &[(i32, &str)] = &[
     (31, "One or more roles do not exist."),
     (
         49,
-        "Not answered yet: commands that change roles are to come.",
+        "A role that would include itself, directly or through others, or reach beyond its database.",
     ),
     (50, "`maxTimeMS` is over."),
     (59, "No server knows the command."),
@@ -165,6 +165,7 @@ const MEANINGS: &[(i32, &str)] = &[
     (40_472, "A document sequence for a command that takes none."),
     (40_571, "A message without `$db`."),
     (40_587, "A message without a body."),
+    (51_002, "The role exists already."),
     (51_003, "The user exists already."),
     (
         51_074,

@@ -106,6 +106,14 @@ fn secret_fields_are_marked() {
 }
 
 #[test]
+fn writes_are_not_interrupted() {
+    // Else `maxTimeMS` could end a write between its commit and its answer.
+    for entry in COMMANDS.iter().filter(|entry| entry.spec.write_concern) {
+        assert!(!entry.spec.is_interruptible, "{}", entry.spec.name);
+    }
+}
+
+#[test]
 fn who_is_not_signed_in_can_call_only_these() {
     let open = COMMANDS
         .iter()
