@@ -2,5 +2,7 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod table;
 
-mod create_user;
+mod user_tables;
+mod users_info;

@@ -4,6 +4,8 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses its own part of it
 
+pub mod scram_client;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
