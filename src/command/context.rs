@@ -55,13 +55,21 @@ impl Context<'_> {
 
     /// Logs that the caller changed `user`.
     pub fn log_user_change(&self, action: UserAction, user: &UserName) {
-        let by = self.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
+        let by = self
+            .connection
+            .session
+            .signed_in()
+            .map(|signed_in| &signed_in.user.name);
         events::user_changed(action, user, by, self.connection.client());
     }
 
     /// Logs that the caller dropped all users of the command's database.
     pub fn log_all_users_dropped(&self, count: usize) {
-        let by = self.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
+        let by = self
+            .connection
+            .session
+            .signed_in()
+            .map(|signed_in| &signed_in.user.name);
         events::all_users_dropped(&self.generic.db, count, by, self.connection.client());
     }
 }
@@ -73,7 +81,11 @@ impl ConnectionState {
             Address::Ip(address) => (Some(address.ip()), address.port()),
             Address::Unix(_) => (None, 0),
         };
-        Client { connection_id: self.peer.connection_id.unsigned_abs().into(), address, port }
+        Client {
+            connection_id: self.peer.connection_id.unsigned_abs().into(),
+            address,
+            port,
+        }
     }
 
     /// On whose behalf commands of this connection run.

@@ -3,6 +3,16 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::diagnostic::get_cmd_line_opts::GetCmdLineOpts;
+use super::diagnostic::get_default_rw_concern::GetDefaultRwConcern;
+use super::diagnostic::get_log::GetLog;
+use super::diagnostic::get_parameter::GetParameter;
+use super::diagnostic::host_info::HostInfo;
+use super::diagnostic::list_commands::ListCommands;
+use super::diagnostic::list_databases::ListDatabases;
+use super::diagnostic::server_status::ServerStatus;
+use super::diagnostic::set_default_rw_concern::SetDefaultRwConcern;
+use super::diagnostic::set_parameter::SetParameter;
 use super::handshake::build_info::BuildInfo;
 use super::handshake::connection_status::ConnectionStatus;
 use super::handshake::hello::Hello;
@@ -25,7 +35,6 @@ use super::user::update_user::UpdateUser;
 use super::user::users_info::UsersInfo;
 
 /// Every command that is served.
-// The diagnostic commands join when their files are in.
 pub static COMMANDS: &[Entry] = &[
     entry::<BuildInfo>(),
     entry::<ConnectionStatus>(),
@@ -33,8 +42,15 @@ pub static COMMANDS: &[Entry] = &[
     entry::<DropAllUsersFromDatabase>(),
     entry::<DropUser>(),
     entry::<EndSessions>(),
+    entry::<GetCmdLineOpts>(),
+    entry::<GetDefaultRwConcern>(),
+    entry::<GetLog>(),
+    entry::<GetParameter>(),
     entry::<GrantRolesToUser>(),
     entry::<Hello>(),
+    entry::<HostInfo>(),
+    entry::<ListCommands>(),
+    entry::<ListDatabases>(),
     entry::<Logout>(),
     entry::<Ping>(),
     entry::<RefreshSessions>(),
@@ -42,6 +58,9 @@ pub static COMMANDS: &[Entry] = &[
     entry::<RolesInfo>(),
     entry::<SaslContinue>(),
     entry::<SaslStart>(),
+    entry::<ServerStatus>(),
+    entry::<SetDefaultRwConcern>(),
+    entry::<SetParameter>(),
     entry::<StartSession>(),
     entry::<UpdateUser>(),
     entry::<UsersInfo>(),
@@ -52,7 +71,9 @@ pub static COMMANDS: &[Entry] = &[
 static PLACES: LazyLock<HashMap<&'static str, usize>> = LazyLock::new(|| {
     let names = |place: usize| {
         let spec = COMMANDS[place].spec;
-        std::iter::once(spec.name).chain(spec.aliases.iter().copied()).map(move |name| (name, place))
+        std::iter::once(spec.name)
+            .chain(spec.aliases.iter().copied())
+            .map(move |name| (name, place))
     };
     (0..COMMANDS.len()).flat_map(names).collect()
 });

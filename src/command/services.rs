@@ -16,8 +16,8 @@ use crate::net::{ConnectionCounters, StopSignal};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::telemetry::logs::Logs;
 use crate::telemetry::events;
+use crate::telemetry::logs::Logs;
 use crate::wire::Compressor;
 
 /// Everything a command can reach that is not its connection.
@@ -51,7 +51,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Mechanisms users can sign in with, strongest first.
+    /// Mechanisms users can sign in with.
     pub fn mechanisms(&self) -> &[Mechanism] {
         self.parameters.authentication_mechanisms()
     }
@@ -103,8 +103,10 @@ impl Services {
     }
 
     fn stopping(&self) -> CommandError {
-        let mut error =
-            CommandError::new(ErrorCode::SHUTDOWN_IN_PROGRESS, "The server is shutting down");
+        let mut error = CommandError::new(
+            ErrorCode::SHUTDOWN_IN_PROGRESS,
+            "The server is shutting down",
+        );
         let topology = self.topology.to_document();
         error.extra = Some(bson::rawdoc! { "topologyVersion": topology });
         error
@@ -116,7 +118,11 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         PlanError::UserExists(user) => CommandError::user_exists(user),
         PlanError::UserNotFound(user) => CommandError::new(
             ErrorCode::USER_NOT_FOUND,
-            format!("Could not find user \"{}\" for db \"{}\"", user.user(), user.db()),
+            format!(
+                "Could not find user \"{}\" for db \"{}\"",
+                user.user(),
+                user.db()
+            ),
         ),
         PlanError::RolesNotFound(roles) => CommandError::roles_not_found(roles),
         PlanError::MechanismsNotSubset => CommandError::bad_value(

@@ -32,6 +32,7 @@ codes! {
     UNSUPPORTED_FORMAT = 12 "UnsupportedFormat",
     UNAUTHORIZED = 13 "Unauthorized",
     TYPE_MISMATCH = 14 "TypeMismatch",
+    OVERFLOW = 15 "Overflow",
     PROTOCOL_ERROR = 17 "ProtocolError",
     AUTHENTICATION_FAILED = 18 "AuthenticationFailed",
     ILLEGAL_OPERATION = 20 "IllegalOperation",

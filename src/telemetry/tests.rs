@@ -180,6 +180,16 @@ fn access_events() -> Vec<Expected> {
             by_client(json!({ "user": "ann@admin", "by": "ann@admin" })),
         ),
         (
+            || events::all_users_dropped(&DbName::ADMIN, 3, None, client()),
+            ["I", "ACCESS", "conn7", "All users of a database dropped"],
+            by_client(json!({ "db": "admin", "count": 3, "by": "(nobody)" })),
+        ),
+        (
+            || events::client_metadata("shell", client()),
+            ["D1", "NETWORK", "conn7", "client metadata"],
+            by_client(json!({ "application": "shell" })),
+        ),
+        (
             || events::role_changed(RoleAction::Dropped, &role(), None, client()),
             ["I", "ACCESS", "conn7", "Role dropped"],
             by_client(json!({ "role": "auditor@admin", "by": "(nobody)" })),
@@ -211,8 +221,8 @@ fn store_and_command_events() -> Vec<Expected> {
         ),
         (
             || events::internal_error("a1b2", "usersInfo", &"lost"),
-            ["E", "COMMAND", "conn7", "Internal error"],
-            by_client(json!({ "error_id": "a1b2", "command": "usersInfo", "reason": "lost" })),
+            ["E", "COMMAND", "main", "Internal error"],
+            json!({ "error_id": "a1b2", "doing": "usersInfo", "reason": "lost" }),
         ),
     ]
 }
