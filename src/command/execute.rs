@@ -21,12 +21,12 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     if context.generic.help {
         return Ok(Reply::new().with("help", format!("help for: {} {}", spec.name, spec.help)));
     }
-    check_api(spec, &context)?;
     let arguments = C::parse(context.body, &Path::root(spec.name), rules::<C>())?;
     let pass = match arguments.authorize(&context.authority(), &context.generic.db) {
         Ok(pass) => pass,
         Err(denied) => return Err(refuse(&denied, spec, &context)),
     };
+    check_api(spec, &context)?;
     context.generic.check_supported(spec.name)?;
     check_write_concern(spec, &context)?;
     let limit = context.generic.max_time_ms;
