@@ -25,12 +25,19 @@ pub fn check(server: &TestServer, name: &str) {
     let text = std::fs::read_to_string(fixture(&format!("replies/{name}.json"))).unwrap();
     let rows: Vec<Document> = serde_json::from_str(&text).unwrap();
     assert!(!rows.is_empty());
-    let mut runner = Runner { server, admin: server.admin(), prepared: HashMap::new() };
+    let mut runner = Runner {
+        server,
+        admin: server.admin(),
+        prepared: HashMap::new(),
+    };
     let mut differences = Vec::new();
     for (number, row) in rows.iter().enumerate() {
         if let Err(difference) = runner.run_row(row) {
             let what = row.get_str("what").unwrap_or_default();
-            differences.push(format!("{name}.json, row {}: {what}\n{difference}", number + 1));
+            differences.push(format!(
+                "{name}.json, row {}: {what}\n{difference}",
+                number + 1
+            ));
         }
     }
     assert!(differences.is_empty(), "{}", differences.join("\n\n"));
@@ -71,7 +78,11 @@ impl Runner<'_> {
         let empty = Bson::from(doc! { "dropAllUsersFromDatabase": 1 });
         for command in std::iter::once(&empty).chain(before) {
             let reply = self.admin.run(db, command.as_document().unwrap().clone());
-            assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "preparing {db}: {reply}");
+            assert_eq!(
+                reply.get_f64("ok").ok(),
+                Some(1.0),
+                "preparing {db}: {reply}"
+            );
         }
         self.prepared.insert(db.to_owned(), before.to_vec());
     }
@@ -88,7 +99,9 @@ fn request(row: &Document, db: &str) -> RawDocumentBuf {
     match run.get_array("$pairs") {
         Ok(pairs) => {
             for pair in pairs {
-                let [key, value] = pair.as_array().unwrap().as_slice() else { panic!("{pair}") };
+                let [key, value] = pair.as_array().unwrap().as_slice() else {
+                    panic!("{pair}")
+                };
                 append(key.as_str().unwrap(), value.clone());
             }
         }
@@ -110,7 +123,9 @@ fn compare(row: &Document, reply: &Document) -> Result<(), String> {
             expected
         }
         (_, Ok(error)) => {
-            let [code, code_name, message] = error.as_slice() else { panic!("{row}") };
+            let [code, code_name, message] = error.as_slice() else {
+                panic!("{row}")
+            };
             doc! { "ok": 0.0, "errmsg": message, "code": code, "codeName": code_name }
         }
         _ => panic!("a row needs 'reply' or 'error': {row}"),
@@ -118,5 +133,8 @@ fn compare(row: &Document, reply: &Document) -> Result<(), String> {
     if *reply == expected {
         return Ok(());
     }
-    Err(format!("  request:  {}\n  expected: {expected}\n  got:      {reply}", row.get("run").unwrap()))
+    Err(format!(
+        "  request:  {}\n  expected: {expected}\n  got:      {reply}",
+        row.get("run").unwrap()
+    ))
 }

@@ -41,9 +41,12 @@ fn a_server_without_a_journal_cannot_promise_one() {
     let server = TestServer::with_admin_and(options);
     let mut admin = server.admin();
     let mut create = |concern: bson::Document| {
-        admin.run("shop", doc! {
-            "createUser": "ann", "pwd": "x", "roles": [], "writeConcern": concern,
-        })
+        admin.run(
+            "shop",
+            doc! {
+                "createUser": "ann", "pwd": "x", "roles": [], "writeConcern": concern,
+            },
+        )
     };
     let refused = error_of(&create(doc! { "j": true }));
     let text = "cannot use 'j' option when a host does not have journaling enabled";

@@ -14,11 +14,17 @@ fn users(client: &mut RawClient, db: &str, command: Document) -> Vec<Document> {
     let reply = client.run(db, command);
     assert_eq!(fields(&reply), ["users", "ok"], "{reply}");
     let users = reply.get_array("users").unwrap();
-    users.iter().map(|user| user.as_document().unwrap().clone()).collect()
+    users
+        .iter()
+        .map(|user| user.as_document().unwrap().clone())
+        .collect()
 }
 
 fn names(users: &[Document]) -> Vec<String> {
-    users.iter().map(|user| user.get_str("_id").unwrap().to_owned()).collect()
+    users
+        .iter()
+        .map(|user| user.get_str("_id").unwrap().to_owned())
+        .collect()
 }
 
 /// Users: `ann@shop` with everything, `bob@shop` with nothing, `ann@other`, `CN=x@$external`.
@@ -34,9 +40,12 @@ fn populated() -> (TestServer, RawClient) {
     let mut sha_1 = plain("ann");
     sha_1.insert("mechanisms", vec!["SCRAM-SHA-1"]);
     let external = doc! { "createUser": "CN=x", "roles": [] };
-    for (db, command) in
-        [("shop", plain("bob")), ("shop", rich), ("other", sha_1), ("$external", external)]
-    {
+    for (db, command) in [
+        ("shop", plain("bob")),
+        ("shop", rich),
+        ("other", sha_1),
+        ("$external", external),
+    ] {
         assert_eq!(admin.run(db, command), doc! { "ok": 1.0 });
     }
     (server, admin)
@@ -55,17 +64,30 @@ fn the_plain_answer_is_the_stored_document() {
     assert!(found.is_empty());
     assert_eq!(
         fields(&ann),
-        ["_id", "userId", "user", "db", "customData", "roles", "mechanisms"]
+        [
+            "_id",
+            "userId",
+            "user",
+            "db",
+            "customData",
+            "roles",
+            "mechanisms"
+        ]
     );
-    let Some(Bson::Binary(user_id)) = ann.remove("userId") else { panic!("{ann}") };
+    let Some(Bson::Binary(user_id)) = ann.remove("userId") else {
+        panic!("{ann}")
+    };
     assert_eq!(user_id.subtype, bson::spec::BinarySubtype::Uuid);
     assert_eq!(user_id.bytes.len(), 16);
     assert_eq!(user_id.bytes[6] >> 4, 4, "a random UUID");
-    assert_eq!(ann, doc! {
-        "_id": "shop.ann", "user": "ann", "db": "shop", "customData": { "team": "a" },
-        "roles": [{ "role": "read", "db": "shop" }, { "role": "dbAdmin", "db": "other" }],
-        "mechanisms": ["SCRAM-SHA-1", "SCRAM-SHA-256"],
-    });
+    assert_eq!(
+        ann,
+        doc! {
+            "_id": "shop.ann", "user": "ann", "db": "shop", "customData": { "team": "a" },
+            "roles": [{ "role": "read", "db": "shop" }, { "role": "dbAdmin", "db": "other" }],
+            "mechanisms": ["SCRAM-SHA-1", "SCRAM-SHA-256"],
+        }
+    );
 }
 
 #[test]
@@ -73,25 +95,44 @@ fn credentials_and_custom_data_come_and_go() {
     let (_server, mut admin) = populated();
     let shown = doc! { "usersInfo": "ann", "showCredentials": true, "showCustomData": 0 };
     let ann = users(&mut admin, "shop", shown).remove(0);
-    let order = ["_id", "userId", "user", "db", "credentials", "roles", "mechanisms"];
+    let order = [
+        "_id",
+        "userId",
+        "user",
+        "db",
+        "credentials",
+        "roles",
+        "mechanisms",
+    ];
     assert_eq!(fields(&ann), order);
     let credentials = ann.get_document("credentials").unwrap();
     assert_eq!(fields(credentials), ["SCRAM-SHA-1", "SCRAM-SHA-256"]);
     for (mechanism, salt_bytes, key_bytes) in [("SCRAM-SHA-1", 16, 20), ("SCRAM-SHA-256", 28, 32)] {
         let keys = credentials.get_document(mechanism).unwrap();
-        assert_eq!(fields(keys), ["iterationCount", "salt", "storedKey", "serverKey"]);
+        assert_eq!(
+            fields(keys),
+            ["iterationCount", "salt", "storedKey", "serverKey"]
+        );
         assert_eq!(keys.get("iterationCount"), Some(&Bson::Int32(5000)));
         let bytes = |name: &str| {
             crate::support::scram_client::from_base64(keys.get_str(name).unwrap()).len()
         };
-        assert_eq!([bytes("salt"), bytes("storedKey"), bytes("serverKey")],
-            [salt_bytes, key_bytes, key_bytes]);
+        assert_eq!(
+            [bytes("salt"), bytes("storedKey"), bytes("serverKey")],
+            [salt_bytes, key_bytes, key_bytes]
+        );
     }
     let external = doc! { "usersInfo": "CN=x", "showCredentials": true };
     let external = users(&mut admin, "$external", external).remove(0);
     assert_eq!(fields(&external), order);
-    assert_eq!(external.get_document("credentials").unwrap(), &doc! { "external": true });
-    assert_eq!(external.get_array("mechanisms").unwrap(), &vec![Bson::from("external")]);
+    assert_eq!(
+        external.get_document("credentials").unwrap(),
+        &doc! { "external": true }
+    );
+    assert_eq!(
+        external.get_array("mechanisms").unwrap(),
+        &vec![Bson::from("external")]
+    );
 }
 
 #[test]
@@ -101,35 +142,58 @@ fn stored_keys_are_those_of_the_password() {
     let ann = users(&mut admin, "shop", shown).remove(0);
     use crate::support::scram_client::{Exchange, MECHANISMS, payload, to_base64};
     for mechanism in MECHANISMS {
-        let keys = ann.get_document("credentials").unwrap().get_document(mechanism).unwrap();
+        let keys = ann
+            .get_document("credentials")
+            .unwrap()
+            .get_document(mechanism)
+            .unwrap();
         let exchange = Exchange::new(mechanism, "ann", "secret");
-        let started = server.raw().sasl_start("shop", mechanism, &exchange.first());
+        let started = server
+            .raw()
+            .sasl_start("shop", mechanism, &exchange.first());
         let last = exchange.last(&payload(&started));
         assert_eq!(keys.get_str("salt").unwrap(), last.salt);
-        assert_eq!(keys.get_str("storedKey").unwrap(), to_base64(&last.stored_key));
-        assert_eq!(keys.get_str("serverKey").unwrap(), to_base64(&last.server_key));
+        assert_eq!(
+            keys.get_str("storedKey").unwrap(),
+            to_base64(&last.stored_key)
+        );
+        assert_eq!(
+            keys.get_str("serverKey").unwrap(),
+            to_base64(&last.server_key)
+        );
     }
 }
 
 #[test]
 fn which_users_are_shown_and_in_which_order() {
     let (_server, mut admin) = populated();
-    let mut ask = |db: &str, target: Bson| {
-        names(&users(&mut admin, db, doc! { "usersInfo": target }))
-    };
+    let mut ask =
+        |db: &str, target: Bson| names(&users(&mut admin, db, doc! { "usersInfo": target }));
     assert_eq!(ask("shop", 1.into()), ["shop.ann", "shop.bob"]);
     assert_eq!(ask("shop", 1.0.into()), ["shop.ann", "shop.bob"]);
     assert_eq!(ask("shop", Bson::Int64(1)), ["shop.ann", "shop.bob"]);
     assert_eq!(ask("empty", 1.into()), Vec::<String>::new());
     assert_eq!(
         ask("shop", doc! { "forAllDBs": true }.into()),
-        ["$external.CN=x", "admin.admin", "other.ann", "shop.ann", "shop.bob"]
+        [
+            "$external.CN=x",
+            "admin.admin",
+            "other.ann",
+            "shop.ann",
+            "shop.bob"
+        ]
     );
     assert_eq!(ask("shop", doc! { "forAllDBs": 1 }.into()).len(), 5);
     assert_eq!(ask("shop", "bob".into()), ["shop.bob"]);
     assert_eq!(ask("shop", "shop.bob".into()), Vec::<String>::new());
-    assert_eq!(ask("shop", doc! { "user": "ann", "db": "other" }.into()), ["other.ann"]);
-    assert_eq!(ask("shop", doc! { "user": "nobody", "db": "shop" }.into()), Vec::<String>::new());
+    assert_eq!(
+        ask("shop", doc! { "user": "ann", "db": "other" }.into()),
+        ["other.ann"]
+    );
+    assert_eq!(
+        ask("shop", doc! { "user": "nobody", "db": "shop" }.into()),
+        Vec::<String>::new()
+    );
     let several = vec![
         Bson::from("bob"),
         doc! { "user": "ann", "db": "shop" }.into(),
@@ -137,7 +201,10 @@ fn which_users_are_shown_and_in_which_order() {
         "bob".into(),
         "nobody".into(),
     ];
-    assert_eq!(ask("shop", several.into()), ["other.ann", "shop.ann", "shop.bob"]);
+    assert_eq!(
+        ask("shop", several.into()),
+        ["other.ann", "shop.ann", "shop.bob"]
+    );
 }
 
 #[test]
@@ -151,7 +218,10 @@ fn a_filter_sees_what_is_shown() {
     let all = || Bson::from(doc! { "forAllDBs": true });
     assert_eq!(ask(1.into(), doc! { "user": "ann" }, doc! {}), ["shop.ann"]);
     assert_eq!(ask(1.into(), doc! {}, doc! {}), ["shop.ann", "shop.bob"]);
-    assert_eq!(ask(all(), doc! { "user": "ann" }, doc! {}), ["other.ann", "shop.ann"]);
+    assert_eq!(
+        ask(all(), doc! { "user": "ann" }, doc! {}),
+        ["other.ann", "shop.ann"]
+    );
     let sha_1_only = doc! { "mechanisms": ["SCRAM-SHA-1"] };
     assert_eq!(ask(all(), sha_1_only, doc! {}), ["other.ann"]);
     let role = doc! { "roles": { "role": "read", "db": "shop" } };
@@ -159,12 +229,24 @@ fn a_filter_sees_what_is_shown() {
     let team = || doc! { "customData.team": "a" };
     assert_eq!(ask(1.into(), team(), doc! {}), ["shop.ann"]);
     assert!(ask(1.into(), team(), doc! { "showCustomData": false }).is_empty());
-    assert_eq!(ask("ann".into(), doc! { "user": "bob" }, doc! {}), Vec::<String>::new());
+    assert_eq!(
+        ask("ann".into(), doc! { "user": "bob" }, doc! {}),
+        Vec::<String>::new()
+    );
     let hidden = || doc! { "credentials": { "$exists": true } };
     assert!(ask(1.into(), hidden(), doc! {}).is_empty());
-    assert_eq!(ask(1.into(), hidden(), doc! { "showCredentials": true }).len(), 2);
-    assert!(ask(1.into(), doc! { "authenticationRestrictions": { "$exists": true } }, doc! {})
-        .is_empty());
+    assert_eq!(
+        ask(1.into(), hidden(), doc! { "showCredentials": true }).len(),
+        2
+    );
+    assert!(
+        ask(
+            1.into(),
+            doc! { "authenticationRestrictions": { "$exists": true } },
+            doc! {}
+        )
+        .is_empty()
+    );
 }
 
 #[test]
@@ -175,10 +257,21 @@ fn details_with_custom_data() {
         command.extend(options);
         users(&mut admin, "shop", command).remove(0)
     };
-    let inherited =
-        ["inheritedRoles", "inheritedPrivileges", "inheritedAuthenticationRestrictions"];
+    let inherited = [
+        "inheritedRoles",
+        "inheritedPrivileges",
+        "inheritedAuthenticationRestrictions",
+    ];
     let ann = ask("ann", doc! { "showPrivileges": true });
-    let order = ["_id", "userId", "user", "db", "mechanisms", "customData", "roles"];
+    let order = [
+        "_id",
+        "userId",
+        "user",
+        "db",
+        "mechanisms",
+        "customData",
+        "roles",
+    ];
     assert_eq!(fields(&ann), [&order[..], &inherited].concat());
     assert_eq!(
         ann.get_array("inheritedRoles").unwrap(),
@@ -194,30 +287,52 @@ fn details_with_custom_data() {
         first.get_document("resource").unwrap(),
         &doc! { "db": "shop", "collection": "" }
     );
-    assert_eq!(ann.get_array("inheritedAuthenticationRestrictions").unwrap(), &Vec::new());
+    assert_eq!(
+        ann.get_array("inheritedAuthenticationRestrictions")
+            .unwrap(),
+        &Vec::new()
+    );
 
     let everything = doc! {
         "showPrivileges": true, "showCredentials": true, "showAuthenticationRestrictions": true,
     };
     let ann = ask("ann", everything.clone());
     let order = [
-        "_id", "userId", "user", "db", "mechanisms", "credentials", "authenticationRestrictions",
-        "customData", "roles",
+        "_id",
+        "userId",
+        "user",
+        "db",
+        "mechanisms",
+        "credentials",
+        "authenticationRestrictions",
+        "customData",
+        "roles",
     ];
     assert_eq!(fields(&ann), [&order[..], &inherited].concat());
     assert_eq!(
         ann.get_array("authenticationRestrictions").unwrap(),
-        &vec![Bson::from(doc! { "clientSource": ["127.0.0.1", "10.0.0.0/8"] })],
+        &vec![Bson::from(
+            doc! { "clientSource": ["127.0.0.1", "10.0.0.0/8"] }
+        )],
         "as they were given"
     );
     // Who has none gets an empty array, after the roles.
     let bob = ask("bob", everything);
     let order = [
-        "_id", "userId", "user", "db", "mechanisms", "credentials", "roles",
+        "_id",
+        "userId",
+        "user",
+        "db",
+        "mechanisms",
+        "credentials",
+        "roles",
         "authenticationRestrictions",
     ];
     assert_eq!(fields(&bob), [&order[..], &inherited].concat());
-    assert_eq!(bob.get_array("authenticationRestrictions").unwrap(), &Vec::new());
+    assert_eq!(
+        bob.get_array("authenticationRestrictions").unwrap(),
+        &Vec::new()
+    );
 }
 
 #[test]
@@ -229,17 +344,27 @@ fn details_without_custom_data() {
         users(&mut admin, "shop", command).remove(0)
     };
     let start = ["_id", "userId", "user", "db", "mechanisms", "roles"];
-    let inherited =
-        ["inheritedRoles", "inheritedPrivileges", "inheritedAuthenticationRestrictions"];
+    let inherited = [
+        "inheritedRoles",
+        "inheritedPrivileges",
+        "inheritedAuthenticationRestrictions",
+    ];
     let ann = ask("ann", doc! { "showPrivileges": true });
     assert_eq!(fields(&ann), [&start[..], &inherited].concat());
     let everything = doc! { "showCredentials": 1, "showAuthenticationRestrictions": 1 };
     let ann = ask("ann", everything.clone());
-    let rest = [&["credentials"][..], &inherited, &["authenticationRestrictions"]].concat();
+    let rest = [
+        &["credentials"][..],
+        &inherited,
+        &["authenticationRestrictions"],
+    ]
+    .concat();
     assert_eq!(fields(&ann), [&start[..], &rest].concat());
     assert_eq!(
         ann.get_array("authenticationRestrictions").unwrap(),
-        &vec![Bson::from(doc! { "clientSource": ["127.0.0.1/32", "10.0.0.0/8"] })],
+        &vec![Bson::from(
+            doc! { "clientSource": ["127.0.0.1/32", "10.0.0.0/8"] }
+        )],
         "every range with its length"
     );
 }
@@ -251,7 +376,14 @@ fn details_of_several_users() {
     let mut found = names(&users(&mut admin, "shop", command));
     found.sort();
     assert_eq!(found, ["shop.ann", "shop.bob"]);
-    assert!(users(&mut admin, "shop", doc! { "usersInfo": [], "showPrivileges": true }).is_empty());
+    assert!(
+        users(
+            &mut admin,
+            "shop",
+            doc! { "usersInfo": [], "showPrivileges": true }
+        )
+        .is_empty()
+    );
 }
 
 #[test]
@@ -259,7 +391,10 @@ fn everybody_may_look_at_oneself_and_nobody_else() {
     let (server, _admin) = populated();
     let mut bob = server.raw();
     bob.sign_in("shop", "bob", "secret").unwrap();
-    assert_eq!(names(&users(&mut bob, "shop", doc! { "usersInfo": "bob" })), ["shop.bob"]);
+    assert_eq!(
+        names(&users(&mut bob, "shop", doc! { "usersInfo": "bob" })),
+        ["shop.bob"]
+    );
     let by_document = doc! { "usersInfo": { "user": "bob", "db": "shop" } };
     assert_eq!(names(&users(&mut bob, "admin", by_document)), ["shop.bob"]);
     let shown = doc! { "usersInfo": "bob", "showCredentials": true, "showPrivileges": true };

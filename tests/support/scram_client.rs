@@ -38,10 +38,19 @@ pub struct Final {
 impl Exchange {
     pub fn new(mechanism: &str, user: &str, password: &str) -> Self {
         let is_sha_1 = mechanism == "SCRAM-SHA-1";
-        let secret = if is_sha_1 { password_digest(user, password) } else { password.to_owned() };
+        let secret = if is_sha_1 {
+            password_digest(user, password)
+        } else {
+            password.to_owned()
+        };
         let name = user.replace('=', "=3D").replace(',', "=2C");
         let nonce = uuid::Uuid::new_v4().simple().to_string();
-        Self { is_sha_1, secret, bare: format!("n={name},r={nonce}"), nonce }
+        Self {
+            is_sha_1,
+            secret,
+            bare: format!("n={name},r={nonce}"),
+            nonce,
+        }
     }
 
     pub fn first(&self) -> String {
@@ -51,9 +60,14 @@ impl Exchange {
     /// Answers the server's first message, which must be well-formed.
     pub fn last(&self, server_first: &str) -> Final {
         let fields: Vec<_> = server_first.split(',').collect();
-        let [nonce, salt, iterations] = fields.as_slice() else { panic!("{server_first}") };
+        let [nonce, salt, iterations] = fields.as_slice() else {
+            panic!("{server_first}")
+        };
         let nonce = nonce.strip_prefix("r=").unwrap();
-        assert!(nonce.starts_with(&self.nonce) && nonce.len() == self.nonce.len() + 32, "{nonce}");
+        assert!(
+            nonce.starts_with(&self.nonce) && nonce.len() == self.nonce.len() + 32,
+            "{nonce}"
+        );
         let salt = salt.strip_prefix("s=").unwrap();
         let iterations: u32 = iterations.strip_prefix("i=").unwrap().parse().unwrap();
         let salted_password = self.hi(&from_base64(salt), iterations);
@@ -63,7 +77,11 @@ impl Exchange {
         let without_proof = format!("c=biws,r={nonce}");
         let auth_message = format!("{},{server_first},{without_proof}", self.bare);
         let signature = self.hmac(&stored_key, auth_message.as_bytes());
-        let proof: Vec<u8> = client_key.iter().zip(&signature).map(|(k, s)| k ^ s).collect();
+        let proof: Vec<u8> = client_key
+            .iter()
+            .zip(&signature)
+            .map(|(k, s)| k ^ s)
+            .collect();
         let proof = to_base64(&proof);
         let answer = to_base64(&self.hmac(&server_key, auth_message.as_bytes()));
         Final {
@@ -90,16 +108,24 @@ impl Exchange {
 
     fn hmac(&self, key: &[u8], message: &[u8]) -> Vec<u8> {
         if self.is_sha_1 {
-            let mac = Hmac::<Sha1>::new_from_slice(key).unwrap().chain_update(message);
+            let mac = Hmac::<Sha1>::new_from_slice(key)
+                .unwrap()
+                .chain_update(message);
             mac.finalize().into_bytes().to_vec()
         } else {
-            let mac = Hmac::<Sha256>::new_from_slice(key).unwrap().chain_update(message);
+            let mac = Hmac::<Sha256>::new_from_slice(key)
+                .unwrap()
+                .chain_update(message);
             mac.finalize().into_bytes().to_vec()
         }
     }
 
     fn hash(&self, bytes: &[u8]) -> Vec<u8> {
-        if self.is_sha_1 { Sha1::digest(bytes).to_vec() } else { Sha256::digest(bytes).to_vec() }
+        if self.is_sha_1 {
+            Sha1::digest(bytes).to_vec()
+        } else {
+            Sha256::digest(bytes).to_vec()
+        }
     }
 }
 
@@ -119,7 +145,9 @@ pub fn to_base64(bytes: &[u8]) -> String {
 
 pub fn from_base64(text: &str) -> Vec<u8> {
     use base64::Engine;
-    base64::engine::general_purpose::STANDARD.decode(text).unwrap()
+    base64::engine::general_purpose::STANDARD
+        .decode(text)
+        .unwrap()
 }
 
 /// A payload as text, whichever of its two forms it came in.
@@ -135,15 +163,21 @@ pub fn payload(reply: &Document) -> String {
 impl RawClient {
     /// `saslStart` as drivers send it, without the empty third message.
     pub fn sasl_start(&mut self, db: &str, mechanism: &str, payload: &str) -> Document {
-        self.run(db, doc! {
-            "saslStart": 1, "mechanism": mechanism, "payload": binary(payload.as_bytes()),
-            "autoAuthorize": 1, "options": { "skipEmptyExchange": true },
-        })
+        self.run(
+            db,
+            doc! {
+                "saslStart": 1, "mechanism": mechanism, "payload": binary(payload.as_bytes()),
+                "autoAuthorize": 1, "options": { "skipEmptyExchange": true },
+            },
+        )
     }
 
     pub fn sasl_continue(&mut self, db: &str, payload: &str) -> Document {
         let payload = binary(payload.as_bytes());
-        self.run(db, doc! { "saslContinue": 1, "conversationId": 1, "payload": payload })
+        self.run(
+            db,
+            doc! { "saslContinue": 1, "conversationId": 1, "payload": payload },
+        )
     }
 
     /// Signs in by either mechanism; the server's reply if it refuses.
@@ -167,7 +201,16 @@ impl RawClient {
     pub fn signed_in_user(&mut self) -> Option<String> {
         let status = self.run("admin", doc! { "connectionStatus": 1 });
         let info = status.get_document("authInfo").unwrap();
-        let user = info.get_array("authenticatedUsers").unwrap().first()?.as_document()?.clone();
-        Some(format!("{}@{}", user.get_str("user").unwrap(), user.get_str("db").unwrap()))
+        let user = info
+            .get_array("authenticatedUsers")
+            .unwrap()
+            .first()?
+            .as_document()?
+            .clone();
+        Some(format!(
+            "{}@{}",
+            user.get_str("user").unwrap(),
+            user.get_str("db").unwrap()
+        ))
     }
 }
