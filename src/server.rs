@@ -113,6 +113,14 @@ impl Server {
             .map(ToString::to_string)
             .collect();
         let store = services.directory.store_name();
+        if !services.is_authorization_enabled {
+            events::authorization_disabled();
+        }
+        if !services.directory.is_durable() {
+            events::startup_warning(
+                "Nothing outlives this process: the storage engine keeps users in memory only",
+            );
+        }
         events::server_started(&addresses, store, services.is_authorization_enabled);
         Ok(Self {
             services: Arc::new(services),

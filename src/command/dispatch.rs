@@ -52,15 +52,17 @@ impl Service for Commands {
             client: ip(&peer.remote),
             server: ip(&peer.local),
         };
+        let state = ConnectionState {
+            session: Session::new(endpoints),
+            peer,
+            client_metadata: None,
+            is_greeted: false,
+            stream: None,
+        };
+        events::connection_accepted(state.client(), self.0.connections.current());
         Connection {
             services: Arc::clone(&self.0),
-            state: ConnectionState {
-                session: Session::new(endpoints),
-                peer,
-                client_metadata: None,
-                is_greeted: false,
-                stream: None,
-            },
+            state,
         }
     }
 }
@@ -82,6 +84,10 @@ impl Handler for Connection {
             }
             None => answer(Ok(Reply::new())),
         }
+    }
+
+    fn closed(&mut self) {
+        events::connection_ended(self.state.client(), self.services.connections.current());
     }
 }
 
