@@ -11,9 +11,9 @@ use super::handshake::hello::HelloStream;
 use super::services::Services;
 use crate::auth::session::Session;
 use crate::authz::Authority;
-use crate::model::names::UserName;
+use crate::model::names::{RoleName, UserName};
 use crate::net::{Address, Peer};
-use crate::telemetry::events::{self, Client, UserAction};
+use crate::telemetry::events::{self, Client, RoleAction, UserAction};
 
 /// One command on one connection.
 pub struct Context<'a> {
@@ -61,6 +61,26 @@ impl Context<'_> {
             .signed_in()
             .map(|signed_in| &signed_in.user.name);
         events::user_changed(action, user, by, self.connection.client());
+    }
+
+    /// Logs that the caller changed `role`.
+    pub fn log_role_change(&self, action: RoleAction, role: &RoleName) {
+        let by = self
+            .connection
+            .session
+            .signed_in()
+            .map(|signed_in| &signed_in.user.name);
+        events::role_changed(action, role, by, self.connection.client());
+    }
+
+    /// Logs that the caller dropped all roles of the command's database.
+    pub fn log_all_roles_dropped(&self, count: usize) {
+        let by = self
+            .connection
+            .session
+            .signed_in()
+            .map(|signed_in| &signed_in.user.name);
+        events::all_roles_dropped(&self.generic.db, count, by, self.connection.client());
     }
 
     /// Logs that the caller dropped all users of the command's database.

@@ -125,6 +125,31 @@ fn plan_error(refusal: &PlanError) -> CommandError {
             ),
         ),
         PlanError::RolesNotFound(roles) => CommandError::roles_not_found(roles),
+        PlanError::RoleExists(role) => {
+            CommandError::new(ErrorCode(51_002), format!("Role \"{role}\" already exists"))
+        }
+        PlanError::RoleNotFound(role) => {
+            CommandError::new(ErrorCode::ROLE_NOT_FOUND, format!("Role {role} not found"))
+        }
+        PlanError::RoleIsBuiltIn(role) => CommandError::role_is_built_in(role),
+        PlanError::RoleGrantedToItself(role) => {
+            invalid_role(format!("Cannot grant role {role} to itself."))
+        }
+        PlanError::RoleOfOtherDatabase(db) => invalid_role(format!(
+            "Roles on the '{db}' database cannot be granted roles from other databases"
+        )),
+        PlanError::GrantedRolesNotFound { to, missing } => {
+            let cause = CommandError::roles_not_found(missing);
+            let message = format!("Cannot grant roles to '{to}': {}", cause.message);
+            CommandError::new(cause.code, message)
+        }
+        PlanError::RoleCycle(role) => invalid_role(format!(
+            "Granting roles to {role} would introduce a cycle in the role graph"
+        )),
+        PlanError::PrivilegeOfOtherDatabase(db) => invalid_role(format!(
+            "Roles on the '{db}' database cannot be granted privileges that target other databases \
+             or the cluster"
+        )),
         PlanError::MechanismsNotSubset => CommandError::bad_value(
             "mechanisms field must be a subset of previously set mechanisms",
         ),
@@ -138,6 +163,10 @@ fn plan_error(refusal: &PlanError) -> CommandError {
             CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, refusal.to_string())
         }
     }
+}
+
+fn invalid_role(message: String) -> CommandError {
+    CommandError::new(ErrorCode::INVALID_ROLE_MODIFICATION, message)
 }
 
 /// Logs what went wrong under a new id and tells the client the id.
