@@ -103,7 +103,12 @@ fn speculative_starts_look_the_same_too() {
     let server = populated();
     for mechanism in MECHANISMS {
         let mut shapes = Vec::new();
-        for user in ["both", "sha1", "sha256", "nobody"] {
+        let known = if mechanism == "SCRAM-SHA-1" {
+            "sha1"
+        } else {
+            "sha256"
+        };
+        for user in ["both", known, "nobody", "somebody"] {
             let mut client = server.raw();
             let exchange = Exchange::new(mechanism, user, "wrong");
             let reply = client.run(
@@ -124,6 +129,27 @@ fn speculative_starts_look_the_same_too() {
         }
         shapes.dedup();
         assert_eq!(shapes.len(), 1, "{shapes:?}");
+    }
+}
+
+/// A driver that does not know a user's mechanisms begins with SCRAM-SHA-256 and goes on with it if
+/// it is answered. `saslSupportedMechs` tells as much about these users.
+#[test]
+fn a_speculative_start_without_credentials_is_not_answered() {
+    let server = populated();
+    let [sha_1, sha_256] = MECHANISMS;
+    for (user, has, mechanism) in [("sha1", sha_1, sha_256), ("sha256", sha_256, sha_1)] {
+        let mut client = server.raw();
+        let first = binary(Exchange::new(mechanism, user, "secret").first().as_bytes());
+        let reply = client.run(
+            "admin",
+            doc! { "hello": 1, "speculativeAuthenticate": {
+                "saslStart": 1, "mechanism": mechanism, "db": "shop", "payload": first,
+            } },
+        );
+        assert_eq!(reply.get_f64("ok").ok(), Some(1.0));
+        assert!(!reply.contains_key("speculativeAuthenticate"), "{user}");
+        client.sign_in_by(has, "shop", user, "secret").unwrap();
     }
 }
 

@@ -103,3 +103,30 @@ fn connections_do_not_share_their_users() {
     assert_eq!(second.signed_in_user().as_deref(), Some("ann@shop"));
     assert_eq!(server.raw().signed_in_user(), None);
 }
+
+/// Names that a SCRAM message has to escape.
+#[test]
+fn any_name_can_sign_in() {
+    let server = server();
+    let mut admin = server.admin();
+    for user in [
+        "a=b,c",
+        "=2C=3D",
+        "=",
+        ",",
+        "na\u{ef}ve",
+        "\u{2168}",
+        "a b",
+        "shop.ann",
+        "ann@shop",
+    ] {
+        create(&mut admin, user, vec![]);
+        for mechanism in MECHANISMS {
+            let mut client = server.raw();
+            client
+                .sign_in_by(mechanism, "shop", user, "secret")
+                .unwrap();
+            assert_eq!(client.signed_in_user(), Some(format!("{user}@shop")));
+        }
+    }
+}
