@@ -98,6 +98,10 @@ impl Services {
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
             }
             OpsError::Storage(failure) => internal_error("a commit", &failure),
+            OpsError::PassWithdrawn => {
+                CommandError::new(ErrorCode::UNAUTHORIZED, format!("not authorized: {error}"))
+            }
+            OpsError::Panicked => internal_error("a change", &error),
             OpsError::Closed => self.stopping(),
         }
     }

@@ -4,7 +4,6 @@
 //! With `topologyVersion` and `maxAwaitTimeMS` the answer waits for a change; with the exhaust flag
 //! answers follow each other until the connection closes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bson::{DateTime, RawArrayBuf, RawDocumentBuf};
@@ -68,6 +67,7 @@ impl Command for Hello {
         aliases: &["isMaster", "ismaster"],
         access: Access::Anyone,
         api_version_1: true,
+        is_interruptible: false,
         strict: false,
         by_op_query: true,
         ..Spec::new("hello", "Answers what the server is and can do.")
@@ -150,7 +150,6 @@ impl Hello {
             client_metadata::check(client)?;
             let name = client_metadata::application_name(client);
             events::client_metadata(name.unwrap_or_default(), connection.client());
-            connection.client_metadata = Some(Arc::new(client.clone()));
         }
         connection.is_greeted = true;
         Ok(())
