@@ -133,6 +133,10 @@ const MEANINGS: &[(i32, &str)] = &[
         "A user or an answer would be larger than a document may be.",
     ),
     (
+        11_601,
+        "Not met: a long read that nobody waits for any more ends with it.",
+    ),
+    (
         14_031,
         "The disk is full; further writes are refused until a restart.",
     ),
