@@ -1,5 +1,8 @@
 //! Signing in: who gets in, who does not, and what each of them is told.
 
+// A helper that fails fails its test.
+#![allow(clippy::unwrap_used, clippy::expect_used, unreachable_pub)]
+
 mod common;
 #[path = "../support/mod.rs"]
 mod support;
@@ -12,3 +15,4 @@ mod localhost_exception;
 mod one_user;
 mod races;
 mod restrictions;
+mod withdrawn;

@@ -135,7 +135,9 @@ pub fn password_digest(user: &str, password: &str) -> String {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes
+        .iter()
+        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 pub fn to_base64(bytes: &[u8]) -> String {
