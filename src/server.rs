@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bson::oid::ObjectId;
+use tokio::sync::Semaphore;
 
 use crate::auth::hash_pool::HashPool;
 use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
@@ -15,7 +16,7 @@ use crate::catalog::PlanError;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
-use crate::command::services::Services;
+use crate::command::services::{SCANS_MAX, Services};
 use crate::config::{Config, FirstAdmin, StorageEngine};
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
@@ -107,6 +108,7 @@ impl Server {
                 process_id: ObjectId::new(),
                 counter: 0,
             },
+            scans: Arc::new(Semaphore::new(SCANS_MAX)),
             started: Instant::now(),
             stop: signal,
             config,

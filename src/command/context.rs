@@ -75,10 +75,10 @@ impl Context<'_> {
         );
         Order::new(pass).once_written(move |dropped| match what {
             DroppedKind::Users => {
-                events::all_users_dropped(&db, dropped.users, by.as_ref(), client)
+                events::all_users_dropped(&db, dropped.users, by.as_ref(), client);
             }
             DroppedKind::Roles => {
-                events::all_roles_dropped(&db, dropped.roles, by.as_ref(), client)
+                events::all_roles_dropped(&db, dropped.roles, by.as_ref(), client);
             }
         })
     }

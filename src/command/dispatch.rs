@@ -19,7 +19,7 @@ use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::Endpoints;
 use crate::net::{Address, Answer, Handler, Peer, Service};
 use crate::telemetry::events;
-use crate::wire::{DOCUMENT_BYTES_MAX, OpMsg, OpQuery, Request, WireError};
+use crate::wire::{DOCUMENT_BYTES_MAX, MESSAGE_BYTES_MAX, OpMsg, OpQuery, Request, WireError};
 
 /// Serves MongoDB's commands to every connection.
 #[derive(Clone)]
@@ -66,7 +66,18 @@ impl Service for Commands {
     }
 }
 
+/// Longest message of somebody who has yet to sign in: enough for every handshake. What strangers
+/// send costs memory and, compressed, time.
+const STRANGER_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
 impl Handler for Connection {
+    fn message_bytes_max(&self) -> usize {
+        match self.state.authority(&self.services) {
+            Authority::Nobody => STRANGER_MESSAGE_BYTES_MAX,
+            _ => MESSAGE_BYTES_MAX,
+        }
+    }
+
     async fn handle(&mut self, request: Result<Request, WireError>) -> Answer {
         let result = match &request {
             Ok(Request::Msg(message)) => self.op_msg(message).await,

@@ -62,6 +62,7 @@ codes! {
     AUTHENTICATION_ABANDONED = 337 "AuthenticationAbandoned",
     UNSUPPORTED_OP_QUERY_COMMAND = 352 "UnsupportedOpQueryCommand",
     BSON_OBJECT_TOO_LARGE = 10334 "BSONObjectTooLarge",
+    INTERRUPTED = 11601 "Interrupted",
     OUT_OF_DISK_SPACE = 14031 "OutOfDiskSpace",
     IDL_DUPLICATE_FIELD = 40413 "IDLDuplicateField",
     IDL_FAILED_TO_PARSE = 40414 "IDLFailedToParse",

@@ -29,6 +29,10 @@ const MESSAGE_BYTES_MAX: i32 = 48_000_000;
 const WRITE_BATCH_MAX: i32 = 100_000;
 /// `logicalSessionTimeoutMinutes`.
 pub const SESSION_TIMEOUT_MINUTES: i32 = 30;
+/// Longest wait for news; a client that wants to wait longer is answered and asks again.
+const AWAIT_MS_MAX: u64 = 10 * 60 * 1000;
+/// Answers of a stream come no faster, whatever the client allows.
+const STREAM_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// MongoDB 8.0.
 const WIRE_VERSION_MAX: i32 = 25;
 
@@ -119,9 +123,8 @@ pub async fn next_of_stream(
     connection: &ConnectionState,
     stream: HelloStream,
 ) -> Result<Reply, CommandError> {
-    services
-        .wait_for_topology_change(Duration::from_millis(stream.max_await_ms))
-        .await?;
+    let wait = Duration::from_millis(stream.max_await_ms).max(STREAM_INTERVAL_MIN);
+    services.wait_for_topology_change(wait).await?;
     let mut reply = Reply::new();
     append_server(&mut reply, services, connection, stream.is_hello);
     reply.stream = true;
@@ -159,7 +162,7 @@ impl Hello {
         let location = |code, text: &str| Err(CommandError::new(ErrorCode(code), text));
         let max_await_ms = match self.max_await_time_ms {
             None => None,
-            Some(SafeInt64(millis)) => Some(u64::try_from(millis).map_err(|_| {
+            Some(SafeInt64(millis)) => Some(u64::try_from(millis).map(|millis| millis.min(AWAIT_MS_MAX)).map_err(|_| {
                 CommandError::bad_value(format!(
                     "BSON field 'maxAwaitTimeMS' value must be >= 0, actual value '{millis}'"
                 ))

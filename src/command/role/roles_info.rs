@@ -122,7 +122,7 @@ impl Command for RolesInfo {
             }
             Target::Database => {
                 services
-                    .scan(move |catalog| of_database(&db, shape, with_builtin, catalog))
+                    .scan(move |catalog, _| of_database(&db, shape, with_builtin, catalog))
                     .await?
             }
             Target::Exact(roles) => {
@@ -131,11 +131,11 @@ impl Command for RolesInfo {
                 let mut seen = HashSet::with_capacity(names.len());
                 names.retain(|name| seen.insert(name.clone()));
                 if self.show_privileges == ShowPrivileges::AsUserFragment {
-                    let fragment = services.scan(move |catalog| user_fragment(&names, catalog));
+                    let fragment = services.scan(move |catalog, _| user_fragment(&names, catalog));
                     return Ok(Reply::new().with("userFragment", fragment.await?));
                 }
                 services
-                    .scan(move |catalog| named(&names, shape, catalog))
+                    .scan(move |catalog, _| named(&names, shape, catalog))
                     .await?
             }
         };

@@ -8,6 +8,9 @@ use crate::error::{CommandError, ErrorCode};
 use crate::model::user::Credentials;
 use crate::secret::Secret;
 
+/// Longest password in bytes: preparing one takes time, and is not worth a thread of its own.
+const PASSWORD_BYTES_MAX: usize = 64 * 1024;
+
 /// A password that has passed every check, ready for the costly part.
 pub(super) struct NewPassword {
     sha_1: Option<Sha1Password>,
@@ -43,6 +46,11 @@ impl NewPassword {
         let password = request.password;
         if password.expose().is_empty() {
             return Err(CommandError::bad_value("User passwords must not be empty"));
+        }
+        if password.expose().len() > PASSWORD_BYTES_MAX {
+            return Err(CommandError::bad_value(format!(
+                "User passwords must not be longer than {PASSWORD_BYTES_MAX} bytes"
+            )));
         }
         let sha_256 = if wanted.contains(&Mechanism::ScramSha256) {
             if !request.digest {

@@ -14,6 +14,7 @@ use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, number};
 use crate::command::names::UserArgument;
 use crate::command::reply::{BoundedArray, Reply};
+use crate::command::services::Interrupt;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -123,22 +124,30 @@ impl Command for UsersInfo {
             }
             Target::Exact(users) if users.len() <= USERS_AT_ONCE_MAX => {
                 let catalog = services.directory.catalog();
-                listing.show(named(&users, &db, catalog, is_detailed), catalog)
+                listing.show(
+                    named(&users, &db, catalog, is_detailed),
+                    catalog,
+                    &Interrupt::default(),
+                )
             }
             Target::Exact(users) => {
-                let show = move |catalog: &Catalog| {
-                    listing.show(named(&users, &db, catalog, is_detailed), catalog)
+                let show = move |catalog: &Catalog, interrupt: &Interrupt| {
+                    listing.show(named(&users, &db, catalog, is_detailed), catalog, interrupt)
                 };
                 services.scan(show).await?
             }
             Target::Database => {
                 services
-                    .scan(move |catalog| listing.show(catalog.users_on(&db), catalog))
+                    .scan(move |catalog, interrupt| {
+                        listing.show(catalog.users_on(&db), catalog, interrupt)
+                    })
                     .await?
             }
             Target::AllDatabases => {
                 services
-                    .scan(move |catalog| listing.show(catalog.all_users(), catalog))
+                    .scan(move |catalog, interrupt| {
+                        listing.show(catalog.all_users(), catalog, interrupt)
+                    })
                     .await?
             }
         };
@@ -154,9 +163,15 @@ struct Listing {
 }
 
 impl Listing {
-    fn show(&self, users: Vec<Arc<User>>, catalog: &Catalog) -> Result<RawArrayBuf, CommandError> {
+    fn show(
+        &self,
+        users: Vec<Arc<User>>,
+        catalog: &Catalog,
+        interrupt: &Interrupt,
+    ) -> Result<RawArrayBuf, CommandError> {
         let mut array = BoundedArray::default();
         for user in users {
+            interrupt.check()?;
             let document = if self.is_detailed {
                 detailed(&user, self.shape, catalog)
             } else {
