@@ -135,9 +135,11 @@ pub fn password_digest(user: &str, password: &str) -> String {
 }
 
 pub fn hex(bytes: &[u8]) -> String {
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
     bytes
         .iter()
-        .fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
 }
 
 pub fn to_base64(bytes: &[u8]) -> String {
