@@ -5,20 +5,66 @@ use std::sync::LazyLock;
 
 use bson::RawDocument;
 
+use super::closure::Resolved;
 use super::effective::EffectivePrivileges;
 use super::index::PrivilegeIndex;
 use super::redact;
+use crate::catalog::View;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::{Action, ActionSet};
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
+use crate::model::user::User;
 
-/// Proof that permission was asked for and given. Only [`Authority`] makes one, one for each time
-/// it was asked; an operation takes it by value.
+/// Proof that permission was asked for and given. Only [`Authority`] makes one, one for each time it
+/// was asked; an operation takes it by value.
+///
+/// Between the asking and a write others may write: the user may be dropped, demoted or made anew, or
+/// the localhost exception used up. So the pass knows on what it rests, and the writer asks
+/// [`Pass::still_holds`] against the very state it changes.
 #[derive(Debug)]
 #[must_use = "an operation was allowed and then not done"]
-pub struct Pass(());
+pub struct Pass(Ground);
+
+/// What a pass rests on.
+#[derive(Debug)]
+enum Ground {
+    /// Nothing that could go away.
+    Anybody,
+    /// That nobody was ever created.
+    LocalhostException,
+    /// That this very user still has these rights.
+    User {
+        name: UserName,
+        user_id: uuid::Uuid,
+        needs: Vec<Need>,
+    },
+}
+
+impl Pass {
+    /// Whether it would be given again, as `view` has it.
+    pub fn still_holds(&self, view: &View<'_>) -> bool {
+        match &self.0 {
+            Ground::Anybody => true,
+            Ground::LocalhostException => !view.has_users_or_roles_ever(),
+            Ground::User {
+                name,
+                user_id,
+                needs,
+            } => {
+                let Some(user) = view.user(name).filter(|user| user.user_id == *user_id) else {
+                    return false;
+                };
+                let resolved = Resolved::of(&user.roles, &|role: &RoleName| view.role(role));
+                let privileges = EffectivePrivileges::of(&resolved);
+                needs
+                    .iter()
+                    .all(|need| privileges.allows(&need.resource, &need.actions))
+            }
+        }
+    }
+}
 
 /// Actions that a request needs on one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +117,8 @@ pub enum Authority<'a> {
     LocalhostException,
     /// Somebody is signed in.
     User {
-        /// Who.
-        name: &'a UserName,
-        /// The roles granted to the user itself.
-        direct_roles: &'a [RoleName],
+        /// Who, and which roles it was granted itself.
+        user: &'a User,
         /// What these roles and all they include allow.
         privileges: &'a EffectivePrivileges,
     },
@@ -92,30 +136,36 @@ pub enum Denied {
 }
 
 impl Authority<'_> {
-    /// All of `needs` must be met. For no needs it is enough to be signed in, as in
-    /// [`Self::require_sign_in`].
+    /// All of `needs` must be met. For no needs it is enough to be signed in; the localhost exception
+    /// counts as that.
     pub fn require(&self, needs: &[Need]) -> Result<Pass, Denied> {
-        let pass = self.require_sign_in()?;
-        match needs
+        let ground = match self {
+            Self::Nobody => return Err(Denied::NotSignedIn),
+            Self::Unchecked => Ground::Anybody,
+            Self::LocalhostException => Ground::LocalhostException,
+            Self::User { user, .. } => Ground::User {
+                name: user.name.clone(),
+                user_id: user.user_id,
+                needs: needs.to_vec(),
+            },
+        };
+        let unmet = needs
             .iter()
-            .find(|need| !self.allows_all(&need.resource, &need.actions))
-        {
-            None => Ok(pass),
+            .find(|need| !self.allows_all(&need.resource, &need.actions));
+        match unmet {
+            None => Ok(Pass(ground)),
             Some(need) => Err(Denied::Missing(need.clone())),
         }
     }
 
     /// For commands that any user may run. The localhost exception counts as signed in.
     pub fn require_sign_in(&self) -> Result<Pass, Denied> {
-        match self {
-            Self::Nobody => Err(Denied::NotSignedIn),
-            Self::Unchecked | Self::LocalhostException | Self::User { .. } => Ok(Pass(())),
-        }
+        self.require(&[])
     }
 
     /// For commands that anybody may run, signed in or not.
     pub fn pass_for_anybody(&self) -> Pass {
-        Pass(())
+        Pass(Ground::Anybody)
     }
 
     /// Whether one action may be done, for commands that answer less instead of refusing.
@@ -124,13 +174,16 @@ impl Authority<'_> {
     }
 
     /// Whether that user is signed in.
-    pub fn is_user(&self, user: &UserName) -> bool {
-        matches!(self, Self::User { name, .. } if *name == user)
+    pub fn is_user(&self, name: &UserName) -> bool {
+        matches!(self, Self::User { user, .. } if user.name == *name)
     }
 
-    /// Whether the user signed in was granted the role itself, not by way of another role.
-    pub fn holds_directly(&self, role: &RoleName) -> bool {
-        matches!(self, Self::User { direct_roles, .. } if direct_roles.contains(role))
+    /// The roles that the user signed in was granted itself, not by way of another role.
+    pub fn direct_roles(&self) -> &[RoleName] {
+        match self {
+            Self::User { user, .. } => &user.roles,
+            _ => &[],
+        }
     }
 
     /// Whether there is anything that may be done on anything in `db`.
@@ -210,13 +263,76 @@ static FIRST_USER: LazyLock<PrivilegeIndex> = LazyLock::new(|| {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bson::rawdoc;
 
-    use super::super::closure::Resolved;
     use super::*;
+    use crate::catalog::Catalog;
+    use crate::model::restriction::Restrictions;
+    use crate::model::user::Credentials;
+    use crate::store::{Change, Setting};
 
     fn db(name: &str) -> Resource {
         Resource::Database(DbName::parse(name).unwrap())
+    }
+
+    fn user(name: UserName, roles: &[RoleName]) -> User {
+        User {
+            name,
+            user_id: uuid::Uuid::new_v4(),
+            credentials: Credentials::External,
+            restrictions: Restrictions::NONE,
+            custom_data: None,
+            roles: roles.into(),
+        }
+    }
+
+    /// What a pass for creating users on `x` is worth once the catalog is changed.
+    fn holds_after(change: impl FnOnce(&mut Vec<Change>, &User)) -> bool {
+        let on_x = [RoleName::new("userAdmin", DbName::parse("x").unwrap()).unwrap()];
+        let ann = user(UserName::new("ann", DbName::ADMIN).unwrap(), &on_x);
+        let resolved = Resolved::of(&ann.roles, &|_: &RoleName| None);
+        let privileges = EffectivePrivileges::of(&resolved);
+        let authority = Authority::User {
+            user: &ann,
+            privileges: &privileges,
+        };
+        let pass = authority
+            .require(&[Need::one(Action::CreateUser, db("x"))])
+            .unwrap();
+        let catalog = Catalog::new();
+        let mut changes = vec![Change::PutUser(Arc::new(ann.clone()))];
+        change(&mut changes, &ann);
+        catalog.apply(changes);
+        pass.still_holds(&View::new(&catalog))
+    }
+
+    #[test]
+    fn a_pass_is_worth_nothing_once_its_ground_is_gone() {
+        assert!(holds_after(|_, _| ()));
+        assert!(!holds_after(
+            |changes, ann| changes.push(Change::DropUser(ann.name.clone()))
+        ));
+        // Made anew: the same name, another user.
+        assert!(!holds_after(|changes, ann| {
+            changes.push(Change::PutUser(Arc::new(user(
+                ann.name.clone(),
+                &ann.roles,
+            ))));
+        }));
+        assert!(!holds_after(|changes, ann| {
+            changes.push(Change::PutUser(Arc::new(User {
+                roles: [].into(),
+                ..ann.clone()
+            })));
+        }));
+        let catalog = Catalog::new();
+        let need = Need::one(Action::CreateUser, db("admin"));
+        let exception = Authority::LocalhostException.require(&[need]).unwrap();
+        assert!(exception.still_holds(&View::new(&catalog)));
+        catalog.apply([Change::PutSetting(Setting::AuthSchema)]);
+        assert!(!exception.still_holds(&View::new(&catalog)));
     }
 
     fn may(authority: Authority<'_>, action: Action, resource: &Resource) -> bool {
@@ -225,7 +341,6 @@ mod tests {
 
     #[test]
     fn without_auth_everything_is_allowed_and_nobody_is_anybody() {
-        let role = RoleName::new("root", DbName::ADMIN).unwrap();
         let user = UserName::new("ann", DbName::ADMIN).unwrap();
         let unchecked = Authority::Unchecked;
         assert!(
@@ -234,7 +349,7 @@ mod tests {
                 .is_ok()
         );
         assert!(unchecked.allows_any_action_in(&DbName::ADMIN));
-        assert!(!unchecked.is_user(&user) && !unchecked.holds_directly(&role));
+        assert!(!unchecked.is_user(&user) && unchecked.direct_roles().is_empty());
     }
 
     #[test]
@@ -287,9 +402,9 @@ mod tests {
         let direct_roles = [RoleName::new("userAdmin", DbName::parse("x").unwrap()).unwrap()];
         let resolved = Resolved::of(&direct_roles, &|_: &RoleName| None);
         let privileges = EffectivePrivileges::of(&resolved);
+        let ann = user(name.clone(), &direct_roles);
         let user = Authority::User {
-            name: &name,
-            direct_roles: &direct_roles,
+            user: &ann,
             privileges: &privileges,
         };
         let create = Need::one(Action::CreateUser, db("x"));
@@ -301,9 +416,8 @@ mod tests {
             Denied::Missing(grant.clone())
         );
         assert_eq!(grant.to_string(), "grantRole on Database(\"y\")");
-        assert!(user.is_user(&name) && user.holds_directly(&direct_roles[0]));
+        assert!(user.is_user(&name) && user.direct_roles() == direct_roles);
         assert!(!user.is_user(&UserName::new("ann", DbName::parse("x").unwrap()).unwrap()));
-        assert!(!user.holds_directly(&RoleName::new("userAdmin", DbName::ADMIN).unwrap()));
         assert!(user.allows_any_action_in(&DbName::parse("x").unwrap()));
         assert!(!user.allows_any_action_in(&DbName::ADMIN));
     }

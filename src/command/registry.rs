@@ -18,7 +18,16 @@ use super::handshake::connection_status::ConnectionStatus;
 use super::handshake::hello::Hello;
 use super::handshake::ping::Ping;
 use super::handshake::whatsmyuri::WhatsMyUri;
+use super::role::create_role::CreateRole;
+use super::role::drop_all_roles_from_database::DropAllRolesFromDatabase;
+use super::role::drop_role::DropRole;
+use super::role::grant_privileges_to_role::GrantPrivilegesToRole;
+use super::role::grant_roles_to_role::GrantRolesToRole;
+use super::role::invalidate_user_cache::InvalidateUserCache;
+use super::role::revoke_privileges_from_role::RevokePrivilegesFromRole;
+use super::role::revoke_roles_from_role::RevokeRolesFromRole;
 use super::role::roles_info::RolesInfo;
+use super::role::update_role::UpdateRole;
 use super::sasl::logout::Logout;
 use super::sasl::sasl_continue::SaslContinue;
 use super::sasl::sasl_start::SaslStart;
@@ -38,22 +47,30 @@ use super::user::users_info::UsersInfo;
 pub static COMMANDS: &[Entry] = &[
     entry::<BuildInfo>(),
     entry::<ConnectionStatus>(),
+    entry::<CreateRole>(),
     entry::<CreateUser>(),
+    entry::<DropAllRolesFromDatabase>(),
     entry::<DropAllUsersFromDatabase>(),
+    entry::<DropRole>(),
     entry::<DropUser>(),
     entry::<EndSessions>(),
     entry::<GetCmdLineOpts>(),
     entry::<GetDefaultRwConcern>(),
     entry::<GetLog>(),
     entry::<GetParameter>(),
+    entry::<GrantPrivilegesToRole>(),
+    entry::<GrantRolesToRole>(),
     entry::<GrantRolesToUser>(),
     entry::<Hello>(),
     entry::<HostInfo>(),
+    entry::<InvalidateUserCache>(),
     entry::<ListCommands>(),
     entry::<ListDatabases>(),
     entry::<Logout>(),
     entry::<Ping>(),
     entry::<RefreshSessions>(),
+    entry::<RevokePrivilegesFromRole>(),
+    entry::<RevokeRolesFromRole>(),
     entry::<RevokeRolesFromUser>(),
     entry::<RolesInfo>(),
     entry::<SaslContinue>(),
@@ -62,6 +79,7 @@ pub static COMMANDS: &[Entry] = &[
     entry::<SetDefaultRwConcern>(),
     entry::<SetParameter>(),
     entry::<StartSession>(),
+    entry::<UpdateRole>(),
     entry::<UpdateUser>(),
     entry::<UsersInfo>(),
     entry::<WhatsMyUri>(),

@@ -83,6 +83,9 @@ unserved! {
     "validate" Collection [Validate],
 }
 
+/// Fields that may hold a secret in whatever command they stand.
+const SENSITIVE: &[&str] = &["pwd", "payload"];
+
 /// The command called `name`, if it is one of these.
 pub fn find(name: &str) -> Option<&'static Unserved> {
     UNSERVED.iter().find(|command| command.name == name)
@@ -97,7 +100,7 @@ impl Unserved {
         authority: &Authority<'_>,
     ) -> CommandError {
         if let Err(denied) = authority.require_sign_in() {
-            return denied.to_command_error(self.name, db.as_str(), body, &[]);
+            return denied.to_command_error(self.name, db.as_str(), body, SENSITIVE);
         }
         let resource = match self.target {
             Target::SignedIn => None,
@@ -113,7 +116,7 @@ impl Unserved {
             actions: self.actions.iter().copied().collect(),
         });
         match authority.require(needs.as_slice()) {
-            Err(denied) => denied.to_command_error(self.name, db.as_str(), body, &[]),
+            Err(denied) => denied.to_command_error(self.name, db.as_str(), body, SENSITIVE),
             Ok(_) => CommandError::new(
                 ErrorCode::COMMAND_NOT_SUPPORTED,
                 format!(

@@ -24,7 +24,8 @@ pub(super) struct Pattern {
 }
 
 impl Pattern {
-    /// Compiles an expression. `options` may have the letters `imsx`, and `u`, which changes nothing.
+    /// Compiles an expression. `options` may have the letters `imsx`, and `u`, which changes
+    /// nothing.
     ///
     /// # Errors
     /// 51108 for another letter, 2 for a null byte, 51091 for an expression that is none, is too

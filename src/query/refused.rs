@@ -2,7 +2,7 @@
 
 use crate::error::{CommandError, ErrorCode};
 
-const QUERY_FEATURE_NOT_ALLOWED: ErrorCode = ErrorCode(224);
+const QUERY_FEATURE_NOT_ALLOWED: ErrorCode = ErrorCode::QUERY_FEATURE_NOT_ALLOWED;
 const NEAR_NOT_ALLOWED: ErrorCode = ErrorCode(5_626_500);
 
 /// Operators that stand in a field name's place.

@@ -208,6 +208,21 @@ pub fn all_users_dropped(db: &DbName, count: usize, by: Option<&UserName>, clien
     );
 }
 
+/// All roles of a database were dropped.
+pub fn all_roles_dropped(db: &DbName, count: usize, by: Option<&UserName>, client: Client) {
+    let by = name_or_nobody(by);
+    info!(
+        target: ACCESS,
+        id = 9_900_017_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        db = %db,
+        count,
+        by,
+        "All roles of a database dropped"
+    );
+}
+
 /// A client said what it is, in its first hello.
 pub fn client_metadata(application: &str, client: Client) {
     debug!(

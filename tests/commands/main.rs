@@ -2,5 +2,18 @@
 
 #[path = "../support/mod.rs"]
 mod support;
+mod table;
 
-mod create_user;
+mod changing_users;
+mod connection_status;
+mod generic_arguments;
+mod hello;
+mod hello_awaitable;
+mod hello_sign_in;
+mod legacy;
+mod roles_info;
+mod sasl;
+mod sessions;
+mod user_tables;
+mod users_info;
+mod users_info_details;

@@ -4,8 +4,11 @@
 
 #![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses its own part of it
 
+pub mod scram_client;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -33,6 +36,7 @@ pub struct TestServer {
 
 /// How to start one.
 pub struct Options {
+    with_unix_socket: bool,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     folder: Arc<TempDir>,
@@ -48,6 +52,7 @@ impl Options {
     /// With the data of a server that has stopped.
     pub fn in_folder(folder: Arc<TempDir>) -> Self {
         Self {
+            with_unix_socket: false,
             arguments: Vec::new(),
             environment: Vec::new(),
             folder,
@@ -65,6 +70,12 @@ impl Options {
         self
     }
 
+    /// Listens on a Unix socket in the server's folder too, see [`TestServer::raw_unix`].
+    pub fn unix_socket(mut self) -> Self {
+        self.with_unix_socket = true;
+        self
+    }
+
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
@@ -73,10 +84,12 @@ impl Options {
     /// The command line of the server, not started yet.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command
-            .args(["--port", "0", "--nounixsocket"])
-            .arg("--dbpath")
-            .arg(self.data());
+        command.args(["--port", "0", "--dbpath"]).arg(self.data());
+        if self.with_unix_socket {
+            command.arg("--unixSocketPrefix").arg(self.folder.path());
+        } else {
+            command.arg("--nounixsocket");
+        }
         command
             .args(&self.arguments)
             .envs(self.environment.iter().cloned());
@@ -195,6 +208,20 @@ impl TestServer {
         RawClient::connect(to, Some(from.parse().unwrap()))
     }
 
+    /// A connection by the Unix socket that [`Options::unix_socket`] asks for.
+    pub fn raw_unix(&self) -> RawClient {
+        let path = self
+            .folder
+            .path()
+            .join(format!("mongodb-{}.sock", self.port));
+        let stream = UnixStream::connect(path).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        RawClient {
+            stream: Box::new(stream),
+            next_id: 1,
+        }
+    }
+
     /// A raw connection signed in as [`ADMIN`].
     pub fn admin(&self) -> RawClient {
         let mut client = self.raw();
@@ -275,9 +302,14 @@ impl Drop for TestServer {
     }
 }
 
+/// A TCP or a Unix socket.
+trait ByteStream: Read + Write + Send {}
+
+impl<T: Read + Write + Send> ByteStream for T {}
+
 /// A blocking client without opinions: it sends what it is told and returns what it gets.
 pub struct RawClient {
-    stream: TcpStream,
+    stream: Box<dyn ByteStream>,
     next_id: i32,
 }
 
@@ -299,7 +331,10 @@ impl RawClient {
         };
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, next_id: 1 }
+        Self {
+            stream: Box::new(stream),
+            next_id: 1,
+        }
     }
 
     /// Runs a command; the reply without looking at `ok`.

@@ -109,11 +109,13 @@ fn value_text(value: RawBsonRef<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
+    use bson::raw::RawDocument;
+
     use super::*;
     use crate::command::arguments::Arguments;
     use crate::command::spec::rules;
 
-    fn parse(body: &bson::raw::RawDocument) -> Result<LogArgument, CommandError> {
+    fn parse(body: &RawDocument) -> Result<LogArgument, CommandError> {
         GetLog::parse(body, &Path::root("getLog"), rules::<GetLog>()).map(|parsed| parsed.log)
     }
 
@@ -125,7 +127,7 @@ mod tests {
             LogArgument::Names
         );
         assert_eq!(parse(&rawdoc! { "getLog": "global" }).unwrap(), named);
-        let text = |body| {
+        let text = |body: &RawDocument| {
             let error = parse(body).unwrap_err();
             assert_eq!(error.code, ErrorCode::TYPE_MISMATCH);
             error.message

@@ -123,7 +123,7 @@ impl Processors {
     }
 }
 
-/// proc_pid_statm(5): sizes in pages, the whole first, then what is resident.
+/// `proc_pid_statm(5)`: sizes in pages, the whole first, then what is resident.
 fn parse_statm(statm: &str, page_bytes: usize) -> Option<ProcessMemory> {
     let mut pages = statm
         .split_whitespace()
@@ -135,7 +135,7 @@ fn parse_statm(statm: &str, page_bytes: usize) -> Option<ProcessMemory> {
     })
 }
 
-/// proc_meminfo(5): `MemTotal:       24731708 kB`.
+/// `proc_meminfo(5)`: `MemTotal:       24731708 kB`.
 fn parse_memory_total(meminfo: &str) -> Option<u64> {
     let line = meminfo
         .lines()
@@ -144,7 +144,7 @@ fn parse_memory_total(meminfo: &str) -> Option<u64> {
     Some(kibibytes.saturating_mul(1024))
 }
 
-/// proc_cpuinfo(5), as far as x86 and ARM agree; what is not there is empty or zero.
+/// `proc_cpuinfo(5)`, as far as x86 and ARM agree; what is not there is empty or zero.
 fn parse_cpuinfo(cpuinfo: &str) -> Processors {
     let mut processors = Processors::default();
     let mut cores = HashSet::new();

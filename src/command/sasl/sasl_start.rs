@@ -35,6 +35,7 @@ impl Command for SaslStart {
     const SPEC: Spec = Spec {
         access: Access::Anyone,
         api_version_1: true,
+        is_interruptible: false,
         by_op_query: true,
         ..Spec::new("saslStart", "Begins to sign in.")
     };

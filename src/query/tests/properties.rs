@@ -200,10 +200,16 @@ fn documents_deeper_than_any_stack_are_safe() {
     bytes.extend(vec![0; levels]);
     let document = RawDocument::from_bytes(&bytes).unwrap();
     let other = rawdoc! { "0": [[document.to_owned()]] };
+    let path = vec!["0"; 150].join(".");
+    let deepest = (0..90).fold(rawdoc! {}, |inner, _| {
+        let element = RawBson::Document(rawdoc! { "$elemMatch": inner });
+        document_of(vec![(path.clone(), element)])
+    });
     for filter in [
         rawdoc! { "0": document.get_array("0").unwrap().to_owned() },
         rawdoc! { "0.0.0.0.0.0.0.0.0": 1 },
         rawdoc! { "0": { "$elemMatch": { "$elemMatch": { "0.0": 1 } } } },
+        deepest,
     ] {
         let filter = Filter::parse(&filter).unwrap();
         filter.matches(document);

@@ -26,6 +26,7 @@ fn undefined() -> RawBson {
 }
 
 #[test]
+#[rustfmt::skip] // one row a line
 fn operators_in_the_wrong_place() {
     let unknown_top_level = "unknown top level operator: $foo. If you have a field name that \
         starts with a '$' symbol, consider using $getField or $setField.";
@@ -35,56 +36,25 @@ fn operators_in_the_wrong_place() {
         (
             rawdoc! { "$not": { "a": 1 } },
             2,
-            "unknown top level operator: $not. If you are trying to negate an entire expression, use $nor.",
+            "unknown top level operator: $not. If you are trying to negate an entire \
+             expression, use $nor.",
         ),
         (rawdoc! { "a": { "$foo": 1 } }, 2, "unknown operator: $foo"),
-        (
-            rawdoc! { "a": { "$gt": 1, "b": 1 } },
-            2,
-            "unknown operator: b",
-        ),
-        (
-            rawdoc! { "a": { "$not": { "b": 1 } } },
-            2,
-            "unknown operator: b",
-        ),
+        (rawdoc! { "a": { "$gt": 1, "b": 1 } }, 2, "unknown operator: b"),
+        (rawdoc! { "a": { "$not": { "b": 1 } } }, 2, "unknown operator: b"),
         (rawdoc! { "a": { "$": 1 } }, 2, "unknown operator: $"),
         (rawdoc! { "a": { "$or": [] } }, 2, "unknown operator: $or"),
-        (
-            rawdoc! { "$where": "1" },
-            2,
-            "$where is not allowed in this context",
-        ),
-        (
-            rawdoc! { "a": { "$where": "1" } },
-            2,
-            "$where cannot be applied to a field",
-        ),
-        (
-            rawdoc! { "$text": {} },
-            2,
-            "$text is not allowed in this context",
-        ),
-        (
-            rawdoc! { "$expr": true },
-            224,
-            "$expr is not allowed in this context",
-        ),
+        (rawdoc! { "$where": "1" }, 2, "$where is not allowed in this context"),
+        (rawdoc! { "a": { "$where": "1" } }, 2, "$where cannot be applied to a field"),
+        (rawdoc! { "$text": {} }, 2, "$text is not allowed in this context"),
+        (rawdoc! { "$expr": true }, 224, "$expr is not allowed in this context"),
         (
             rawdoc! { "a": { "$elemMatch": { "$or": [{ "$expr": true }] } } },
             2,
             "$expr can only be applied to the top-level document",
         ),
-        (
-            rawdoc! { "$jsonSchema": {} },
-            224,
-            "$jsonSchema is not allowed in this context",
-        ),
-        (
-            rawdoc! { "a": { "$bitsAllSet": 1 } },
-            224,
-            "$bitsAllSet is not allowed in this context",
-        ),
+        (rawdoc! { "$jsonSchema": {} }, 224, "$jsonSchema is not allowed in this context"),
+        (rawdoc! { "a": { "$bitsAllSet": 1 } }, 224, "$bitsAllSet is not allowed in this context"),
         (
             rawdoc! { "a": { "$near": [0, 0] } },
             5_626_500,
@@ -94,131 +64,63 @@ fn operators_in_the_wrong_place() {
 }
 
 #[test]
+#[rustfmt::skip] // one row a line
 fn operands_of_the_wrong_shape() {
     check([
         (rawdoc! { "$and": 1 }, 2, "$and argument must be an array"),
-        (
-            rawdoc! { "$or": [] },
-            2,
-            "$or argument must be a non-empty array",
-        ),
-        (
-            rawdoc! { "$nor": [1] },
-            2,
-            "$nor argument's entries must be objects",
-        ),
-        (
-            rawdoc! { "a": undefined() },
-            2,
-            "cannot compare to undefined",
-        ),
-        (
-            rawdoc! { "a": { "$ne": undefined() } },
-            2,
-            "cannot compare to undefined",
-        ),
+        (rawdoc! { "$or": [] }, 2, "$or argument must be a non-empty array"),
+        (rawdoc! { "$nor": [1] }, 2, "$nor argument's entries must be objects"),
+        (rawdoc! { "a": undefined() }, 2, "cannot compare to undefined"),
+        (rawdoc! { "a": { "$ne": undefined() } }, 2, "cannot compare to undefined"),
         (
             rawdoc! { "a.b": { "$gt": regex("x", "") } },
             2,
             "Can't have RegEx as arg to non-equality predicate over field 'a.b'.",
         ),
-        (
-            rawdoc! { "a": { "$ne": regex("x", "") } },
-            2,
-            "Can't have regex as arg to $ne.",
-        ),
+        (rawdoc! { "a": { "$ne": regex("x", "") } }, 2, "Can't have regex as arg to $ne."),
         (rawdoc! { "a": { "$in": 1 } }, 2, "$in needs an array"),
         (rawdoc! { "a": { "$nin": {} } }, 2, "$nin needs an array"),
-        (
-            rawdoc! { "a": { "$in": [{ "$gt": 1 }] } },
-            2,
-            "cannot nest $ under $in",
-        ),
+        (rawdoc! { "a": { "$in": [{ "$gt": 1 }] } }, 2, "cannot nest $ under $in"),
         (
             rawdoc! { "a": { "$in": [undefined()] } },
             2,
             "InMatchExpression equality cannot be undefined",
         ),
-        (
-            rawdoc! { "a": { "$not": 1 } },
-            2,
-            "$not argument must be a regex or an object",
-        ),
-        (
-            rawdoc! { "a": { "$not": {} } },
-            2,
-            "$not argument must be a non-empty object",
-        ),
+        (rawdoc! { "a": { "$not": 1 } }, 2, "$not argument must be a regex or an object"),
+        (rawdoc! { "a": { "$not": {} } }, 2, "$not argument must be a non-empty object"),
         (rawdoc! { "a": { "$all": 1 } }, 2, "$all needs an array"),
-        (
-            rawdoc! { "a": { "$all": [{ "$gt": 1 }] } },
-            2,
-            "no $ expressions in $all",
-        ),
-        (
-            rawdoc! { "a": { "$all": [1, { "$elemMatch": {} }] } },
-            2,
-            "no $ expressions in $all",
-        ),
+        (rawdoc! { "a": { "$all": [{ "$gt": 1 }] } }, 2, "no $ expressions in $all"),
+        (rawdoc! { "a": { "$all": [1, { "$elemMatch": {} }] } }, 2, "no $ expressions in $all"),
         (
             rawdoc! { "a": { "$all": [{ "$elemMatch": {} }, 1] } },
             2,
             "$all/$elemMatch has to be consistent",
         ),
-        (
-            rawdoc! { "a": { "$elemMatch": 1 } },
-            2,
-            "$elemMatch needs an Object",
-        ),
-        (
-            rawdoc! { "a": { "$mod": 1 } },
-            2,
-            "malformed mod, needs to be an array",
-        ),
-        (
-            rawdoc! { "a": { "$mod": [] } },
-            2,
-            "malformed mod, not enough elements",
-        ),
-        (
-            rawdoc! { "a": { "$mod": ["1"] } },
-            2,
-            "malformed mod, divisor not a number",
-        ),
-        (
-            rawdoc! { "a": { "$mod": [1] } },
-            2,
-            "malformed mod, not enough elements",
-        ),
-        (
-            rawdoc! { "a": { "$mod": [1, "1"] } },
-            2,
-            "malformed mod, remainder not a number",
-        ),
-        (
-            rawdoc! { "a": { "$mod": [1, 1, 1] } },
-            2,
-            "malformed mod, too many elements",
-        ),
-        (
-            rawdoc! { "a": { "$mod": [0.9, 1] } },
-            2,
-            "divisor cannot be 0",
-        ),
+        (rawdoc! { "a": { "$elemMatch": 1 } }, 2, "$elemMatch needs an Object"),
+        (rawdoc! { "a": { "$mod": 1 } }, 2, "malformed mod, needs to be an array"),
+        (rawdoc! { "a": { "$mod": [] } }, 2, "malformed mod, not enough elements"),
+        (rawdoc! { "a": { "$mod": ["1"] } }, 2, "malformed mod, divisor not a number"),
+        (rawdoc! { "a": { "$mod": [1] } }, 2, "malformed mod, not enough elements"),
+        (rawdoc! { "a": { "$mod": [1, "1"] } }, 2, "malformed mod, remainder not a number"),
+        (rawdoc! { "a": { "$mod": [1, 1, 1] } }, 2, "malformed mod, too many elements"),
+        (rawdoc! { "a": { "$mod": [0.9, 1] } }, 2, "divisor cannot be 0"),
         (
             rawdoc! { "a": { "$mod": [f64::NAN, 1] } },
             2,
-            "malformed mod, divisor value is invalid :: caused by :: Unable to coerce NaN/Inf to integral type",
+            "malformed mod, divisor value is invalid :: caused by :: \
+             Unable to coerce NaN/Inf to integral type",
         ),
         (
             rawdoc! { "a": { "$mod": [1, 1e19] } },
             2,
-            "malformed mod, remainder value is invalid :: caused by :: Out of bounds coercing to integral value",
+            "malformed mod, remainder value is invalid :: caused by :: \
+             Out of bounds coercing to integral value",
         ),
     ]);
 }
 
 #[test]
+#[rustfmt::skip] // one row a line
 fn sizes_and_types() {
     let size = |operand: RawBson| rawdoc! { "a": { "$size": operand } };
     let kind = |operand: RawBson| rawdoc! { "a": { "$type": operand } };
@@ -227,18 +129,11 @@ fn sizes_and_types() {
         (
             size(rawdoc! { "$gte": 3.0, "x": [1, "y", null], "z": {} }.into()),
             2,
-            "Failed to parse $size. Expected a number in: $size: { $gte: 3.0, x: [ 1, \"y\", null ], z: {} }",
+            "Failed to parse $size. Expected a number in: $size: \
+             { $gte: 3.0, x: [ 1, \"y\", null ], z: {} }",
         ),
-        (
-            size("2".into()),
-            2,
-            "Failed to parse $size. Expected a number in: $size: \"2\"",
-        ),
-        (
-            size(2.1.into()),
-            2,
-            "Failed to parse $size. Expected an integer: $size: 2.1",
-        ),
+        (size("2".into()), 2, "Failed to parse $size. Expected a number in: $size: \"2\""),
+        (size(2.1.into()), 2, "Failed to parse $size. Expected an integer: $size: 2.1"),
         (
             size(f64::NAN.into()),
             2,
@@ -264,51 +159,29 @@ fn sizes_and_types() {
             2,
             "Failed to parse $size. Cannot represent $size: 1099511627776 in an int",
         ),
-        (
-            kind(true.into()),
-            14,
-            "type must be represented as a number or a string",
-        ),
+        (kind(true.into()), 14, "type must be represented as a number or a string"),
         (kind("text".into()), 2, "Unknown type name alias: text"),
         (
             kind("missing".into()),
             2,
-            "'missing' is not a legal type name. To query for non-existence of a field, use {$exists:false}.",
+            "'missing' is not a legal type name. To query for non-existence of a field, \
+             use {$exists:false}.",
         ),
-        (
-            kind(0.into()),
-            2,
-            "Invalid numerical type code: 0. Instead use {$exists:false}.",
-        ),
+        (kind(0.into()), 2, "Invalid numerical type code: 0. Instead use {$exists:false}."),
         (kind(20.into()), 2, "Invalid numerical type code: 20"),
         (kind(1.5.into()), 2, "Invalid numerical type code: 1.5"),
         (kind(255.into()), 2, "Invalid numerical type code: 255"),
-        (
-            kind(RawArrayBuf::new().into()),
-            9,
-            "a must match at least one type",
-        ),
+        (kind(RawArrayBuf::new().into()), 9, "a must match at least one type"),
     ]);
 }
 
 #[test]
+#[rustfmt::skip] // one row a line
 fn regular_expressions() {
     check([
-        (
-            rawdoc! { "a": { "$regex": 1 } },
-            2,
-            "$regex has to be a string",
-        ),
-        (
-            rawdoc! { "a": { "$regex": "x", "$options": 1 } },
-            2,
-            "$options has to be a string",
-        ),
-        (
-            rawdoc! { "a": { "$options": "i" } },
-            2,
-            "$options needs a $regex",
-        ),
+        (rawdoc! { "a": { "$regex": 1 } }, 2, "$regex has to be a string"),
+        (rawdoc! { "a": { "$regex": "x", "$options": 1 } }, 2, "$options has to be a string"),
+        (rawdoc! { "a": { "$options": "i" } }, 2, "$options needs a $regex"),
         (
             rawdoc! { "a": { "$regex": regex("x", "i"), "$options": "i" } },
             51075,
@@ -319,11 +192,7 @@ fn regular_expressions() {
             51074,
             "options set in both $regex and $options",
         ),
-        (
-            rawdoc! { "a": regex("x", "g") },
-            51108,
-            " invalid flag in regex options: g",
-        ),
+        (rawdoc! { "a": regex("x", "g") }, 51108, " invalid flag in regex options: g"),
         (
             rawdoc! { "a": { "$regex": "a\0b" } },
             2,
@@ -337,7 +206,8 @@ fn regular_expressions() {
         (
             rawdoc! { "a": regex("(?=x)", "") },
             51091,
-            "Regular expression is invalid: look-around, including look-ahead and look-behind, is not supported",
+            "Regular expression is invalid: look-around, including look-ahead \
+             and look-behind, is not supported",
         ),
         (
             rawdoc! { "a": regex("((x{1000}){1000}){1000}", "") },
@@ -353,6 +223,7 @@ fn regular_expressions() {
 }
 
 #[test]
+#[rustfmt::skip] // one row a line
 fn filters_beyond_the_limits() {
     let nested = |levels: u32| {
         let mut filter = rawdoc! { "a": 1 };
@@ -387,11 +258,7 @@ fn filters_beyond_the_limits() {
     let mut long_path = RawDocumentBuf::new();
     long_path.append(<&bson::raw::CStr>::try_from(&*long).unwrap(), 1);
     check([
-        (
-            rawdoc! { "a": { "$in": values } },
-            2,
-            "a filter may have at most 100000 conditions",
-        ),
+        (rawdoc! { "a": { "$in": values } }, 2, "a filter may have at most 100000 conditions"),
         (
             rawdoc! { "a": { "$in": patterns } },
             2,
