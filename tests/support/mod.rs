@@ -2,7 +2,16 @@
 //!
 //! Each test starts its own process on port 0 with a folder of its own and stops it when done.
 
-#![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses its own part of it
+// Each test binary uses its own part of it; a helper that fails fails its test.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::unused_async
+)]
 
 pub mod scram_client;
 
@@ -21,7 +30,7 @@ use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress};
 use tempfile::TempDir;
 
 /// Longest a test waits for the server to say anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The administrator that [`TestServer::with_admin`] makes.
 pub const ADMIN: (&str, &str) = ("admin", "admin's secret");
 
@@ -150,7 +159,9 @@ fn collect(
             {
                 let _ = ready.send(());
             }
-            logs.lock().unwrap().push_str(&format!("{line}\n"));
+            let mut logs = logs.lock().unwrap();
+            logs.push_str(&line);
+            logs.push('\n');
         }
     })
 }
@@ -343,14 +354,28 @@ impl RawClient {
         self.run_raw(&RawDocumentBuf::try_from(&command).unwrap())
     }
 
+    /// Sends a command and does not wait for its reply.
+    pub fn send_command(&mut self, db: &str, mut command: Document) {
+        command.insert("$db", db);
+        let command = RawDocumentBuf::try_from(&command).unwrap();
+        let mut body = vec![0, 0, 0, 0, 0];
+        body.extend_from_slice(command.as_bytes());
+        self.send(2013, &body);
+    }
+
+    /// The reply to a command that was sent before.
+    pub fn receive_reply(&mut self) -> Document {
+        let (op_code, reply) = self.receive();
+        assert_eq!(op_code, 2013);
+        Document::try_from(RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap()).unwrap()
+    }
+
     /// Runs a command document as it is, `$db` included; keys may come twice.
     pub fn run_raw(&mut self, command: &RawDocumentBuf) -> Document {
         let mut body = vec![0, 0, 0, 0, 0];
         body.extend_from_slice(command.as_bytes());
         self.send(2013, &body);
-        let (op_code, reply) = self.receive();
-        assert_eq!(op_code, 2013);
-        Document::try_from(RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap()).unwrap()
+        self.receive_reply()
     }
 
     /// Sends a message with a right header.

@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use bson::{DateTime, RawArrayBuf, RawDocumentBuf};
 
-use super::hello_sign_in::{SupportedMechanismsOf, speculative_authenticate, supported_mechanisms};
+use super::hello_sign_in::{
+    SupportedMechanismsOf, mechanism_names, speculative_authenticate, supported_mechanisms,
+};
 use super::topology::TopologyVersion;
 use super::{client_metadata, hello_sign_in};
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::{ConnectionState, Context};
+use crate::command::execute::until;
 use crate::command::field_types::{Anything, SafeBool, SafeInt64};
 use crate::command::reply::Reply;
 use crate::command::services::Services;
@@ -85,10 +88,9 @@ impl Command for Hello {
             hello_sign_in::check_speculative(speculative)?;
         }
         if let Some(max_await_ms) = wait.pause_ms {
-            context
-                .services
-                .wait_for_topology_change(Duration::from_millis(max_await_ms))
-                .await?;
+            let limit = Duration::from_millis(max_await_ms);
+            let change = context.services.wait_for_topology_change(limit);
+            until(context.deadline, change).await??;
         }
         let mut reply = Reply::new();
         if self.hello_ok.is_some_and(|hello_ok| hello_ok.0) {
@@ -98,11 +100,14 @@ impl Command for Hello {
         if let Some(compression) = &self.compression {
             append_compression(&mut reply, context.services, compression);
         }
-        if let Some(of) = &self.supported_mechanisms_of {
-            supported_mechanisms(context, of, &mut reply);
+        let of = self.supported_mechanisms_of.as_ref();
+        let offered = of.and_then(|of| supported_mechanisms(context, of));
+        if let Some(offered) = &offered {
+            reply.append("saslSupportedMechs", mechanism_names(offered));
         }
         if let Some(speculative) = &self.speculative_authenticate
-            && let Some(answer) = speculative_authenticate(context, speculative).await
+            && let Some(answer) =
+                speculative_authenticate(context, speculative, offered.as_deref()).await
         {
             reply.append("speculativeAuthenticate", answer);
         }
