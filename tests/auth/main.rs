@@ -15,3 +15,4 @@ mod localhost_exception;
 mod one_user;
 mod races;
 mod restrictions;
+mod withdrawn;

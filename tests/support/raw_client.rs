@@ -59,14 +59,28 @@ impl RawClient {
         self.run_raw(&RawDocumentBuf::try_from(&command).unwrap())
     }
 
+    /// Sends a command and does not wait for its reply.
+    pub fn send_command(&mut self, db: &str, mut command: Document) {
+        command.insert("$db", db);
+        let command = RawDocumentBuf::try_from(&command).unwrap();
+        let mut body = vec![0, 0, 0, 0, 0];
+        body.extend_from_slice(command.as_bytes());
+        self.send(2013, &body);
+    }
+
+    /// The reply to a command that was sent before.
+    pub fn receive_reply(&mut self) -> Document {
+        let (op_code, reply) = self.receive();
+        assert_eq!(op_code, 2013);
+        Document::try_from(RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap()).unwrap()
+    }
+
     /// Runs a command document as it is, `$db` included; keys may come twice.
     pub fn run_raw(&mut self, command: &RawDocumentBuf) -> Document {
         let mut body = vec![0, 0, 0, 0, 0];
         body.extend_from_slice(command.as_bytes());
         self.send(2013, &body);
-        let (op_code, reply) = self.receive();
-        assert_eq!(op_code, 2013);
-        Document::try_from(RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap()).unwrap()
+        self.receive_reply()
     }
 
     /// Sends a message with a right header.

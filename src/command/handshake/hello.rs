@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use bson::{DateTime, RawArrayBuf, RawDocumentBuf};
 
-use super::hello_sign_in::{SupportedMechanismsOf, speculative_authenticate, supported_mechanisms};
+use super::hello_sign_in::{
+    SupportedMechanismsOf, mechanism_names, speculative_authenticate, supported_mechanisms,
+};
 use super::topology::TopologyVersion;
 use super::{client_metadata, hello_sign_in};
 use crate::authz::Pass;
@@ -98,11 +100,14 @@ impl Command for Hello {
         if let Some(compression) = &self.compression {
             append_compression(&mut reply, context.services, compression);
         }
-        if let Some(of) = &self.supported_mechanisms_of {
-            supported_mechanisms(context, of, &mut reply);
+        let of = self.supported_mechanisms_of.as_ref();
+        let offered = of.and_then(|of| supported_mechanisms(context, of));
+        if let Some(offered) = &offered {
+            reply.append("saslSupportedMechs", mechanism_names(offered));
         }
         if let Some(speculative) = &self.speculative_authenticate
-            && let Some(answer) = speculative_authenticate(context, speculative).await
+            && let Some(answer) =
+                speculative_authenticate(context, speculative, offered.as_deref()).await
         {
             reply.append("speculativeAuthenticate", answer);
         }

@@ -47,6 +47,11 @@ impl Command for SaslStart {
 }
 
 impl SaslStart {
+    /// Whether the mechanism is one of these.
+    pub fn is_by_one_of(&self, mechanisms: &[Mechanism]) -> bool {
+        Mechanism::from_name(&self.mechanism).is_some_and(|own| mechanisms.contains(&own))
+    }
+
     /// Begins a conversation for a user of `db`.
     pub async fn start(
         self,
