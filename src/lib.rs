@@ -3,6 +3,7 @@
 //! The rooms, from the ground up; none imports one above it (`tests/meta` checks):
 //!
 //! - [`secret`]: the one type for secrets. [`model`]: what users, roles and privileges are.
+//! - [`query`]: MongoDB's filters over BSON documents, and its order of BSON values.
 //! - [`wire`]: bytes to messages and back. [`net`]: sockets, limits, stopping.
 //! - [`store`]: keeps changes. [`catalog`]: all users and roles in memory, and what may change.
 //! - [`authz`]: who may do what. [`auth`]: who is it. [`ops`]: the only path that writes.

@@ -99,15 +99,35 @@ impl Server {
             metrics: Metrics::new(),
             compressors: config.net.compressors.clone(),
             is_authorization_enabled: config.security.authorization,
-            topology: TopologyVersion { process_id: ObjectId::new(), counter: 0 },
+            topology: TopologyVersion {
+                process_id: ObjectId::new(),
+                counter: 0,
+            },
             started: Instant::now(),
             stop: signal,
             config,
         };
-        let addresses: Vec<String> = listeners.addresses().iter().map(ToString::to_string).collect();
+        let addresses: Vec<String> = listeners
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
         let store = services.directory.store_name();
+        if !services.is_authorization_enabled {
+            events::authorization_disabled();
+        }
+        if !services.directory.is_durable() {
+            events::startup_warning(
+                "Nothing outlives this process: the storage engine keeps users in memory only",
+            );
+        }
         events::server_started(&addresses, store, services.is_authorization_enabled);
-        Ok(Self { services: Arc::new(services), listeners, limits, stop: Arc::new(stop) })
+        Ok(Self {
+            services: Arc::new(services),
+            listeners,
+            limits,
+            stop: Arc::new(stop),
+        })
     }
 
     /// Where clients can connect.
@@ -211,21 +231,29 @@ fn first_credentials(
 
 fn bind_options(config: &Config) -> BindOptions {
     BindOptions {
-        hosts: config.net.bind_addresses.iter().map(ToString::to_string).collect(),
+        hosts: config
+            .net
+            .bind_addresses
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
         port: config.net.port,
         ipv6: true,
-        unix_socket: config.net.unix_socket.as_ref().map(|socket| UnixSocketOptions {
-            directory: socket.path_prefix.clone(),
-            permissions: socket.file_permissions,
-        }),
+        unix_socket: config
+            .net
+            .unix_socket
+            .as_ref()
+            .map(|socket| UnixSocketOptions {
+                directory: socket.path_prefix.clone(),
+                permissions: socket.file_permissions,
+            }),
     }
 }
 
 fn limits(config: &Config) -> Limits {
     let parameters = &config.parameters;
-    let millis = |duration: std::time::Duration| {
-        u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-    };
+    let millis =
+        |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let defaults = Limits::default();
     Limits {
         wire: WireLimits {
@@ -245,15 +273,21 @@ fn write_port_file(config: &Config, listeners: &Listeners) -> Result<(), StartEr
     let Some(path) = &config.net.port_file else {
         return Ok(());
     };
-    let port = listeners.addresses().iter().find_map(|address| match address {
-        Address::Ip(address) => Some(address.port()),
-        Address::Unix(_) => None,
-    });
+    let port = listeners
+        .addresses()
+        .iter()
+        .find_map(|address| match address {
+            Address::Ip(address) => Some(address.port()),
+            Address::Unix(_) => None,
+        });
     let write = |path: &Path| {
         let temporary = path.with_extension("partial");
         let mut file = std::fs::File::create(&temporary)?;
         writeln!(file, "{}", port.unwrap_or_default())?;
         std::fs::rename(&temporary, path)
     };
-    write(path).map_err(|reason| StartError::PortFile { path: path.display().to_string(), reason })
+    write(path).map_err(|reason| StartError::PortFile {
+        path: path.display().to_string(),
+        reason,
+    })
 }

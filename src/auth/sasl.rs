@@ -4,6 +4,7 @@
 //! the client in every step (docs/security.md); the reason is only in [`SignInError::reason`], for
 //! the log.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use super::scram::{AwaitingFinal, ClientFirst, Keys, Mechanism, ServerNonce};
@@ -51,6 +52,17 @@ pub struct Start<'a> {
     pub is_speculative: bool,
 }
 
+/// A `saslContinue`.
+#[derive(Debug)]
+pub struct Continue<'a> {
+    /// The number the server gave the conversation, which is always 1.
+    pub conversation_id: i32,
+    /// The client's next message.
+    pub payload: &'a [u8],
+    /// Whether the client forbids everything that is not in the stable API.
+    pub is_api_strict: bool,
+}
+
 /// The server's next message.
 #[derive(Debug)]
 pub struct Challenge {
@@ -82,7 +94,10 @@ pub struct Attempt {
 #[derive(Debug)]
 enum Step {
     /// The challenge is out; the proof must come. `None`: there is nobody to sign in.
-    Proof { exchange: AwaitingFinal, user: Option<Arc<User>> },
+    Proof {
+        exchange: AwaitingFinal,
+        user: Option<Arc<User>>,
+    },
     /// The proof held; the client still owes an empty message.
     Empty { user: Arc<User> },
 }
@@ -99,19 +114,25 @@ pub struct SignInError {
 }
 
 impl SignInError {
-    fn failed(reason: impl ToString, attempt: Option<Attempt>) -> Self {
-        Self {
+    /// The client is told nothing but that it failed.
+    fn failed(reason: &dyn Display, attempt: Option<Attempt>) -> Box<Self> {
+        Box::new(Self {
             error: CommandError::authentication_failed(),
             reason: reason.to_string(),
             attempt,
-        }
+        })
     }
 
-    fn told(error: CommandError, attempt: Option<Attempt>) -> Self {
-        Self { reason: error.message.clone(), error, attempt }
+    /// The client is told the reason.
+    fn told(error: CommandError, attempt: Option<Attempt>) -> Box<Self> {
+        Box::new(Self {
+            reason: error.message.clone(),
+            error,
+            attempt,
+        })
     }
 
-    fn protocol(message: &str) -> Self {
+    fn protocol(message: &str) -> Box<Self> {
         Self::told(CommandError::new(ErrorCode::PROTOCOL_ERROR, message), None)
     }
 }
@@ -123,19 +144,26 @@ impl Session {
         start: &Start<'_>,
         policy: &Policy<'_>,
         catalog: &Catalog,
-    ) -> Result<Challenge, SignInError> {
+    ) -> Result<Challenge, Box<SignInError>> {
         self.conversation = None;
         self.has_negotiated = false;
         let mechanism = Mechanism::from_name(start.mechanism)
             .filter(|_| !start.db.is_external())
             .ok_or_else(|| SignInError::told(mechanism_unavailable(start), None))?;
-        let first = ClientFirst::parse(start.payload)
-            .map_err(|error| SignInError::failed(error, None))?;
+        let first =
+            ClientFirst::parse(start.payload).map_err(|error| SignInError::failed(&error, None))?;
         let name = UserName::new(first.user(), start.db.clone())
-            .map_err(|error| SignInError::failed(error, None))?;
-        let attempt = Attempt { user: name, mechanism, is_speculative: start.is_speculative };
+            .map_err(|error| SignInError::failed(&error, None))?;
+        let attempt = Attempt {
+            user: name,
+            mechanism,
+            is_speculative: start.is_speculative,
+        };
         if !policy.mechanisms.contains(&mechanism) {
-            return Err(SignInError::failed("the mechanism is not enabled", Some(attempt)));
+            return Err(SignInError::failed(
+                &"the mechanism is not enabled",
+                Some(attempt),
+            ));
         }
         let user = catalog.user(&attempt.user);
         let keys = Keys::for_sign_in(
@@ -146,24 +174,26 @@ impl Session {
             policy.iteration_count(mechanism),
         );
         let nonce = ServerNonce::random()
-            .map_err(|error| SignInError::failed(error, Some(attempt.clone())))?;
+            .map_err(|error| SignInError::failed(&error, Some(attempt.clone())))?;
         let (payload, exchange) = first.respond(keys, &nonce);
         self.conversation = Some(Conversation {
             attempt,
             step: Step::Proof { exchange, user },
             skip_empty_exchange: start.skip_empty_exchange,
         });
-        Ok(Challenge { done: false, payload })
+        Ok(Challenge {
+            done: false,
+            payload,
+        })
     }
 
     /// Takes the client's next message. After an error, or when it is done, the conversation is
     /// over.
     pub fn sasl_continue(
         &mut self,
-        conversation_id: i32,
-        payload: &[u8],
+        next: &Continue<'_>,
         catalog: &Catalog,
-    ) -> Result<(Challenge, Attempt), SignInError> {
+    ) -> Result<(Challenge, Attempt), Box<SignInError>> {
         let has_negotiated = std::mem::take(&mut self.has_negotiated);
         let conversation = self.conversation.take().ok_or_else(|| {
             SignInError::protocol(if has_negotiated {
@@ -172,22 +202,26 @@ impl Session {
                 "No SASL session state found"
             })
         })?;
-        if conversation_id != 1 {
+        if next.conversation_id != 1 {
             return Err(SignInError::protocol("sasl: Mismatched conversation id"));
         }
-        let Conversation { attempt, step, skip_empty_exchange } = conversation;
-        let failed = |reason: &dyn ToString| {
-            SignInError::failed(reason.to_string(), Some(attempt.clone()))
-        };
+        let Conversation {
+            attempt,
+            step,
+            skip_empty_exchange,
+        } = conversation;
+        let failed = |reason: &dyn Display| SignInError::failed(reason, Some(attempt.clone()));
         match step {
             Step::Proof { exchange, user } => {
-                let proved = exchange.finish(payload).map_err(|error| match &user {
+                let proved = exchange.finish(next.payload).map_err(|error| match &user {
                     Some(_) => failed(&error),
-                    None => failed(&"there is no such user, or it has no credentials for the mechanism"),
+                    None => {
+                        failed(&"there is no such user, or it has no credentials for the mechanism")
+                    }
                 })?;
                 let user = user.ok_or_else(|| failed(&"there is no such user"))?;
                 if skip_empty_exchange {
-                    self.finish(&user, &attempt, catalog)?;
+                    self.finish(&user, &attempt, next.is_api_strict, catalog)?;
                 } else {
                     self.conversation = Some(Conversation {
                         attempt: attempt.clone(),
@@ -195,14 +229,26 @@ impl Session {
                         skip_empty_exchange,
                     });
                 }
-                Ok((Challenge { done: skip_empty_exchange, payload: proved }, attempt))
+                Ok((
+                    Challenge {
+                        done: skip_empty_exchange,
+                        payload: proved,
+                    },
+                    attempt,
+                ))
             }
             Step::Empty { user } => {
-                if !payload.is_empty() {
+                if !next.payload.is_empty() {
                     return Err(failed(&"the last message is not empty"));
                 }
-                self.finish(&user, &attempt, catalog)?;
-                Ok((Challenge { done: true, payload: Vec::new() }, attempt))
+                self.finish(&user, &attempt, next.is_api_strict, catalog)?;
+                Ok((
+                    Challenge {
+                        done: true,
+                        payload: Vec::new(),
+                    },
+                    attempt,
+                ))
             }
         }
     }
@@ -212,22 +258,22 @@ impl Session {
         &mut self,
         proved: &User,
         attempt: &Attempt,
+        is_api_strict: bool,
         catalog: &Catalog,
-    ) -> Result<(), SignInError> {
+    ) -> Result<(), Box<SignInError>> {
         let generation = catalog.generation();
         let current = catalog
             .user(&attempt.user)
             .filter(|user| user.user_id == proved.user_id)
-            .ok_or_else(|| {
-                SignInError::told(user_is_gone(&attempt.user), Some(attempt.clone()))
-            })?;
+            .ok_or_else(|| SignInError::told(user_is_gone(&attempt.user), Some(attempt.clone())))?;
         if current.credentials != proved.credentials {
             let reason = "the credentials changed during the conversation";
-            return Err(SignInError::failed(reason, Some(attempt.clone())));
+            return Err(SignInError::failed(&reason, Some(attempt.clone())));
         }
         let signed_in = SignedIn::resolve(current, catalog, generation, self.endpoints())
-            .map_err(|unmet| SignInError::failed(unmet, Some(attempt.clone())))?;
-        self.sign_in(signed_in).map_err(|error| SignInError::told(error, Some(attempt.clone())))
+            .map_err(|unmet| SignInError::failed(&unmet, Some(attempt.clone())))?;
+        self.sign_in(signed_in, is_api_strict)
+            .map_err(|error| SignInError::told(error, Some(attempt.clone())))
     }
 }
 
@@ -244,6 +290,10 @@ fn mechanism_unavailable(start: &Start<'_>) -> CommandError {
 fn user_is_gone(user: &UserName) -> CommandError {
     CommandError::new(
         ErrorCode::USER_NOT_FOUND,
-        format!("Could not find user \"{}\" for db \"{}\"", user.user(), user.db()),
+        format!(
+            "Could not find user \"{}\" for db \"{}\"",
+            user.user(),
+            user.db()
+        ),
     )
 }

@@ -33,13 +33,20 @@ pub struct SignedIn {
 
 /// Why a user that proved who it is may not use this connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the connection does not meet the authenticationRestrictions of the user or one of its roles")]
+#[error(
+    "the connection does not meet the authenticationRestrictions of the user or one of its roles"
+)]
 pub struct RestrictionsUnmet;
 
 impl Session {
     /// Nobody is signed in yet.
     pub fn new(endpoints: Endpoints) -> Self {
-        Self { endpoints, signed_in: None, conversation: None, has_negotiated: false }
+        Self {
+            endpoints,
+            signed_in: None,
+            conversation: None,
+            has_negotiated: false,
+        }
     }
 
     /// The user, if one is signed in.
@@ -68,21 +75,28 @@ impl Session {
             return None;
         }
         let name = signed_in.user.name.clone();
-        let current = catalog.user(&name).filter(|user| user.user_id == signed_in.user.user_id);
-        match current.map(|user| SignedIn::resolve(user, catalog, generation, self.endpoints)) {
-            Some(Ok(refreshed)) => {
-                *signed_in = refreshed;
-                None
-            }
-            Some(Err(RestrictionsUnmet)) | None => {
-                self.signed_in = None;
-                Some(name)
-            }
+        let current = catalog
+            .user(&name)
+            .filter(|user| user.user_id == signed_in.user.user_id);
+        let refreshed = current
+            .and_then(|user| SignedIn::resolve(user, catalog, generation, self.endpoints).ok());
+        if let Some(refreshed) = refreshed {
+            *signed_in = refreshed;
+            None
+        } else {
+            self.signed_in = None;
+            Some(name)
         }
     }
 
     /// Signs `user` in after its proof held. One user a connection: the codes are mongod's.
-    pub(super) fn sign_in(&mut self, user: SignedIn) -> Result<(), CommandError> {
+    ///
+    /// The same user again is fine, unless the client asked for `apiStrict`.
+    pub(super) fn sign_in(
+        &mut self,
+        user: SignedIn,
+        is_api_strict: bool,
+    ) -> Result<(), CommandError> {
         if let Some(present) = &self.signed_in {
             let (present, new) = (&present.user.name, &user.user.name);
             if present.db() != new.db() {
@@ -104,6 +118,12 @@ impl Session {
                 ));
             }
         }
+        if self.signed_in.is_some() && is_api_strict {
+            return Err(CommandError::new(
+                ErrorCode(5_626_703),
+                "Each client connection may only be authenticated once",
+            ));
+        }
         self.signed_in = Some(user);
         Ok(())
     }
@@ -111,11 +131,16 @@ impl Session {
     /// Signs out the user of `db`; returns its name if there was one. Another database's user stays,
     /// as with mongod.
     pub fn log_out(&mut self, db: &DbName) -> Option<UserName> {
-        let on_db = self.signed_in.as_ref().is_some_and(|present| present.user.name.db() == db);
+        let on_db = self
+            .signed_in
+            .as_ref()
+            .is_some_and(|present| present.user.name.db() == db);
         if !on_db {
             return None;
         }
-        self.signed_in.take().map(|present| present.user.name.clone())
+        self.signed_in
+            .take()
+            .map(|present| present.user.name.clone())
     }
 }
 
@@ -129,11 +154,18 @@ impl SignedIn {
     ) -> Result<Self, RestrictionsUnmet> {
         let roles = Resolved::of(&user.roles, catalog);
         let are_met = user.restrictions.are_met(endpoints)
-            && roles.restrictions().all(|restrictions| restrictions.are_met(endpoints));
+            && roles
+                .restrictions()
+                .all(|restrictions| restrictions.are_met(endpoints));
         if !are_met {
             return Err(RestrictionsUnmet);
         }
         let privileges = EffectivePrivileges::of(&roles);
-        Ok(Self { user, roles, privileges, generation })
+        Ok(Self {
+            user,
+            roles,
+            privileges,
+            generation,
+        })
     }
 }

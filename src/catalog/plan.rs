@@ -37,6 +37,35 @@ pub enum PlanError {
     /// An update without anything in it (2).
     #[error("nothing to update")]
     NothingToUpdate,
+    /// The role exists (51002).
+    #[error("role {0} exists")]
+    RoleExists(RoleName),
+    /// The role to be changed does not exist (31).
+    #[error("role {0} not found")]
+    RoleNotFound(RoleName),
+    /// Built-in roles cannot be changed (2).
+    #[error("role {0} is built in")]
+    RoleIsBuiltIn(RoleName),
+    /// A role would include itself (49).
+    #[error("role {0} would include itself")]
+    RoleGrantedToItself(RoleName),
+    /// A role on a database other than `admin` would include one of yet another (49).
+    #[error("a role on {0} would include a role of another database")]
+    RoleOfOtherDatabase(DbName),
+    /// Roles to include do not exist (31).
+    #[error("roles to grant to {to} not found: {missing:?}")]
+    GrantedRolesNotFound {
+        /// The role they were meant for.
+        to: RoleName,
+        /// Never empty, without duplicates.
+        missing: Vec<RoleName>,
+    },
+    /// A role would include itself by way of others (49).
+    #[error("a cycle of roles through {0}")]
+    RoleCycle(RoleName),
+    /// A role on a database other than `admin` would reach beyond it (49).
+    #[error("a role on {0} would have a privilege beyond it")]
+    PrivilegeOfOtherDatabase(DbName),
     /// The user, role or setting would be larger than a stored document may be (10334).
     #[error(transparent)]
     TooLarge(#[from] RecordTooLarge),
@@ -247,6 +276,13 @@ fn trim_credentials(
         sha_256: sha_256.clone().filter(|_| keep_sha_256),
     })
 }
+
+mod roles;
+
+pub use roles::{
+    RoleUpdate, create_role, drop_all_roles_from_database, drop_role, grant_privileges_to_role,
+    grant_roles_to_role, revoke_privileges_from_role, revoke_roles_from_role, update_role,
+};
 
 #[cfg(test)]
 mod tests;

@@ -44,7 +44,10 @@ pub struct Rules {
 
 impl Rules {
     /// A document inside a command, without fields nobody knows.
-    pub const STRICT_DOCUMENT: Self = Self { strict: true, is_command: false };
+    pub const STRICT_DOCUMENT: Self = Self {
+        strict: true,
+        is_command: false,
+    };
 }
 
 /// A value a field may have.
@@ -95,17 +98,28 @@ enum Segment<'a> {
 impl<'a> Path<'a> {
     /// The path of a document.
     pub fn root(name: &'a str) -> Self {
-        Self { parent: None, name: Segment::Name(name) }
+        Self {
+            parent: None,
+            name: Segment::Name(name),
+        }
     }
 
     /// The path of a field of this one.
+    #[must_use]
     pub fn field(&'a self, name: &'a str) -> Self {
-        Self { parent: Some(self), name: Segment::Name(name) }
+        Self {
+            parent: Some(self),
+            name: Segment::Name(name),
+        }
     }
 
     /// The path of an array element of this one.
+    #[must_use]
     pub fn index(&'a self, index: usize) -> Self {
-        Self { parent: Some(self), name: Segment::Index(index) }
+        Self {
+            parent: Some(self),
+            name: Segment::Index(index),
+        }
     }
 }
 
@@ -130,7 +144,10 @@ pub struct Slot<T> {
 
 impl<T> Default for Slot<T> {
     fn default() -> Self {
-        Self { seen: false, value: None }
+        Self {
+            seen: false,
+            value: None,
+        }
     }
 }
 
@@ -152,7 +169,9 @@ impl<T: FromField> Slot<T> {
 
     /// The value, or what leaving the field out means.
     pub fn finish(self, path: &Path<'_>) -> Result<T, CommandError> {
-        self.value.or_else(T::absent).ok_or_else(|| missing_field(path))
+        self.value
+            .or_else(T::absent)
+            .ok_or_else(|| missing_field(path))
     }
 
     /// The value, or `default`.

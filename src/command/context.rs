@@ -11,9 +11,9 @@ use super::handshake::hello::HelloStream;
 use super::services::Services;
 use crate::auth::session::Session;
 use crate::authz::Authority;
-use crate::model::names::UserName;
+use crate::model::names::{RoleName, UserName};
 use crate::net::{Address, Peer};
-use crate::telemetry::events::{self, Client, UserAction};
+use crate::telemetry::events::{self, Client, RoleAction, UserAction};
 
 /// One command on one connection.
 pub struct Context<'a> {
@@ -55,13 +55,41 @@ impl Context<'_> {
 
     /// Logs that the caller changed `user`.
     pub fn log_user_change(&self, action: UserAction, user: &UserName) {
-        let by = self.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
+        let by = self
+            .connection
+            .session
+            .signed_in()
+            .map(|signed_in| &signed_in.user.name);
         events::user_changed(action, user, by, self.connection.client());
+    }
+
+    /// Logs that the caller changed `role`.
+    pub fn log_role_change(&self, action: RoleAction, role: &RoleName) {
+        let by = self
+            .connection
+            .session
+            .signed_in()
+            .map(|signed_in| &signed_in.user.name);
+        events::role_changed(action, role, by, self.connection.client());
+    }
+
+    /// Logs that the caller dropped all roles of the command's database.
+    pub fn log_all_roles_dropped(&self, count: usize) {
+        let by = self
+            .connection
+            .session
+            .signed_in()
+            .map(|signed_in| &signed_in.user.name);
+        events::all_roles_dropped(&self.generic.db, count, by, self.connection.client());
     }
 
     /// Logs that the caller dropped all users of the command's database.
     pub fn log_all_users_dropped(&self, count: usize) {
-        let by = self.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
+        let by = self
+            .connection
+            .session
+            .signed_in()
+            .map(|signed_in| &signed_in.user.name);
         events::all_users_dropped(&self.generic.db, count, by, self.connection.client());
     }
 }
@@ -73,7 +101,11 @@ impl ConnectionState {
             Address::Ip(address) => (Some(address.ip()), address.port()),
             Address::Unix(_) => (None, 0),
         };
-        Client { connection_id: self.peer.connection_id.unsigned_abs().into(), address, port }
+        Client {
+            connection_id: self.peer.connection_id.unsigned_abs().into(),
+            address,
+            port,
+        }
     }
 
     /// On whose behalf commands of this connection run.

@@ -11,8 +11,10 @@ use super::handshake::hello;
 use super::registry;
 use super::reply::{Reply, error_document};
 use super::services::Services;
+use super::spec::{Access, Spec};
 use super::unserved;
 use crate::auth::session::Session;
+use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::Endpoints;
 use crate::net::{Address, Answer, Handler, Peer, Service};
@@ -46,16 +48,21 @@ impl Service for Commands {
             Address::Ip(address) => Some(address.ip()),
             Address::Unix(_) => None,
         };
-        let endpoints = Endpoints { client: ip(&peer.remote), server: ip(&peer.local) };
+        let endpoints = Endpoints {
+            client: ip(&peer.remote),
+            server: ip(&peer.local),
+        };
+        let state = ConnectionState {
+            session: Session::new(endpoints),
+            peer,
+            client_metadata: None,
+            is_greeted: false,
+            stream: None,
+        };
+        events::connection_accepted(state.client(), self.0.connections.current());
         Connection {
             services: Arc::clone(&self.0),
-            state: ConnectionState {
-                session: Session::new(endpoints),
-                peer,
-                client_metadata: None,
-                is_greeted: false,
-                stream: None,
-            },
+            state,
         }
     }
 }
@@ -72,9 +79,15 @@ impl Handler for Connection {
 
     async fn next(&mut self) -> Answer {
         match self.state.stream {
-            Some(stream) => answer(hello::next_of_stream(&self.services, &self.state, stream).await),
+            Some(stream) => {
+                answer(hello::next_of_stream(&self.services, &self.state, stream).await)
+            }
             None => answer(Ok(Reply::new())),
         }
+    }
+
+    fn closed(&mut self) {
+        events::connection_ended(self.state.client(), self.services.connections.current());
     }
 }
 
@@ -134,6 +147,10 @@ impl Connection {
         }
         let started = Instant::now();
         let result = match Generic::parse(entry.spec.name, request.db, request.body) {
+            // Whoever has to sign in first is told that and nothing else.
+            Err(_) if self.must_sign_in(entry.spec) => {
+                Err(CommandError::requires_authentication(entry.spec.name))
+            }
             Err(error) => Err(error),
             Ok(generic) => {
                 let context = Context {
@@ -150,7 +167,12 @@ impl Connection {
         };
         let code = result.as_ref().err().map_or(0, |error| error.code.0);
         self.services.metrics.ran(place, code != 0);
-        events::command_finished(entry.spec.name, code, started.elapsed(), self.state.client());
+        events::command_finished(
+            entry.spec.name,
+            code,
+            started.elapsed(),
+            self.state.client(),
+        );
         result
     }
 
@@ -161,11 +183,24 @@ impl Connection {
             return Err(CommandError::command_not_found(name));
         };
         let generic = Generic::parse(name, request.db, request.body)?;
-        Err(command.refuse(&generic.db, request.body, &self.state.authority(&self.services)))
+        Err(command.refuse(
+            &generic.db,
+            request.body,
+            &self.state.authority(&self.services),
+        ))
+    }
+
+    fn must_sign_in(&self, spec: &Spec) -> bool {
+        spec.access == Access::SignedIn
+            && matches!(self.state.authority(&self.services), Authority::Nobody)
     }
 
     fn refresh_session(&mut self) {
-        if let Some(user) = self.state.session.refresh(self.services.directory.catalog()) {
+        if let Some(user) = self
+            .state
+            .session
+            .refresh(self.services.directory.catalog())
+        {
             events::signed_out(&user, self.state.client());
         }
     }
@@ -175,7 +210,11 @@ fn answer(result: Result<Reply, CommandError>) -> Answer {
     match result {
         Ok(reply) => {
             let stream = reply.stream;
-            Answer { document: reply.into_document(), stream, close: false }
+            Answer {
+                document: reply.into_document(),
+                stream,
+                close: false,
+            }
         }
         Err(error) => Answer::single(error_document(&error)),
     }

@@ -36,12 +36,14 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         return running.await;
     }
     let limit = Duration::from_millis(limit.into());
-    tokio::time::timeout(limit, running).await.unwrap_or_else(|_| {
-        Err(CommandError::new(
-            ErrorCode::MAX_TIME_MS_EXPIRED,
-            "operation exceeded time limit",
-        ))
-    })
+    tokio::time::timeout(limit, running)
+        .await
+        .unwrap_or_else(|_| {
+            Err(CommandError::new(
+                ErrorCode::MAX_TIME_MS_EXPIRED,
+                "operation exceeded time limit",
+            ))
+        })
 }
 
 fn check_access(spec: &Spec, context: &Context<'_>) -> Result<(), CommandError> {
@@ -85,9 +87,16 @@ fn check_write_concern(spec: &Spec, context: &Context<'_>) -> Result<(), Command
 /// 13, with the command printed and its secrets left out; what is missing is only in the log.
 fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandError {
     let db = context.generic.db.as_str();
-    let user = context.connection.session.signed_in().map(|signed_in| &signed_in.user.name);
+    let user = context
+        .connection
+        .session
+        .signed_in()
+        .map(|signed_in| &signed_in.user.name);
     events::access_denied(spec.name, db, user, context.connection.client());
     let fields = context.fields.iter();
-    let sensitive: Vec<_> = fields.filter(|field| field.sensitive).map(|field| field.name).collect();
+    let sensitive: Vec<_> = fields
+        .filter(|field| field.sensitive)
+        .map(|field| field.name)
+        .collect();
     denied.to_command_error(spec.name, db, context.body, &sensitive)
 }

@@ -112,12 +112,20 @@ impl FromField for SaslPayload {
         use base64::Engine;
         match value {
             RawBsonRef::Binary(binary) if binary.subtype == BinarySubtype::Generic => {
-                Ok(Some(Self { bytes: Secret::new(binary.bytes.to_vec()), is_base64: false }))
+                Ok(Some(Self {
+                    bytes: Secret::new(binary.bytes.to_vec()),
+                    is_base64: false,
+                }))
             }
             RawBsonRef::Binary(_) => Err(wrong_type(path, value, &["binData"])),
             RawBsonRef::String(text) => base64::engine::general_purpose::STANDARD
                 .decode(text)
-                .map(|bytes| Some(Self { bytes: Secret::new(bytes), is_base64: true }))
+                .map(|bytes| {
+                    Some(Self {
+                        bytes: Secret::new(bytes),
+                        is_base64: true,
+                    })
+                })
                 .map_err(|_| {
                     CommandError::new(
                         ErrorCode::FAILED_TO_PARSE,

@@ -54,6 +54,7 @@ pub fn is_generic(name: &str) -> bool {
 }
 
 /// The generic arguments that mean something here.
+#[allow(clippy::struct_excessive_bools)] // independent switches, as on the wire
 #[derive(Debug)]
 pub struct Generic<'a> {
     /// The database the command runs on.
@@ -99,11 +100,7 @@ impl<'a> Generic<'a> {
                 continue;
             }
             match key.as_str() {
-                "lsid" => {
-                    if SessionId::from_field(value, &path)?.is_none() {
-                        return Err(wrong_type(&path, value, SessionId::TYPES));
-                    }
-                }
+                "lsid" => check_session_id(value, &path)?,
                 "writeConcern" if generic.write_concern.is_some() => {
                     return Err(duplicate_field(&path));
                 }
@@ -112,7 +109,6 @@ impl<'a> Generic<'a> {
                 "maxTimeMS" => generic.max_time_ms = max_time_ms(value, &path)?,
                 "apiVersion" => api_version = Some(text(value, &path)?),
                 "apiStrict" => generic.api_strict = boolean(value, &path)?,
-                "apiDeprecationErrors" | "$audit" => {}
                 "txnNumber" => {
                     let RawBsonRef::Int64(_) = value else {
                         return Err(wrong_type(&path, value, &["long"]));
@@ -142,15 +138,22 @@ impl<'a> Generic<'a> {
                 "Transaction numbers are only allowed on a replica set member or mongos",
             ));
         }
-        let level = self.read_concern.and_then(|concern| concern.get("level").ok().flatten());
+        let level = self
+            .read_concern
+            .and_then(|concern| concern.get("level").ok().flatten());
         match level {
-            None => Ok(()),
-            Some(RawBsonRef::String("local" | "available")) => Ok(()),
+            None | Some(RawBsonRef::String("local" | "available")) => Ok(()),
             Some(RawBsonRef::String(level)) => Err(CommandError::new(
                 ErrorCode::INVALID_OPTIONS,
-                format!("Command {command} does not support {{ readConcern: {{ level: \"{level}\" }} }}"),
+                format!(
+                    "Command {command} does not support {{ readConcern: {{ level: \"{level}\" }} }}"
+                ),
             )),
-            Some(other) => Err(wrong_type(&Path::root("readConcern.level"), other, &["string"])),
+            Some(other) => Err(wrong_type(
+                &Path::root("readConcern.level"),
+                other,
+                &["string"],
+            )),
         }
     }
 }
@@ -170,16 +173,29 @@ fn check_api_version(version: Option<&str>, strict: bool) -> Result<(), CommandE
     }
 }
 
+fn check_session_id(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<(), CommandError> {
+    match SessionId::from_field(value, path)? {
+        Some(SessionId) => Ok(()),
+        None => Err(wrong_type(path, value, SessionId::TYPES)),
+    }
+}
+
 fn document<'a>(value: RawBsonRef<'a>, path: &Path<'_>) -> Result<&'a RawDocument, CommandError> {
-    value.as_document().ok_or_else(|| wrong_type(path, value, &["object"]))
+    value
+        .as_document()
+        .ok_or_else(|| wrong_type(path, value, &["object"]))
 }
 
 fn text<'a>(value: RawBsonRef<'a>, path: &Path<'_>) -> Result<&'a str, CommandError> {
-    value.as_str().ok_or_else(|| wrong_type(path, value, &["string"]))
+    value
+        .as_str()
+        .ok_or_else(|| wrong_type(path, value, &["string"]))
 }
 
 fn boolean(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<bool, CommandError> {
-    value.as_bool().ok_or_else(|| wrong_type(path, value, &["bool"]))
+    value
+        .as_bool()
+        .ok_or_else(|| wrong_type(path, value, &["bool"]))
 }
 
 fn max_time_ms(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<u32, CommandError> {

@@ -68,7 +68,10 @@ impl Metrics {
     /// All at zero.
     pub fn new() -> Self {
         Self {
-            commands: registry::COMMANDS.iter().map(|_| CommandCounters::default()).collect(),
+            commands: registry::COMMANDS
+                .iter()
+                .map(|_| CommandCounters::default())
+                .collect(),
             unknown_commands: Counter::default(),
             authentication: AuthenticationCounters::default(),
         }
@@ -86,7 +89,10 @@ impl Metrics {
 
     /// Each command's name and counters.
     pub fn commands(&self) -> impl Iterator<Item = (&'static str, &CommandCounters)> {
-        registry::COMMANDS.iter().map(|entry| entry.spec.name).zip(&self.commands)
+        registry::COMMANDS
+            .iter()
+            .map(|entry| entry.spec.name)
+            .zip(&self.commands)
     }
 }
 

@@ -17,6 +17,7 @@ pub mod generic;
 pub mod handshake;
 pub mod metrics;
 pub mod names;
+pub mod privileges;
 pub mod registry;
 pub mod reply;
 pub mod restrictions;

@@ -25,12 +25,17 @@ impl FromField for RoleArgument {
 
     fn from_field(value: RawBsonRef<'_>, _: &Path<'_>) -> Result<Option<Self>, CommandError> {
         match value {
-            RawBsonRef::String(role) => Ok(Some(Self { role: role.to_owned(), db: None })),
+            RawBsonRef::String(role) => Ok(Some(Self {
+                role: role.to_owned(),
+                db: None,
+            })),
             RawBsonRef::Document(document) => {
                 let (role, db) = name_and_db(document, "RoleName", "role", false)?;
                 Ok(Some(Self { role, db: Some(db) }))
             }
-            _ => Err(CommandError::bad_value("Role name must be either a document or string")),
+            _ => Err(CommandError::bad_value(
+                "Role name must be either a document or string",
+            )),
         }
     }
 }
@@ -86,12 +91,17 @@ impl FromField for UserArgument {
 
     fn from_field(value: RawBsonRef<'_>, _: &Path<'_>) -> Result<Option<Self>, CommandError> {
         match value {
-            RawBsonRef::String(user) => Ok(Some(Self { user: user.to_owned(), db: None })),
+            RawBsonRef::String(user) => Ok(Some(Self {
+                user: user.to_owned(),
+                db: None,
+            })),
             RawBsonRef::Document(document) => {
                 let (user, db) = name_and_db(document, "UserName", "user", true)?;
                 Ok(Some(Self { user, db: Some(db) }))
             }
-            _ => Err(CommandError::bad_value("UserName must be either a string or an object")),
+            _ => Err(CommandError::bad_value(
+                "UserName must be either a string or an object",
+            )),
         }
     }
 }
@@ -108,7 +118,8 @@ impl UserArgument {
 
     /// Whether it is the caller itself, who may look at itself.
     pub fn is_caller(&self, command_db: &DbName, authority: &Authority<'_>) -> bool {
-        self.resolve(command_db).is_some_and(|name| authority.is_user(&name))
+        self.resolve(command_db)
+            .is_some_and(|name| authority.is_user(&name))
     }
 
     /// What it takes to look at somebody else.
@@ -159,5 +170,8 @@ fn name_and_db(
     let missing = |field: &str| {
         CommandError::bad_value(format!("{kind} must contain a field named: {field}"))
     };
-    Ok((name.ok_or_else(|| missing(name_field))?, db.ok_or_else(|| missing("db"))?))
+    Ok((
+        name.ok_or_else(|| missing(name_field))?,
+        db.ok_or_else(|| missing("db"))?,
+    ))
 }

@@ -3,12 +3,31 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::diagnostic::get_cmd_line_opts::GetCmdLineOpts;
+use super::diagnostic::get_default_rw_concern::GetDefaultRwConcern;
+use super::diagnostic::get_log::GetLog;
+use super::diagnostic::get_parameter::GetParameter;
+use super::diagnostic::host_info::HostInfo;
+use super::diagnostic::list_commands::ListCommands;
+use super::diagnostic::list_databases::ListDatabases;
+use super::diagnostic::server_status::ServerStatus;
+use super::diagnostic::set_default_rw_concern::SetDefaultRwConcern;
+use super::diagnostic::set_parameter::SetParameter;
 use super::handshake::build_info::BuildInfo;
 use super::handshake::connection_status::ConnectionStatus;
 use super::handshake::hello::Hello;
 use super::handshake::ping::Ping;
 use super::handshake::whatsmyuri::WhatsMyUri;
+use super::role::create_role::CreateRole;
+use super::role::drop_all_roles_from_database::DropAllRolesFromDatabase;
+use super::role::drop_role::DropRole;
+use super::role::grant_privileges_to_role::GrantPrivilegesToRole;
+use super::role::grant_roles_to_role::GrantRolesToRole;
+use super::role::invalidate_user_cache::InvalidateUserCache;
+use super::role::revoke_privileges_from_role::RevokePrivilegesFromRole;
+use super::role::revoke_roles_from_role::RevokeRolesFromRole;
 use super::role::roles_info::RolesInfo;
+use super::role::update_role::UpdateRole;
 use super::sasl::logout::Logout;
 use super::sasl::sasl_continue::SaslContinue;
 use super::sasl::sasl_start::SaslStart;
@@ -25,24 +44,42 @@ use super::user::update_user::UpdateUser;
 use super::user::users_info::UsersInfo;
 
 /// Every command that is served.
-// The diagnostic commands join when their files are in.
 pub static COMMANDS: &[Entry] = &[
     entry::<BuildInfo>(),
     entry::<ConnectionStatus>(),
+    entry::<CreateRole>(),
     entry::<CreateUser>(),
+    entry::<DropAllRolesFromDatabase>(),
     entry::<DropAllUsersFromDatabase>(),
+    entry::<DropRole>(),
     entry::<DropUser>(),
     entry::<EndSessions>(),
+    entry::<GetCmdLineOpts>(),
+    entry::<GetDefaultRwConcern>(),
+    entry::<GetLog>(),
+    entry::<GetParameter>(),
+    entry::<GrantPrivilegesToRole>(),
+    entry::<GrantRolesToRole>(),
     entry::<GrantRolesToUser>(),
     entry::<Hello>(),
+    entry::<HostInfo>(),
+    entry::<InvalidateUserCache>(),
+    entry::<ListCommands>(),
+    entry::<ListDatabases>(),
     entry::<Logout>(),
     entry::<Ping>(),
     entry::<RefreshSessions>(),
+    entry::<RevokePrivilegesFromRole>(),
+    entry::<RevokeRolesFromRole>(),
     entry::<RevokeRolesFromUser>(),
     entry::<RolesInfo>(),
     entry::<SaslContinue>(),
     entry::<SaslStart>(),
+    entry::<ServerStatus>(),
+    entry::<SetDefaultRwConcern>(),
+    entry::<SetParameter>(),
     entry::<StartSession>(),
+    entry::<UpdateRole>(),
     entry::<UpdateUser>(),
     entry::<UsersInfo>(),
     entry::<WhatsMyUri>(),
@@ -52,7 +89,9 @@ pub static COMMANDS: &[Entry] = &[
 static PLACES: LazyLock<HashMap<&'static str, usize>> = LazyLock::new(|| {
     let names = |place: usize| {
         let spec = COMMANDS[place].spec;
-        std::iter::once(spec.name).chain(spec.aliases.iter().copied()).map(move |name| (name, place))
+        std::iter::once(spec.name)
+            .chain(spec.aliases.iter().copied())
+            .map(move |name| (name, place))
     };
     (0..COMMANDS.len()).flat_map(names).collect()
 });

@@ -45,7 +45,10 @@ impl Reply {
 
 impl From<RawDocumentBuf> for Reply {
     fn from(document: RawDocumentBuf) -> Self {
-        Self { document, stream: false }
+        Self {
+            document,
+            stream: false,
+        }
     }
 }
 
@@ -57,11 +60,16 @@ pub fn append(document: &mut RawDocumentBuf, name: &str, value: impl BindRawBson
     }
 }
 
+/// Longest `errmsg`: whatever a peer had repeated to it, an error fits in a document.
+const ERROR_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
 /// The document of an error: `{ok: 0, errmsg, code, codeName}` and what the error adds.
 pub fn error_document(error: &CommandError) -> RawDocumentBuf {
     let mut document = RawDocumentBuf::new();
     document.append(cstr!("ok"), 0.0);
-    document.append(cstr!("errmsg"), error.message.as_str());
+    let message = error.message.as_str();
+    let end = message.floor_char_boundary(ERROR_MESSAGE_BYTES_MAX);
+    document.append(cstr!("errmsg"), &message[..end]);
     document.append(cstr!("code"), error.code.0);
     document.append(cstr!("codeName"), error.code.name().as_ref());
     if !error.labels.is_empty() {

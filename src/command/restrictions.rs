@@ -56,7 +56,10 @@ fn ranges(texts: Option<&[String]>) -> Result<Option<Box<[Cidr]>>, CommandError>
     };
     texts
         .iter()
-        .map(|text| text.parse().map_err(|invalid| CommandError::bad_value(format!("{invalid}"))))
+        .map(|text| {
+            text.parse()
+                .map_err(|invalid| CommandError::bad_value(format!("{invalid}")))
+        })
         .collect::<Result<_, _>>()
         .map(Some)
 }

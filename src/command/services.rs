@@ -16,8 +16,8 @@ use crate::net::{ConnectionCounters, StopSignal};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::telemetry::logs::Logs;
 use crate::telemetry::events;
+use crate::telemetry::logs::Logs;
 use crate::wire::Compressor;
 
 /// Everything a command can reach that is not its connection.
@@ -51,7 +51,7 @@ pub struct Services {
 }
 
 impl Services {
-    /// Mechanisms users can sign in with, strongest first.
+    /// Mechanisms users can sign in with.
     pub fn mechanisms(&self) -> &[Mechanism] {
         self.parameters.authentication_mechanisms()
     }
@@ -103,8 +103,10 @@ impl Services {
     }
 
     fn stopping(&self) -> CommandError {
-        let mut error =
-            CommandError::new(ErrorCode::SHUTDOWN_IN_PROGRESS, "The server is shutting down");
+        let mut error = CommandError::new(
+            ErrorCode::SHUTDOWN_IN_PROGRESS,
+            "The server is shutting down",
+        );
         let topology = self.topology.to_document();
         error.extra = Some(bson::rawdoc! { "topologyVersion": topology });
         error
@@ -116,9 +118,38 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         PlanError::UserExists(user) => CommandError::user_exists(user),
         PlanError::UserNotFound(user) => CommandError::new(
             ErrorCode::USER_NOT_FOUND,
-            format!("Could not find user \"{}\" for db \"{}\"", user.user(), user.db()),
+            format!(
+                "Could not find user \"{}\" for db \"{}\"",
+                user.user(),
+                user.db()
+            ),
         ),
         PlanError::RolesNotFound(roles) => CommandError::roles_not_found(roles),
+        PlanError::RoleExists(role) => {
+            CommandError::new(ErrorCode(51_002), format!("Role \"{role}\" already exists"))
+        }
+        PlanError::RoleNotFound(role) => {
+            CommandError::new(ErrorCode::ROLE_NOT_FOUND, format!("Role {role} not found"))
+        }
+        PlanError::RoleIsBuiltIn(role) => CommandError::role_is_built_in(role),
+        PlanError::RoleGrantedToItself(role) => {
+            invalid_role(format!("Cannot grant role {role} to itself."))
+        }
+        PlanError::RoleOfOtherDatabase(db) => invalid_role(format!(
+            "Roles on the '{db}' database cannot be granted roles from other databases"
+        )),
+        PlanError::GrantedRolesNotFound { to, missing } => {
+            let cause = CommandError::roles_not_found(missing);
+            let message = format!("Cannot grant roles to '{to}': {}", cause.message);
+            CommandError::new(cause.code, message)
+        }
+        PlanError::RoleCycle(role) => invalid_role(format!(
+            "Granting roles to {role} would introduce a cycle in the role graph"
+        )),
+        PlanError::PrivilegeOfOtherDatabase(db) => invalid_role(format!(
+            "Roles on the '{db}' database cannot be granted privileges that target other databases \
+             or the cluster"
+        )),
         PlanError::MechanismsNotSubset => CommandError::bad_value(
             "mechanisms field must be a subset of previously set mechanisms",
         ),
@@ -132,6 +163,10 @@ fn plan_error(refusal: &PlanError) -> CommandError {
             CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, refusal.to_string())
         }
     }
+}
+
+fn invalid_role(message: String) -> CommandError {
+    CommandError::new(ErrorCode::INVALID_ROLE_MODIFICATION, message)
 }
 
 /// Logs what went wrong under a new id and tells the client the id.

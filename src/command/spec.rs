@@ -13,6 +13,7 @@ use crate::error::CommandError;
 use crate::model::names::DbName;
 
 /// The properties of a command that do not depend on a request.
+#[allow(clippy::struct_excessive_bools)] // independent properties, each named where it is set
 #[derive(Debug, Clone, Copy)]
 pub struct Spec {
     /// The canonical name.
@@ -97,7 +98,10 @@ pub struct Entry {
 
 impl std::fmt::Debug for Entry {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.debug_tuple("Entry").field(&self.spec.name).finish()
+        formatter
+            .debug_tuple("Entry")
+            .field(&self.spec.name)
+            .finish()
     }
 }
 
@@ -115,5 +119,8 @@ pub const fn entry<C: Command>() -> Entry {
 
 /// How `C`'s document is read.
 pub const fn rules<C: Command>() -> Rules {
-    Rules { strict: C::SPEC.strict, is_command: true }
+    Rules {
+        strict: C::SPEC.strict,
+        is_command: true,
+    }
 }

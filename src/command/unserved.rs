@@ -8,7 +8,7 @@ use bson::raw::RawDocument;
 
 use crate::authz::{Authority, Need};
 use crate::error::{CommandError, ErrorCode};
-use crate::model::action::{Action, ActionSet};
+use crate::model::action::Action;
 use crate::model::names::DbName;
 use crate::model::resource::Resource;
 
@@ -110,13 +110,16 @@ impl Unserved {
         };
         let needs = resource.map(|resource| Need {
             resource,
-            actions: ActionSet::from_iter(self.actions.iter().copied()),
+            actions: self.actions.iter().copied().collect(),
         });
         match authority.require(needs.as_slice()) {
             Err(denied) => denied.to_command_error(self.name, db.as_str(), body, &[]),
             Ok(_) => CommandError::new(
                 ErrorCode::COMMAND_NOT_SUPPORTED,
-                format!("{} is allowed, but no engine stands behind this gate", self.name),
+                format!(
+                    "{} is allowed, but no engine stands behind this gate",
+                    self.name
+                ),
             ),
         }
     }
@@ -138,6 +141,9 @@ fn collection(body: &RawDocument) -> Result<&str, CommandError> {
                 super::arguments::type_name(other)
             ),
         )),
-        _ => Err(CommandError::new(ErrorCode::INVALID_NAMESPACE, "no collection is named")),
+        _ => Err(CommandError::new(
+            ErrorCode::INVALID_NAMESPACE,
+            "no collection is named",
+        )),
     }
 }

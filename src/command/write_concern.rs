@@ -49,7 +49,11 @@ impl WriteConcern {
         if document.is_empty() {
             return Ok(None);
         }
-        let mut concern = Self { w: Acknowledgement::Default, journal: None, timeout_ms: 0 };
+        let mut concern = Self {
+            w: Acknowledgement::Default,
+            journal: None,
+            timeout_ms: 0,
+        };
         let mut fsync = false;
         let mut seen = Vec::new();
         let root = Path::root("writeConcern");
@@ -72,7 +76,9 @@ impl WriteConcern {
             }
         }
         if fsync && concern.journal == Some(true) {
-            return Err(failed_to_parse("fsync and j options cannot be used together"));
+            return Err(failed_to_parse(
+                "fsync and j options cannot be used together",
+            ));
         }
         Ok(Some(concern))
     }
@@ -149,7 +155,8 @@ fn parse_timeout(value: RawBsonRef<'_>) -> Result<i32, CommandError> {
     if millis > f64::from(i32::MAX) {
         return Err(failed_to_parse("wtimeout must be a 32-bit integer"));
     }
-    #[allow(clippy::cast_possible_truncation)] // saturates below, where every value means "no limit"
+    #[allow(clippy::cast_possible_truncation)]
+    // saturates below, where every value means "no limit"
     Ok(millis as i32)
 }
 
@@ -159,15 +166,20 @@ fn truth(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<bool>, Command
         RawBsonRef::Null | RawBsonRef::Undefined => Ok(None),
         other => match number(other) {
             Some(number) => Ok(Some(number != 0.0)),
-            None => Err(wrong_type(path, other, &["bool", "long", "int", "decimal", "double"])),
+            None => Err(wrong_type(
+                path,
+                other,
+                &["bool", "long", "int", "decimal", "double"],
+            )),
         },
     }
 }
 
 fn check_provenance(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<(), CommandError> {
     match value {
-        RawBsonRef::Null | RawBsonRef::Undefined => Ok(()),
-        RawBsonRef::String(
+        RawBsonRef::Null
+        | RawBsonRef::Undefined
+        | RawBsonRef::String(
             "clientSupplied"
             | "implicitDefault"
             | "customDefault"
@@ -202,7 +214,10 @@ mod tests {
         assert_eq!(w(&rawdoc! { "w": -0.5 }), Acknowledgement::Members(0));
         assert_eq!(w(&rawdoc! { "w": 50_i64 }), Acknowledgement::Members(50));
         assert_eq!(w(&rawdoc! { "w": "majority" }), Acknowledgement::Majority);
-        assert_eq!(w(&rawdoc! { "w": "Majority" }), Acknowledgement::Mode("Majority".into()));
+        assert_eq!(
+            w(&rawdoc! { "w": "Majority" }),
+            Acknowledgement::Mode("Majority".into())
+        );
         assert_eq!(w(&rawdoc! { "w": { "dc": 2 } }), Acknowledgement::Tags);
         assert_eq!(w(&rawdoc! { "j": true }), Acknowledgement::Default);
         assert_eq!(parse(&rawdoc! {}).unwrap(), None);
@@ -238,12 +253,19 @@ mod tests {
     #[test]
     fn a_standalone_refuses_what_needs_others() {
         let check = |document: &RawDocument, journal| {
-            parse(document).unwrap().unwrap().check_on_standalone(journal).map_err(|e| e.code.0)
+            parse(document)
+                .unwrap()
+                .unwrap()
+                .check_on_standalone(journal)
+                .map_err(|e| e.code.0)
         };
         assert_eq!(check(&rawdoc! { "w": 2 }, true), Err(2));
         assert_eq!(check(&rawdoc! { "w": "dc" }, true), Err(2));
         assert_eq!(check(&rawdoc! { "w": null }, true), Err(2));
-        assert_eq!(check(&rawdoc! { "w": "majority", "wtimeout": 5000 }, true), Ok(()));
+        assert_eq!(
+            check(&rawdoc! { "w": "majority", "wtimeout": 5000 }, true),
+            Ok(())
+        );
         assert_eq!(check(&rawdoc! { "w": { "dc": 1 } }, true), Ok(()));
         assert_eq!(check(&rawdoc! { "j": true }, true), Ok(()));
         assert_eq!(check(&rawdoc! { "j": true }, false), Err(2));

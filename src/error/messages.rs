@@ -50,6 +50,11 @@ impl CommandError {
         Self::new(ErrorCode(51003), format!("User \"{user}\" already exists"))
     }
 
+    /// A change of a role that cannot change.
+    pub fn role_is_built_in(role: &RoleName) -> Self {
+        Self::bad_value(format!("{role} is a built-in role and cannot be modified"))
+    }
+
     /// One or more roles are not there.
     pub fn roles_not_found(roles: &[RoleName]) -> Self {
         let names: Vec<_> = roles.iter().map(ToString::to_string).collect();

@@ -2,7 +2,7 @@
 //!
 //! Inner rooms have their own error enums; each is turned into a [`CommandError`] in one place, on
 //! purpose: there is no `From` for it, so no inner text reaches a client by accident. Texts that more
-//! than one command uses have a constructor in [`messages`].
+//! than one command uses have a constructor in `messages.rs`.
 
 mod code;
 mod messages;

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use bson::RawDocumentBuf;
 
 use super::writer::{Outcome, Writer};
-use crate::catalog::{Catalog, PlanError, UserUpdate, View, plan};
+use crate::catalog::{Catalog, PlanError, RoleUpdate, UserUpdate, View, plan};
 use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::privilege::Privilege;
+use crate::model::role::Role;
 use crate::model::user::User;
 use crate::secret::Secret;
 use crate::store::{Change, Sequence, Setting, Store, StoreError};
@@ -147,6 +149,77 @@ impl Directory {
     ) -> Result<Written<()>, OpsError> {
         self.write(move |view| plan::revoke_roles_from_user(view, &name, &roles))
             .await
+    }
+
+    /// `createRole`: refused if it exists or may not include what it would.
+    pub async fn create_role(&self, role: Role) -> Result<Written<()>, OpsError> {
+        self.write(|view| plan::create_role(view, role)).await
+    }
+
+    /// `updateRole`.
+    pub async fn update_role(
+        &self,
+        name: RoleName,
+        update: RoleUpdate,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::update_role(view, &name, update))
+            .await
+    }
+
+    /// `grantPrivilegesToRole`; `privileges` must not be empty.
+    pub async fn grant_privileges_to_role(
+        &self,
+        name: RoleName,
+        privileges: Vec<Privilege>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::grant_privileges_to_role(view, &name, &privileges))
+            .await
+    }
+
+    /// `revokePrivilegesFromRole`.
+    pub async fn revoke_privileges_from_role(
+        &self,
+        name: RoleName,
+        privileges: Vec<Privilege>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::revoke_privileges_from_role(view, &name, &privileges))
+            .await
+    }
+
+    /// `grantRolesToRole`; `roles` must not be empty.
+    pub async fn grant_roles_to_role(
+        &self,
+        name: RoleName,
+        roles: Vec<RoleName>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::grant_roles_to_role(view, &name, &roles))
+            .await
+    }
+
+    /// `revokeRolesFromRole`.
+    pub async fn revoke_roles_from_role(
+        &self,
+        name: RoleName,
+        roles: Vec<RoleName>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::revoke_roles_from_role(view, &name, &roles))
+            .await
+    }
+
+    /// `dropRole`: also from every user and role that held it, in the same commit.
+    pub async fn drop_role(&self, name: RoleName) -> Result<Written<()>, OpsError> {
+        self.write(move |view| plan::drop_role(view, &name)).await
+    }
+
+    /// `dropAllRolesFromDatabase`: how many there were.
+    pub async fn drop_all_roles_from_database(
+        &self,
+        db: DbName,
+    ) -> Result<Written<usize>, OpsError> {
+        let outcome = self
+            .outcome(move |view| plan::drop_all_roles_from_database(view, &db))
+            .await?;
+        Ok(outcome.with(outcome.counts.roles_dropped))
     }
 
     /// `setDefaultRWConcern`: keeps the document as it is given.

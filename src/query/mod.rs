@@ -1,3 +1,62 @@
-//! stub
-pub struct Filter;
-impl Filter { pub fn parse(_: &bson::raw::RawDocument) -> Result<Self, crate::error::CommandError> { Ok(Self) } pub fn matches(&self, _: &bson::raw::RawDocument) -> bool { true } }
+//! MongoDB's query language, as far as filters need it, and its order of BSON values.
+//!
+//! `parse` turns a filter into an [`expression::Expression`], `evaluate` asks it of a document.
+//! Semantics, codes and texts are those of MongoDB 8.0
+//! (<https://www.mongodb.com/docs/manual/reference/operator/query/>), with three differences:
+//!
+//! - Regular expressions run on the linear-time `regex` crate instead of PCRE2: no look-around and
+//!   no back-references (51091), `\w`, `\d` and `\s` know Unicode, and `$` does not match before
+//!   a final line feed.
+//! - `$expr`, `$where`, `$text`, `$jsonSchema`, the `$bits` operators and the geospatial ones are
+//!   refused as MongoDB refuses an operator where it is not allowed.
+//! - Every filter and every match has limits: see the constants of `parse`, `pattern` and
+//!   `evaluate`.
+
+mod compare;
+mod evaluate;
+mod expression;
+mod number;
+mod operand;
+mod parse;
+mod pattern;
+mod print;
+mod refused;
+#[cfg(test)]
+mod tests;
+
+use bson::raw::RawDocument;
+
+pub use self::compare::compare;
+use self::evaluate::Evaluation;
+use self::expression::Expression;
+use self::parse::Parser;
+use crate::error::CommandError;
+
+/// A valid filter, such as `{ user: /^app/, "roles.db": "admin" }`.
+#[derive(Debug)]
+pub struct Filter(Expression);
+
+impl Filter {
+    /// Parses a filter.
+    ///
+    /// # Errors
+    /// MongoDB's: mostly code 2, 9 or 14 for an operand of the wrong shape, 51091 for an expression
+    /// the engine cannot take, 224 for an operator that is known but not served. Code 2 also for
+    /// a filter beyond the limits, and 22 for one that is no BSON.
+    pub fn parse(document: &RawDocument) -> Result<Self, CommandError> {
+        Parser::new().expression(document).map(Self)
+    }
+
+    /// Whether the document fulfils the filter.
+    ///
+    /// False also if the answer takes more than `evaluate::EVALUATION_STEPS_MAX` steps; only
+    /// a document and a filter built for the purpose get there.
+    pub fn matches(&self, document: &RawDocument) -> bool {
+        Evaluation::of(&self.0, document)
+    }
+
+    /// True for a filter without conditions, such as `{}`: the caller need not look at documents.
+    pub fn matches_everything(&self) -> bool {
+        self.0.is_always_true()
+    }
+}

@@ -95,9 +95,9 @@ pub fn server_stopped(connections_cut: usize) {
     info!(target: CONTROL, id = 9_900_003_u64, connections_cut, "Stopped");
 }
 
-/// A connection was taken.
-pub fn connection_accepted(client: Client, connections: usize) {
-    info!(
+/// A connection was taken; at verbosity 1.
+pub fn connection_accepted(client: Client, connections: u32) {
+    debug!(
         target: CONNECTION_TARGET,
         id = 22943_u64,
         connection_id = client.connection_id,
@@ -107,45 +107,15 @@ pub fn connection_accepted(client: Client, connections: usize) {
     );
 }
 
-/// A connection is gone; `reason` says who ended it.
-pub fn connection_ended(client: Client, reason: &str, connections: usize) {
-    info!(
+/// A connection is gone; at verbosity 1.
+pub fn connection_ended(client: Client, connections: u32) {
+    debug!(
         target: CONNECTION_TARGET,
         id = 22944_u64,
         connection_id = client.connection_id,
         client = %client,
-        reason,
         connections,
         "Connection ended"
-    );
-}
-
-/// A connection was closed without being served, such as over the limit.
-pub fn connection_rejected(client: Client, reason: &str) {
-    warn!(
-        target: CONNECTION_TARGET,
-        id = 9_900_004_u64,
-        connection_id = client.connection_id,
-        client = %client,
-        reason,
-        "Connection rejected"
-    );
-}
-
-/// Accepting failed on the server's side, such as for lack of file descriptors.
-pub fn accept_failed(reason: &dyn Display) {
-    error!(target: CONNECTION_TARGET, id = 9_900_005_u64, %reason, "Accepting a connection failed");
-}
-
-/// A client broke the wire protocol; its connection is closed.
-pub fn protocol_violated(client: Client, reason: &dyn Display) {
-    warn!(
-        target: CONNECTION_TARGET,
-        id = 9_900_006_u64,
-        connection_id = client.connection_id,
-        client = %client,
-        %reason,
-        "Protocol violated"
     );
 }
 
@@ -235,6 +205,21 @@ pub fn all_users_dropped(db: &DbName, count: usize, by: Option<&UserName>, clien
         count,
         by,
         "All users of a database dropped"
+    );
+}
+
+/// All roles of a database were dropped.
+pub fn all_roles_dropped(db: &DbName, count: usize, by: Option<&UserName>, client: Client) {
+    let by = name_or_nobody(by);
+    info!(
+        target: ACCESS,
+        id = 9_900_017_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        db = %db,
+        count,
+        by,
+        "All roles of a database dropped"
     );
 }
 

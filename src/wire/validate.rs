@@ -351,7 +351,7 @@ mod tests {
     fn nesting_has_a_limit() {
         assert!(validate_document(&nested(NESTING_LEVELS_MAX)).is_ok());
         let error = validate_document(&nested(NESTING_LEVELS_MAX + 1)).unwrap_err();
-        assert_eq!(error.code(), ErrorCode(15));
+        assert_eq!(error.code(), ErrorCode::OVERFLOW);
         // Far beyond: a recursion would end the process here.
         assert!(validate_document(&nested(10_000)).is_err());
     }

@@ -102,7 +102,9 @@ fn check<S: Subject>(batches: &[Vec<Change>]) -> State {
     let mut wanted = State::new();
     for batch in batches {
         subject.store().commit(batch).unwrap();
-        batch.iter().for_each(|change| keep(&mut wanted, change));
+        for change in batch {
+            keep(&mut wanted, change);
+        }
         assert_eq!(state_of(subject.store()).0, wanted);
     }
     let subject = subject.reopen();

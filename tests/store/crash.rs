@@ -108,7 +108,8 @@ impl StorageBackend for CrashingDisk {
             *left -= 1;
         }
         disk.check_power()?;
-        disk.durable = disk.live.clone();
+        let disk = &mut *disk;
+        disk.durable.clone_from(&disk.live);
         disk.pending.clear();
         Ok(())
     }
@@ -163,7 +164,9 @@ proptest! {
         let mut in_flight = acknowledged.clone();
         for batch in &batches {
             in_flight.1 = Sequence(in_flight.1.0 + 1);
-            batch.iter().for_each(|change| keep(&mut in_flight.0, change));
+            for change in batch {
+                keep(&mut in_flight.0, change);
+            }
             match store.commit(batch) {
                 Ok(sequence) => {
                     prop_assert_eq!(sequence, in_flight.1);

@@ -18,19 +18,23 @@ fn memory() -> Arc<Directory> {
     Arc::new(Directory::open(Arc::new(MemoryStore::new())).unwrap())
 }
 
-/// A store whose commits wait for leave, so that a test decides what waits meanwhile.
+/// A store whose commits wait for leave, so that a test decides what waits meanwhile, and fail if
+/// leave is denied.
 #[derive(Debug)]
 struct GatedStore {
     kept: MemoryStore,
     entered: mpsc::SyncSender<()>,
-    leave: std::sync::Mutex<mpsc::Receiver<()>>,
+    leave: std::sync::Mutex<mpsc::Receiver<bool>>,
 }
 
 impl Store for GatedStore {
     fn commit(&self, batch: &[Change]) -> Result<Sequence, StoreError> {
         self.entered.send(()).unwrap();
-        self.leave.lock().unwrap().recv().unwrap();
-        self.kept.commit(batch)
+        if self.leave.lock().unwrap().recv().unwrap() {
+            self.kept.commit(batch)
+        } else {
+            Err(FaultyStore::failure())
+        }
     }
 
     fn replay(&self, sink: &mut dyn FnMut(Change)) -> Result<Sequence, StoreError> {
@@ -47,7 +51,7 @@ impl Store for GatedStore {
 }
 
 /// A directory, what tells that a commit has begun, and what lets it go on.
-fn gated() -> (Arc<Directory>, mpsc::Receiver<()>, mpsc::Sender<()>) {
+fn gated() -> (Arc<Directory>, mpsc::Receiver<()>, mpsc::Sender<bool>) {
     let (entered, has_entered) = mpsc::sync_channel(100);
     let (may_leave, leave) = mpsc::channel();
     let store = GatedStore {
@@ -55,7 +59,7 @@ fn gated() -> (Arc<Directory>, mpsc::Receiver<()>, mpsc::Sender<()>) {
         entered,
         leave: std::sync::Mutex::new(leave),
     };
-    may_leave.send(()).unwrap();
+    may_leave.send(true).unwrap();
     let directory = Arc::new(Directory::open(Arc::new(store)).unwrap());
     has_entered.recv().unwrap();
     (directory, has_entered, may_leave)
@@ -210,11 +214,11 @@ async fn who_waits_together_is_committed_together_and_unseen_until_then() {
     for _ in 0..3 {
         is_queued.recv().unwrap();
     }
-    may_leave.send(()).unwrap();
+    may_leave.send(true).unwrap();
     let first = first.await.unwrap().unwrap();
     entered.recv().unwrap();
     assert!(directory.catalog().user(&user_name("a")).is_none());
-    may_leave.send(()).unwrap();
+    may_leave.send(true).unwrap();
     let mut sequences = Vec::new();
     let mut refused = 0;
     for task in rest {
@@ -242,8 +246,8 @@ async fn a_caller_who_stops_waiting_loses_nothing() {
         &mut never_polled,
         Box::pin(directory.create_user(user("eve", 1))),
     ));
-    may_leave.send(()).unwrap();
-    may_leave.send(()).unwrap();
+    may_leave.send(true).unwrap();
+    may_leave.send(true).unwrap();
     never_polled.await.unwrap();
     let users = directory.catalog().all_users();
     let names: Vec<_> = users.iter().map(|user| user.name.user()).collect();
@@ -273,6 +277,27 @@ async fn a_failed_commit_changes_nothing_and_reads_go_on() {
     assert_eq!(exists, Err(OpsError::Plan(wanted)));
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_rests_on_a_failed_commit_is_not_told() {
+    let (directory, entered, may_leave) = gated();
+    let first = Box::pin(directory.create_user(user("first", 1)));
+    let create = || Box::pin(directory.create_user(user("ann", 1)));
+    let mut tasks = [first, create(), create()];
+    assert!(futures_util::poll!(tasks[0].as_mut()).is_pending());
+    entered.recv().unwrap();
+    // Both wait now and go into one batch, whose commit fails: ann does not exist.
+    for task in &mut tasks[1..] {
+        assert!(futures_util::poll!(task.as_mut()).is_pending());
+    }
+    may_leave.send(true).unwrap();
+    may_leave.send(false).unwrap();
+    let [first, one, other] = tasks;
+    first.await.unwrap();
+    let failed = Err(OpsError::Storage(FaultyStore::failure()));
+    assert_eq!((one.await, other.await), (failed.clone(), failed));
+    assert!(directory.catalog().user(&user_name("ann")).is_none());
+}
+
 #[tokio::test]
 async fn an_open_that_cannot_keep_its_secret_fails() {
     let store = Arc::new(FaultyStore::failing_after(0));
@@ -291,8 +316,8 @@ async fn closing_finishes_what_waits_and_refuses_the_rest() {
     assert!(futures_util::poll!(closing.as_mut()).is_pending());
     let late = directory.create_user(user("eve", 1)).await;
     assert_eq!(late, Err(OpsError::Closed));
-    may_leave.send(()).unwrap();
-    may_leave.send(()).unwrap();
+    may_leave.send(true).unwrap();
+    may_leave.send(true).unwrap();
     closing.await;
     waiting.await.unwrap();
     queued.await.unwrap();

@@ -1,5 +1,8 @@
 //! The stores, what every one of them must do, and the directory over them.
 
+// Helpers of a test binary stand outside `#[test]` functions, so clippy takes them for program code.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
 mod conformance;
 mod crash;
 mod directory;

@@ -47,7 +47,11 @@ impl Default for Options {
 impl Options {
     /// With the data of a server that has stopped.
     pub fn in_folder(folder: Arc<TempDir>) -> Self {
-        Self { arguments: Vec::new(), environment: Vec::new(), folder }
+        Self {
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            folder,
+        }
     }
 
     pub fn argument(mut self, argument: impl Into<String>) -> Self {
@@ -56,7 +60,8 @@ impl Options {
     }
 
     pub fn arguments(mut self, arguments: &[&str]) -> Self {
-        self.arguments.extend(arguments.iter().map(ToString::to_string));
+        self.arguments
+            .extend(arguments.iter().map(ToString::to_string));
         self
     }
 
@@ -68,9 +73,17 @@ impl Options {
     /// The command line of the server, not started yet.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.args(["--port", "0", "--nounixsocket"]).arg("--dbpath").arg(self.data());
-        command.args(&self.arguments).envs(self.environment.iter().cloned());
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .args(["--port", "0", "--nounixsocket"])
+            .arg("--dbpath")
+            .arg(self.data());
+        command
+            .args(&self.arguments)
+            .envs(self.environment.iter().cloned());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         command
     }
 
@@ -82,7 +95,12 @@ impl Options {
     pub fn start(self) -> TestServer {
         let port_file = self.folder.path().join("port");
         let _ = std::fs::remove_file(&port_file);
-        let mut child = self.command().arg("--portFile").arg(&port_file).spawn().unwrap();
+        let mut child = self
+            .command()
+            .arg("--portFile")
+            .arg(&port_file)
+            .spawn()
+            .unwrap();
         let logs = Arc::new(Mutex::new(String::new()));
         let stderr = collect(child.stderr.take().unwrap(), Arc::clone(&logs), None);
         let (ready, is_ready) = std::sync::mpsc::channel();
@@ -92,8 +110,18 @@ impl Options {
             let _ = child.kill();
             panic!("the server did not start: {}", logs.lock().unwrap());
         }
-        let port = std::fs::read_to_string(&port_file).unwrap().trim().parse().unwrap();
-        TestServer { child, port, folder: self.folder, logs, readers: vec![stderr, stdout] }
+        let port = std::fs::read_to_string(&port_file)
+            .unwrap()
+            .trim()
+            .parse()
+            .unwrap();
+        TestServer {
+            child,
+            port,
+            folder: self.folder,
+            logs,
+            readers: vec![stderr, stdout],
+        }
     }
 }
 
@@ -198,7 +226,10 @@ impl TestServer {
     }
 
     pub fn driver_options(&self) -> ClientOptions {
-        let host = ServerAddress::Tcp { host: "127.0.0.1".into(), port: Some(self.port) };
+        let host = ServerAddress::Tcp {
+            host: "127.0.0.1".into(),
+            port: Some(self.port),
+        };
         ClientOptions::builder()
             .hosts(vec![host])
             .direct_connection(true)
@@ -219,7 +250,10 @@ impl TestServer {
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
         let process = self.child.id().to_string();
-        let status = Command::new("kill").arg(format!("-{name}")).arg(process).status();
+        let status = Command::new("kill")
+            .arg(format!("-{name}"))
+            .arg(process)
+            .status();
         assert!(status.unwrap().success());
     }
 
@@ -325,15 +359,21 @@ impl RawClient {
     pub fn sign_in(&mut self, db: &str, user: &str, password: &str) -> Result<(), Document> {
         let client = scram::ScramClient::new(user, password, None);
         let (client, first) = client.client_first();
-        let started = self.run(db, doc! {
-            "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": binary(first.as_bytes()),
-            "options": { "skipEmptyExchange": true },
-        });
+        let started = self.run(
+            db,
+            doc! {
+                "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": binary(first.as_bytes()),
+                "options": { "skipEmptyExchange": true },
+            },
+        );
         let reply = text(&checked(started)?);
         let (client, last) = client.handle_server_first(&reply).unwrap().client_final();
-        let continued = self.run(db, doc! {
-            "saslContinue": 1, "conversationId": 1, "payload": binary(last.as_bytes()),
-        });
+        let continued = self.run(
+            db,
+            doc! {
+                "saslContinue": 1, "conversationId": 1, "payload": binary(last.as_bytes()),
+            },
+        );
         let continued = checked(continued)?;
         assert!(continued.get_bool("done").unwrap());
         client.handle_server_final(&text(&continued)).unwrap();
@@ -343,17 +383,31 @@ impl RawClient {
 
 /// The reply, or the reply as an error.
 pub fn checked(reply: Document) -> Result<Document, Document> {
-    if reply.get_f64("ok").ok() == Some(1.0) { Ok(reply) } else { Err(reply) }
+    if reply.get_f64("ok").ok() == Some(1.0) {
+        Ok(reply)
+    } else {
+        Err(reply)
+    }
 }
 
 /// `(code, errmsg)` of a reply that must be an error.
 pub fn error_of(reply: &Document) -> (i32, String) {
-    assert_eq!(reply.get_f64("ok").ok(), Some(0.0), "an error was expected: {reply}");
-    (reply.get_i32("code").unwrap(), reply.get_str("errmsg").unwrap().to_owned())
+    assert_eq!(
+        reply.get_f64("ok").ok(),
+        Some(0.0),
+        "an error was expected: {reply}"
+    );
+    (
+        reply.get_i32("code").unwrap(),
+        reply.get_str("errmsg").unwrap().to_owned(),
+    )
 }
 
 pub fn binary(bytes: &[u8]) -> Bson {
-    Bson::Binary(bson::Binary { subtype: bson::spec::BinarySubtype::Generic, bytes: bytes.to_vec() })
+    Bson::Binary(bson::Binary {
+        subtype: bson::spec::BinarySubtype::Generic,
+        bytes: bytes.to_vec(),
+    })
 }
 
 fn text(reply: &Document) -> String {
@@ -363,5 +417,7 @@ fn text(reply: &Document) -> String {
 
 /// A file under `fixtures/`.
 pub fn fixture(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(path)
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("fixtures")
+        .join(path)
 }

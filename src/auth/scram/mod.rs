@@ -18,9 +18,9 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
+pub use crate::model::mechanism::Mechanism;
 pub use credential::{PasswordError, Sha1Password, Sha256Password};
 pub use error::ScramError;
 pub use exchange::{AwaitingFinal, ServerNonce};
 pub use keys::Keys;
-pub use crate::model::mechanism::Mechanism;
 pub use messages::{ClientFirst, MESSAGE_BYTES_MAX, NONCE_BYTES_MAX};

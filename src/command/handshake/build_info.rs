@@ -30,7 +30,10 @@ impl Command for BuildInfo {
         aliases: &["buildinfo"],
         access: Access::Anyone,
         by_op_query: true,
-        ..Spec::new("buildInfo", "Answers which server this is and how it was built.")
+        ..Spec::new(
+            "buildInfo",
+            "Answers which server this is and how it was built.",
+        )
     };
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
@@ -38,7 +41,10 @@ impl Command for BuildInfo {
         let version: RawArrayBuf = [8, 0, 0, 0].into_iter().collect();
         Ok(Reply::new()
             .with("version", MONGODB_VERSION)
-            .with("gitVersion", concat!("portcullis-", env!("CARGO_PKG_VERSION")))
+            .with(
+                "gitVersion",
+                concat!("portcullis-", env!("CARGO_PKG_VERSION")),
+            )
             .with("modules", RawArrayBuf::new())
             .with("allocator", "system")
             .with("javascriptEngine", "none")
@@ -48,9 +54,12 @@ impl Command for BuildInfo {
             .with("debug", cfg!(debug_assertions))
             .with("maxBsonObjectSize", BSON_OBJECT_BYTES_MAX)
             .with("storageEngines", engines)
-            .with("portcullis", rawdoc! {
-                "version": env!("CARGO_PKG_VERSION"),
-                "storageEngine": context.services.directory.store_name(),
-            }))
+            .with(
+                "portcullis",
+                rawdoc! {
+                    "version": env!("CARGO_PKG_VERSION"),
+                    "storageEngine": context.services.directory.store_name(),
+                },
+            ))
     }
 }

@@ -30,7 +30,11 @@ pub(super) fn check(metadata: &RawDocument) -> Result<(), CommandError> {
 
 /// The application's name, if the client gave one.
 pub(super) fn application_name(metadata: &RawDocument) -> Option<&str> {
-    metadata.get_document("application").ok()?.get_str("name").ok()
+    metadata
+        .get_document("application")
+        .ok()?
+        .get_str("name")
+        .ok()
 }
 
 fn check_application(metadata: &RawDocument) -> Result<(), CommandError> {
@@ -41,7 +45,6 @@ fn check_application(metadata: &RawDocument) -> Result<(), CommandError> {
         return Err(must_be_document("application"));
     };
     match application.get("name").ok().flatten() {
-        None => Ok(()),
         Some(RawBsonRef::String(name)) if name.len() > APPLICATION_NAME_BYTES_MAX => {
             Err(CommandError::new(
                 ErrorCode::CLIENT_METADATA_APP_NAME_TOO_LARGE,
@@ -51,7 +54,7 @@ fn check_application(metadata: &RawDocument) -> Result<(), CommandError> {
                 ),
             ))
         }
-        Some(RawBsonRef::String(_)) => Ok(()),
+        None | Some(RawBsonRef::String(_)) => Ok(()),
         Some(_) => Err(must_be_text("application.name")),
     }
 }

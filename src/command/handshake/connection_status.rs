@@ -26,7 +26,10 @@ arguments! {
 impl Command for ConnectionStatus {
     const SPEC: Spec = Spec {
         access: Access::Anyone,
-        ..Spec::new("connectionStatus", "Answers who is signed in on this connection.")
+        ..Spec::new(
+            "connectionStatus",
+            "Answers who is signed in on this connection.",
+        )
     };
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
@@ -35,11 +38,16 @@ impl Command for ConnectionStatus {
         if let Some(SignedIn { user, .. }) = signed_in {
             users.push(rawdoc! { "user": user.name.user(), "db": user.name.db().as_str() });
         }
-        let roles = signed_in.map(|signed_in| roles_array(signed_in.roles.names())).unwrap_or_default();
+        let roles = signed_in
+            .map(|signed_in| roles_array(signed_in.roles.names()))
+            .unwrap_or_default();
         let mut info = rawdoc! { "authenticatedUsers": users, "authenticatedUserRoles": roles };
         if self.show_privileges.0 {
             let mut privileges = RawArrayBuf::new();
-            for privilege in signed_in.iter().flat_map(|signed_in| signed_in.roles.privileges()) {
+            for privilege in signed_in
+                .iter()
+                .flat_map(|signed_in| signed_in.roles.privileges())
+            {
                 privileges.push(privilege.to_raw_document());
             }
             info.append(bson::raw::cstr!("authenticatedUserPrivileges"), privileges);

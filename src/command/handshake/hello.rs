@@ -81,7 +81,10 @@ impl Command for Hello {
             hello_sign_in::check_speculative(speculative)?;
         }
         if let Some(max_await_ms) = wait.pause_ms {
-            context.services.wait_for_topology_change(Duration::from_millis(max_await_ms)).await?;
+            context
+                .services
+                .wait_for_topology_change(Duration::from_millis(max_await_ms))
+                .await?;
         }
         let mut reply = Reply::new();
         if self.hello_ok.is_some_and(|hello_ok| hello_ok.0) {
@@ -100,7 +103,10 @@ impl Command for Hello {
             reply.append("speculativeAuthenticate", answer);
         }
         if let Some(max_await_ms) = wait.stream_ms {
-            context.connection.stream = Some(HelloStream { max_await_ms, is_hello });
+            context.connection.stream = Some(HelloStream {
+                max_await_ms,
+                is_hello,
+            });
             reply.stream = true;
         }
         Ok(reply)
@@ -113,7 +119,9 @@ pub async fn next_of_stream(
     connection: &ConnectionState,
     stream: HelloStream,
 ) -> Result<Reply, CommandError> {
-    services.wait_for_topology_change(Duration::from_millis(stream.max_await_ms)).await?;
+    services
+        .wait_for_topology_change(Duration::from_millis(stream.max_await_ms))
+        .await?;
     let mut reply = Reply::new();
     append_server(&mut reply, services, connection, stream.is_hello);
     reply.stream = true;
@@ -159,11 +167,17 @@ impl Hello {
             })?),
         };
         if context.exhaust_allowed && max_await_ms.is_none() {
-            return location(51_756, "A hello request with exhaust must specify 'maxAwaitTimeMS'");
+            return location(
+                51_756,
+                "A hello request with exhaust must specify 'maxAwaitTimeMS'",
+            );
         }
         let server = context.services.topology;
         match (self.topology_version, max_await_ms) {
-            (None, None) => Ok(Wait { pause_ms: None, stream_ms: None }),
+            (None, None) => Ok(Wait {
+                pause_ms: None,
+                stream_ms: None,
+            }),
             (Some(_), None) => location(
                 31_368,
                 "A request with a 'topologyVersion' must include 'maxAwaitTimeMS'",
@@ -196,7 +210,11 @@ fn append_server(
     connection: &ConnectionState,
     is_hello: bool,
 ) {
-    let writable = if is_hello { "isWritablePrimary" } else { "ismaster" };
+    let writable = if is_hello {
+        "isWritablePrimary"
+    } else {
+        "ismaster"
+    };
     reply.append("topologyVersion", services.topology.to_document());
     reply.append(writable, true);
     reply.append("maxBsonObjectSize", BSON_OBJECT_BYTES_MAX);

@@ -30,7 +30,10 @@ impl FromField for SupportedMechanismsOf {
                         "UserName must contain a '.' separated database.user pair",
                     )
                 })?;
-                Ok(Some(Self { user: user.to_owned(), db: db.to_owned() }))
+                Ok(Some(Self {
+                    user: user.to_owned(),
+                    db: db.to_owned(),
+                }))
             }
             RawBsonRef::Document(document) => {
                 let text = |name: &str| match document.get(name).ok().flatten() {
@@ -38,7 +41,10 @@ impl FromField for SupportedMechanismsOf {
                     Some(other) => Err(wrong_type(&path.field(name), other, &["string"])),
                     None => Err(missing_field(&path.field(name))),
                 };
-                Ok(Some(Self { user: text("user")?, db: text("db")? }))
+                Ok(Some(Self {
+                    user: text("user")?,
+                    db: text("db")?,
+                }))
             }
             _ => Ok(None),
         }
@@ -53,24 +59,31 @@ pub(super) fn supported_mechanisms(
     reply: &mut Reply,
 ) {
     context.connection.session.note_negotiation();
-    context.services.metrics.authentication.supported_mechanisms.increment();
+    context
+        .services
+        .metrics
+        .authentication
+        .supported_mechanisms
+        .increment();
     let db = DbName::parse(&of.db).ok();
     if db.as_ref().is_some_and(DbName::is_external) {
         return;
     }
     let name = db.and_then(|db| UserName::new(&of.user, db).ok());
     let user = name.and_then(|name| context.services.directory.catalog().user(&name));
-    let mechanisms: RawArrayBuf = context
-        .services
-        .mechanisms()
+    let enabled = context.services.mechanisms();
+    let mechanisms: RawArrayBuf = Mechanism::ALL
         .iter()
-        .filter(|mechanism| match user.as_ref().map(|user| &user.credentials) {
-            Some(Credentials::Scram { sha_1, sha_256 }) => match mechanism {
-                Mechanism::ScramSha1 => sha_1.is_some(),
-                Mechanism::ScramSha256 => sha_256.is_some(),
+        .filter(|mechanism| enabled.contains(mechanism))
+        .filter(
+            |mechanism| match user.as_ref().map(|user| &user.credentials) {
+                Some(Credentials::Scram { sha_1, sha_256 }) => match mechanism {
+                    Mechanism::ScramSha1 => sha_1.is_some(),
+                    Mechanism::ScramSha256 => sha_256.is_some(),
+                },
+                _ => true,
             },
-            _ => true,
-        })
+        )
         .map(|mechanism| mechanism.name())
         .collect();
     reply.append("saslSupportedMechs", mechanisms);
@@ -101,10 +114,17 @@ pub(super) async fn speculative_authenticate(
     }
     let db = DbName::parse(speculative.get_str("db").ok()?).ok()?;
     // `db` stands beside the fields of saslStart.
-    let rules = Rules { strict: false, is_command: true };
+    let rules = Rules {
+        strict: false,
+        is_command: true,
+    };
     let path = Path::root("hello.speculativeAuthenticate");
     let start = SaslStart::parse(speculative, &path, rules).ok()?;
-    start.start(context, &db, true).await.ok().map(Reply::into_embedded)
+    start
+        .start(context, &db, true)
+        .await
+        .ok()
+        .map(Reply::into_embedded)
 }
 
 fn first_field(document: &RawDocument) -> Option<&str> {

@@ -33,9 +33,11 @@ impl FromField for TopologyVersion {
             return Ok(None);
         };
         let field = |name: &'static str| {
-            document.get(name).ok().flatten().ok_or_else(|| {
-                crate::command::arguments::missing_field(&path.field(name))
-            })
+            document
+                .get(name)
+                .ok()
+                .flatten()
+                .ok_or_else(|| crate::command::arguments::missing_field(&path.field(name)))
         };
         let wrong = |name: &str, value, expected: &str| {
             CommandError::new(
@@ -60,6 +62,9 @@ impl FromField for TopologyVersion {
                 "topologyVersion must have a non-negative counter",
             ));
         }
-        Ok(Some(Self { process_id, counter }))
+        Ok(Some(Self {
+            process_id,
+            counter,
+        }))
     }
 }

@@ -42,8 +42,9 @@ pub enum Target {
 }
 
 impl FromField for Target {
-    const TYPES: &'static [&'static str] =
-        &["long", "int", "decimal", "double", "string", "object", "array"];
+    const TYPES: &'static [&'static str] = &[
+        "long", "int", "decimal", "double", "string", "object", "array",
+    ];
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
         match value {
@@ -73,12 +74,12 @@ impl FromField for ShowPrivileges {
             RawBsonRef::String("asUserFragment") => Ok(Some(Self::AsUserFragment)),
             RawBsonRef::String(other) => Err(CommandError::new(
                 ErrorCode::FAILED_TO_PARSE,
-                format!("Failed to parse 'showPrivileges'. 'asUserFragment' is the only string it takes, found '{other}'"),
+                format!(
+                    "Failed to parse 'showPrivileges'. 'asUserFragment' is the only string it takes, found '{other}'"
+                ),
             )),
-            other => Ok(SafeBool::from_field(other, path)?.map(|shown| match shown.0 {
-                true => Self::Yes,
-                false => Self::No,
-            })),
+            other => Ok(SafeBool::from_field(other, path)?
+                .map(|shown| if shown.0 { Self::Yes } else { Self::No })),
         }
     }
 }
@@ -92,7 +93,11 @@ impl Command for RolesInfo {
             Target::Exact(roles) => {
                 let foreign = roles
                     .iter()
-                    .filter(|role| !role.resolve(db).is_ok_and(|role| authority.holds_directly(&role)))
+                    .filter(|role| {
+                        !role
+                            .resolve(db)
+                            .is_ok_and(|role| authority.holds_directly(&role))
+                    })
                     .cloned()
                     .collect::<Vec<_>>();
                 RoleArgument::needs(&foreign, db, Action::ViewRole)
@@ -117,11 +122,16 @@ impl Command for RolesInfo {
                 ));
             }
             Target::Database => {
-                services.scan(move |catalog| of_database(&db, shape, with_builtin, catalog)).await?
+                services
+                    .scan(move |catalog| of_database(&db, shape, with_builtin, catalog))
+                    .await?
             }
             Target::Exact(roles) => {
                 // Names that cannot be roles are skipped like roles that are not there.
-                let names: Vec<_> = roles.iter().filter_map(|role| role.resolve(&db).ok()).collect();
+                let names: Vec<_> = roles
+                    .iter()
+                    .filter_map(|role| role.resolve(&db).ok())
+                    .collect();
                 let catalog = services.directory.catalog();
                 if self.show_privileges == ShowPrivileges::AsUserFragment {
                     let fragment = user_fragment(&names, catalog);

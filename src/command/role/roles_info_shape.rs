@@ -34,7 +34,10 @@ pub(super) fn built_in(name: &RoleName, shape: Shape, in_list: bool) -> RawDocum
         }
         if shape.restrictions {
             document.append(cstr!("authenticationRestrictions"), RawArrayBuf::new());
-            document.append(cstr!("inheritedAuthenticationRestrictions"), RawArrayBuf::new());
+            document.append(
+                cstr!("inheritedAuthenticationRestrictions"),
+                RawArrayBuf::new(),
+            );
         }
         return document;
     }
@@ -52,7 +55,10 @@ pub(super) fn built_in(name: &RoleName, shape: Shape, in_list: bool) -> RawDocum
         document.append(cstr!("inheritedPrivileges"), own_privileges(name));
     }
     if shape.restrictions {
-        document.append(cstr!("inheritedAuthenticationRestrictions"), RawArrayBuf::new());
+        document.append(
+            cstr!("inheritedAuthenticationRestrictions"),
+            RawArrayBuf::new(),
+        );
     }
     document.append(cstr!("isBuiltin"), true);
     document
@@ -67,7 +73,10 @@ pub(super) fn stored(
 ) -> RawDocumentBuf {
     let included = Resolved::of(&role.roles, catalog);
     let mut document = RawDocumentBuf::new();
-    document.append(cstr!("_id"), format!("{}.{}", role.name.db(), role.name.role()));
+    document.append(
+        cstr!("_id"),
+        format!("{}.{}", role.name.db(), role.name.role()),
+    );
     document.append(cstr!("role"), role.name.role());
     document.append(cstr!("db"), role.name.db().as_str());
     if shape.privileges {
@@ -115,7 +124,10 @@ pub(super) fn user_fragment(names: &[RoleName], catalog: &Catalog) -> RawDocumen
     let mut document = RawDocumentBuf::new();
     document.append(cstr!("roles"), roles_array(names));
     document.append(cstr!("inheritedRoles"), roles_array(resolved.names()));
-    document.append(cstr!("inheritedPrivileges"), privileges_array(&resolved.privileges()));
+    document.append(
+        cstr!("inheritedPrivileges"),
+        privileges_array(&resolved.privileges()),
+    );
     let mut inherited = RawArrayBuf::new();
     for restrictions in resolved.restrictions() {
         inherited.push(restrictions_array(restrictions));

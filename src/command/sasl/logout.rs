@@ -21,7 +21,10 @@ arguments! {
 impl Command for Logout {
     const SPEC: Spec = Spec {
         strict: false,
-        ..Spec::new("logout", "Signs out the user of the database where the command runs.")
+        ..Spec::new(
+            "logout",
+            "Signs out the user of the database where the command runs.",
+        )
     };
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {

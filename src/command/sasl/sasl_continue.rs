@@ -1,6 +1,7 @@
 //! `saslContinue` (driver authentication specification).
 
 use super::shared::{challenge_reply, failed, succeeded};
+use crate::auth::sasl::Continue;
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -32,11 +33,13 @@ impl Command for SaslContinue {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
-        let continued = context.connection.session.sasl_continue(
-            self.conversation_id,
-            self.payload.bytes.expose(),
-            services.directory.catalog(),
-        );
+        let next = Continue {
+            conversation_id: self.conversation_id,
+            payload: self.payload.bytes.expose(),
+            is_api_strict: context.generic.api_strict,
+        };
+        let catalog = services.directory.catalog();
+        let continued = context.connection.session.sasl_continue(&next, catalog);
         match continued {
             Ok((challenge, attempt)) => {
                 if challenge.done {

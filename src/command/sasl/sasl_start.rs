@@ -62,11 +62,18 @@ impl SaslStart {
             is_speculative,
         };
         if let Some(mechanism) = Mechanism::from_name(&self.mechanism) {
-            services.metrics.authentication.received(mechanism, is_speculative);
+            services
+                .metrics
+                .authentication
+                .received(mechanism, is_speculative);
         }
         let policy = services.sign_in_policy();
         let catalog = services.directory.catalog();
-        match context.connection.session.sasl_start(&start, &policy, catalog) {
+        match context
+            .connection
+            .session
+            .sasl_start(&start, &policy, catalog)
+        {
             Ok(challenge) => Ok(challenge_reply(challenge, self.payload.is_base64)),
             Err(failure) => Err(failed(context, failure).await),
         }

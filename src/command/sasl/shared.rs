@@ -15,7 +15,10 @@ pub(super) fn challenge_reply(challenge: Challenge, as_base64: bool) -> Reply {
     let payload = if as_base64 {
         RawBson::String(base64::engine::general_purpose::STANDARD.encode(&challenge.payload))
     } else {
-        RawBson::Binary(Binary { subtype: BinarySubtype::Generic, bytes: challenge.payload })
+        RawBson::Binary(Binary {
+            subtype: BinarySubtype::Generic,
+            bytes: challenge.payload,
+        })
     };
     Reply::new()
         .with("conversationId", 1)
@@ -25,17 +28,29 @@ pub(super) fn challenge_reply(challenge: Challenge, as_base64: bool) -> Reply {
 
 /// Logs and counts a success.
 pub(super) fn succeeded(context: &Context<'_>, attempt: &Attempt) {
-    context.services.metrics.authentication.succeeded(attempt.mechanism, attempt.is_speculative);
+    context
+        .services
+        .metrics
+        .authentication
+        .succeeded(attempt.mechanism, attempt.is_speculative);
     let client = context.connection.client();
     events::sign_in_succeeded(&attempt.user, attempt.mechanism.name(), client);
 }
 
 /// Logs a failure, waits as long as configured and gives the client's version of it.
-pub(super) async fn failed(context: &Context<'_>, failure: SignInError) -> CommandError {
+pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> CommandError {
     let attempt = failure.attempt.as_ref();
-    let user = attempt.map_or_else(|| "(unknown)".to_owned(), |attempt| attempt.user.to_string());
+    let user = attempt.map_or_else(
+        || "(unknown)".to_owned(),
+        |attempt| attempt.user.to_string(),
+    );
     let mechanism = attempt.map_or("", |attempt| attempt.mechanism.name());
-    events::sign_in_failed(&user, mechanism, context.connection.client(), &failure.reason);
+    events::sign_in_failed(
+        &user,
+        mechanism,
+        context.connection.client(),
+        &failure.reason,
+    );
     let delay = context.services.parameters.auth_failed_delay();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;

@@ -20,7 +20,10 @@ arguments! {
 impl Command for RefreshSessions {
     const SPEC: Spec = Spec {
         api_version_1: true,
-        ..Spec::new("refreshSessions", "Keeps logical sessions alive; unknown ones are passed over.")
+        ..Spec::new(
+            "refreshSessions",
+            "Keeps logical sessions alive; unknown ones are passed over.",
+        )
     };
 
     async fn run(self, _: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {

@@ -35,7 +35,11 @@ impl FromField for SessionId {
                 (other, _) => return Err(unknown_field(&path.field(other))),
             }
         }
-        if has_id { Ok(Some(Self)) } else { Err(missing_field(&path.field("id"))) }
+        if has_id {
+            Ok(Some(Self))
+        } else {
+            Err(missing_field(&path.field("id")))
+        }
     }
 }
 

@@ -26,7 +26,10 @@ impl Command for StartSession {
 
     async fn run(self, _: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let id = uuid::Uuid::new_v4();
-        let id = Binary { subtype: BinarySubtype::Uuid, bytes: id.as_bytes().to_vec() };
+        let id = Binary {
+            subtype: BinarySubtype::Uuid,
+            bytes: id.as_bytes().to_vec(),
+        };
         Ok(Reply::new()
             .with("id", rawdoc! { "id": id })
             .with("timeoutMinutes", SESSION_TIMEOUT_MINUTES))

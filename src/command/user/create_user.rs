@@ -42,7 +42,10 @@ arguments! {
 impl Command for CreateUser {
     const SPEC: Spec = Spec {
         write_concern: true,
-        ..Spec::new("createUser", "Creates a user on the database where the command runs.")
+        ..Spec::new(
+            "createUser",
+            "Creates a user on the database where the command runs.",
+        )
     };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
@@ -84,11 +87,18 @@ impl Command for CreateUser {
             roles: roles.into(),
         };
         // Asked again when the change is planned; asking first spares useless hashing.
-        services.directory.check_create_user(&user).map_err(|e| services.ops_error(e))?;
+        services
+            .directory
+            .check_create_user(&user)
+            .map_err(|e| services.ops_error(e))?;
         if let Some(new_password) = new_password {
             user.credentials = new_password.derive(services).await?;
         }
-        services.directory.create_user(user).await.map_err(|e| services.ops_error(e))?;
+        services
+            .directory
+            .create_user(user)
+            .await
+            .map_err(|e| services.ops_error(e))?;
         context.log_user_change(UserAction::Created, &name);
         Ok(Reply::new())
     }

@@ -33,9 +33,10 @@ impl NewPassword {
         let enabled = services.mechanisms();
         let wanted = match request.mechanisms {
             None => enabled.to_vec(),
-            Some(names) => {
-                names.iter().map(|name| enabled_mechanism(name, enabled)).collect::<Result<_, _>>()?
-            }
+            Some(names) => names
+                .iter()
+                .map(|name| enabled_mechanism(name, enabled))
+                .collect::<Result<_, _>>()?,
         };
         let password = request.password;
         if password.expose().is_empty() {
@@ -47,7 +48,7 @@ impl NewPassword {
                     "Use of SCRAM-SHA-256 requires undigested passwords",
                 ));
             }
-            Some(Sha256Password::prepare(&password).map_err(|error| unusable(&error))?)
+            Some(Sha256Password::prepare(&password).map_err(unusable)?)
         } else {
             None
         };
@@ -77,7 +78,10 @@ impl NewPassword {
         match services.hash_pool.run(job).await {
             Ok(Ok(credentials)) => Ok(credentials),
             Ok(Err(error)) => Err(internal_error("a random salt", &error)),
-            Err(overloaded) => Err(CommandError::new(ErrorCode::OPERATION_FAILED, overloaded.to_string())),
+            Err(overloaded) => Err(CommandError::new(
+                ErrorCode::OPERATION_FAILED,
+                overloaded.to_string(),
+            )),
         }
     }
 }
@@ -88,10 +92,14 @@ fn enabled_mechanism(name: &str, enabled: &[Mechanism]) -> Result<Mechanism, Com
     if enabled.contains(&mechanism) {
         Ok(mechanism)
     } else {
-        Err(CommandError::bad_value(format!("{name} not supported in authMechanisms")))
+        Err(CommandError::bad_value(format!(
+            "{name} not supported in authMechanisms"
+        )))
     }
 }
 
-fn unusable(error: &PasswordError) -> CommandError {
-    CommandError::bad_value(format!("Unable to use the password for SCRAM-SHA-256: {error}"))
+fn unusable(error: PasswordError) -> CommandError {
+    CommandError::bad_value(format!(
+        "Unable to use the password for SCRAM-SHA-256: {error}"
+    ))
 }

@@ -22,7 +22,10 @@ arguments! {
 impl Command for DropUser {
     const SPEC: Spec = Spec {
         write_concern: true,
-        ..Spec::new("dropUser", "Removes a user from the database where the command runs.")
+        ..Spec::new(
+            "dropUser",
+            "Removes a user from the database where the command runs.",
+        )
     };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
@@ -39,9 +42,12 @@ impl Command for DropUser {
         };
         let name = UserName::new(&self.user, db.clone()).map_err(|_| not_found())?;
         let dropped = context.services.directory.drop_user(name.clone()).await;
-        dropped.map_err(|error| match error.is_user_not_found() {
-            true => not_found(),
-            false => context.services.ops_error(error),
+        dropped.map_err(|error| {
+            if error.is_user_not_found() {
+                not_found()
+            } else {
+                context.services.ops_error(error)
+            }
         })?;
         context.log_user_change(UserAction::Dropped, &name);
         Ok(Reply::new())

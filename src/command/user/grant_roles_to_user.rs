@@ -26,7 +26,10 @@ arguments! {
 impl Command for GrantRolesToUser {
     const SPEC: Spec = Spec {
         write_concern: true,
-        ..Spec::new("grantRolesToUser", "Gives a user roles beside those it has.")
+        ..Spec::new(
+            "grantRolesToUser",
+            "Gives a user roles beside those it has.",
+        )
     };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
@@ -35,7 +38,11 @@ impl Command for GrantRolesToUser {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let (name, roles) = user_and_roles(context, Self::SPEC.name, &self.user, &self.roles)?;
-        let changed = context.services.directory.grant_roles_to_user(name.clone(), roles).await;
+        let changed = context
+            .services
+            .directory
+            .grant_roles_to_user(name.clone(), roles)
+            .await;
         changed.map_err(|error| refused(context, &name, error))?;
         context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())

@@ -35,7 +35,11 @@ impl Command for RevokeRolesFromUser {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let (name, roles) = user_and_roles(context, Self::SPEC.name, &self.user, &self.roles)?;
-        let changed = context.services.directory.revoke_roles_from_user(name.clone(), roles).await;
+        let changed = context
+            .services
+            .directory
+            .revoke_roles_from_user(name.clone(), roles)
+            .await;
         changed.map_err(|error| refused(context, &name, error))?;
         context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())

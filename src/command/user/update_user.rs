@@ -4,6 +4,7 @@ use bson::RawDocumentBuf;
 
 use super::credentials::{NewPassword, PasswordRequest};
 use crate::authz::{Authority, Denied, Need, Pass};
+use crate::catalog::{CredentialsUpdate, UserUpdate};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::SafeBool;
@@ -16,7 +17,6 @@ use crate::model::action::Action;
 use crate::model::names::{DbName, UserName};
 use crate::model::resource::Resource;
 use crate::model::user::Credentials;
-use crate::catalog::{CredentialsUpdate, UserUpdate};
 use crate::ops::OpsError;
 use crate::secret::Secret;
 use crate::telemetry::events::UserAction;
@@ -53,7 +53,11 @@ impl Command for UpdateUser {
             UserName::new(&self.user, db.clone()).is_ok_and(|name| authority.is_user(&name));
         let may = |own: Action, any: Action| {
             let on_db = |action| authority.require(&[Need::on_database(db, action)]);
-            if is_self && on_db(own).is_ok() { Ok(()) } else { on_db(any).map(|_| ()) }
+            if is_self && on_db(own).is_ok() {
+                Ok(())
+            } else {
+                on_db(any).map(|_| ())
+            }
         };
         if self.password.is_some() || self.mechanisms.is_some() {
             may(Action::ChangeOwnPassword, Action::ChangePassword)?;
@@ -94,8 +98,14 @@ impl Command for UpdateUser {
                 Some(NewPassword::check(request, services)?)
             }
         };
-        let roles = self.roles.as_deref().map(|roles| RoleArgument::resolve_all(roles, &db));
-        let entries = self.restrictions.as_deref().map(RestrictionArgument::resolve_all);
+        let roles = self
+            .roles
+            .as_deref()
+            .map(|roles| RoleArgument::resolve_all(roles, &db));
+        let entries = self
+            .restrictions
+            .as_deref()
+            .map(RestrictionArgument::resolve_all);
         let mut update = UserUpdate {
             credentials: match (&new_password, self.mechanisms) {
                 // Stands for the keys until they are derived.
@@ -108,18 +118,28 @@ impl Command for UpdateUser {
             restrictions: entries.transpose()?,
         };
         let is_trim = matches!(update.credentials, CredentialsUpdate::Trim(_));
-        let refused = |error: OpsError| match error.is_user_not_found() {
-            true => not_found(&self.user, &db, is_trim),
-            false => services.ops_error(error),
+        let refused = |error: OpsError| {
+            if error.is_user_not_found() {
+                not_found(&self.user, &db, is_trim)
+            } else {
+                services.ops_error(error)
+            }
         };
         let name = UserName::new(&self.user, db.clone())
             .map_err(|_| not_found(&self.user, &db, is_trim))?;
         // Asked again when the change is planned; asking first spares useless hashing.
-        services.directory.check_update_user(&name, update.clone()).map_err(refused)?;
+        services
+            .directory
+            .check_update_user(&name, update.clone())
+            .map_err(refused)?;
         if let Some(new_password) = new_password {
             update.credentials = CredentialsUpdate::Replace(new_password.derive(services).await?);
         }
-        services.directory.update_user(name.clone(), update).await.map_err(refused)?;
+        services
+            .directory
+            .update_user(name.clone(), update)
+            .await
+            .map_err(refused)?;
         context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())
     }

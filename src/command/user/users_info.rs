@@ -7,12 +7,12 @@ use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
 
 use super::users_info_shape::{Shape, detailed, plain};
 use crate::authz::{Authority, Denied, Need, Pass};
+use crate::catalog::Catalog;
 use crate::command::arguments::{FromField, Path, arguments};
 use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, number};
 use crate::command::names::UserArgument;
 use crate::command::reply::Reply;
-use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -55,7 +55,9 @@ pub enum Target {
 }
 
 impl FromField for Target {
-    const TYPES: &'static [&'static str] = &["long", "int", "decimal", "double", "string", "object", "array"];
+    const TYPES: &'static [&'static str] = &[
+        "long", "int", "decimal", "double", "string", "object", "array",
+    ];
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
         match value {
@@ -102,33 +104,63 @@ impl Command for UsersInfo {
                 "Privilege or restriction details require exact-match usersInfo queries",
             ));
         }
-        let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
-        let shape = Shape {
-            credentials: self.show_credentials.0,
-            custom_data: self.show_custom_data.0,
-            privileges: self.show_privileges.0,
-            restrictions: self.show_restrictions.0,
+        let listing = Listing {
+            filter: self.filter.as_deref().map(Filter::parse).transpose()?,
+            is_detailed,
+            shape: Shape {
+                credentials: self.show_credentials.0,
+                custom_data: self.show_custom_data.0,
+                restrictions: self.show_restrictions.0,
+            },
         };
+        let db = context.generic.db.clone();
         let users = match self.target {
             Target::Exact(users) if users.is_empty() && !is_detailed => {
-                return Err(CommandError::bad_value("$and/$or/$nor must be a nonempty array"));
+                return Err(CommandError::bad_value(
+                    "$and/$or/$nor must be a nonempty array",
+                ));
             }
-            Target::Exact(users) => named(&users, &context.generic.db, services, is_detailed),
+            Target::Exact(users) => {
+                let catalog = services.directory.catalog();
+                listing.show(named(&users, &db, catalog, is_detailed), catalog)
+            }
             Target::Database => {
-                let db = context.generic.db.clone();
-                services.scan(move |catalog| catalog.users_on(&db)).await?
+                services
+                    .scan(move |catalog| listing.show(catalog.users_on(&db), catalog))
+                    .await?
             }
-            Target::AllDatabases => services.scan(|catalog| catalog.all_users()).await?,
+            Target::AllDatabases => {
+                services
+                    .scan(move |catalog| listing.show(catalog.all_users(), catalog))
+                    .await?
+            }
         };
+        Ok(Reply::new().with("users", users?))
+    }
+}
+
+/// Which users are shown, and how.
+struct Listing {
+    filter: Option<Filter>,
+    is_detailed: bool,
+    shape: Shape,
+}
+
+impl Listing {
+    fn show(&self, users: Vec<Arc<User>>, catalog: &Catalog) -> Result<RawArrayBuf, CommandError> {
         let mut array = RawArrayBuf::new();
         let mut bytes = 0;
         for user in users {
-            let document = if is_detailed {
-                detailed(&user, shape, services.directory.catalog())
+            let document = if self.is_detailed {
+                detailed(&user, self.shape, catalog)
             } else {
-                plain(&user, shape)
+                plain(&user, self.shape)
             };
-            if filter.as_ref().is_some_and(|filter| !filter.matches(&document)) {
+            if self
+                .filter
+                .as_ref()
+                .is_some_and(|filter| !filter.matches(&document))
+            {
                 continue;
             }
             bytes += document.as_bytes().len();
@@ -137,7 +169,7 @@ impl Command for UsersInfo {
             }
             array.push(document);
         }
-        Ok(Reply::new().with("users", array))
+        Ok(array)
     }
 }
 
@@ -145,7 +177,7 @@ impl Command for UsersInfo {
 fn named(
     users: &[UserArgument],
     db: &DbName,
-    services: &Services,
+    catalog: &Catalog,
     keep_order: bool,
 ) -> Vec<Arc<User>> {
     let mut names: Vec<UserName> = users.iter().filter_map(|user| user.resolve(db)).collect();
@@ -153,7 +185,7 @@ fn named(
         names.sort();
         names.dedup();
     }
-    names.iter().filter_map(|name| services.directory.catalog().user(name)).collect()
+    names.iter().filter_map(|name| catalog.user(name)).collect()
 }
 
 fn too_large() -> CommandError {

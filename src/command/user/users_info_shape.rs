@@ -20,7 +20,6 @@ use crate::model::user::{Credentials, ScramCredential, User};
 pub(super) struct Shape {
     pub(super) credentials: bool,
     pub(super) custom_data: bool,
-    pub(super) privileges: bool,
     pub(super) restrictions: bool,
 }
 
@@ -71,9 +70,14 @@ pub(super) fn detailed(user: &User, shape: Shape, catalog: &Catalog) -> RawDocum
 
 fn identity(user: &User) -> RawDocumentBuf {
     let mut document = RawDocumentBuf::new();
-    document.append(cstr!("_id"), format!("{}.{}", user.name.db(), user.name.user()));
-    let user_id =
-        Binary { subtype: BinarySubtype::Uuid, bytes: user.user_id.as_bytes().to_vec() };
+    document.append(
+        cstr!("_id"),
+        format!("{}.{}", user.name.db(), user.name.user()),
+    );
+    let user_id = Binary {
+        subtype: BinarySubtype::Uuid,
+        bytes: user.user_id.as_bytes().to_vec(),
+    };
     document.append(cstr!("userId"), user_id);
     document.append(cstr!("user"), user.name.user());
     document.append(cstr!("db"), user.name.db().as_str());

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use uuid::Uuid;
 
 use super::*;
-use crate::model::action::{Action, ActionSet};
+use crate::model::action::Action;
 use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
 use crate::model::restriction::{AddressRestriction, Cidr, Restrictions};
@@ -24,15 +24,13 @@ fn role_names() -> impl Strategy<Value = RoleName> {
     (names(), db_names()).prop_map(|(role, db)| RoleName::new(&role, db).unwrap())
 }
 
-fn credential<const SALT: usize, const KEY: usize>(
-    seed: (u32, u8),
-) -> Box<ScramCredential<SALT, KEY>> {
-    Box::new(ScramCredential {
+fn credential<const SALT: usize, const KEY: usize>(seed: (u32, u8)) -> ScramCredential<SALT, KEY> {
+    ScramCredential {
         iteration_count: seed.0,
         salt: [seed.1; SALT],
         stored_key: [seed.1 ^ 1; KEY],
         server_key: [seed.1 ^ 2; KEY],
-    })
+    }
 }
 
 fn credentials() -> impl Strategy<Value = Credentials> {
@@ -40,12 +38,12 @@ fn credentials() -> impl Strategy<Value = Credentials> {
     prop_oneof![
         Just(Credentials::External),
         seed().prop_map(|seed| Credentials::Scram {
-            sha_1: Some(credential(seed)),
+            sha_1: Some(Box::new(credential(seed))),
             sha_256: None
         }),
         (proptest::option::of(seed()), seed()).prop_map(|(one, two)| Credentials::Scram {
-            sha_1: one.map(credential),
-            sha_256: Some(credential(two)),
+            sha_1: one.map(|seed| Box::new(credential(seed))),
+            sha_256: Some(Box::new(credential(two))),
         }),
     ]
 }
@@ -123,7 +121,7 @@ prop_compose! {
         actions in proptest::collection::vec(0..Action::ALL.len(), 1..30),
     ) -> Privilege {
         let actions = actions.into_iter().map(|index| Action::ALL[index]);
-        Privilege { resource, actions: ActionSet::from_iter(actions) }
+        Privilege { resource, actions: actions.collect() }
     }
 }
 

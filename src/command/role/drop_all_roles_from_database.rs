@@ -1,0 +1,43 @@
+//! `dropAllRolesFromDatabase` (MongoDB manual, "dropAllRolesFromDatabase").
+
+use crate::authz::{Authority, Denied, Need, Pass};
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::field_types::Anything;
+use crate::command::reply::Reply;
+use crate::command::spec::{Command, Spec};
+use crate::error::CommandError;
+use crate::model::action::Action;
+use crate::model::names::DbName;
+
+arguments! {
+    /// The fields of `dropAllRolesFromDatabase`.
+    #[derive(Debug)]
+    pub struct DropAllRolesFromDatabase {
+        /// Any value.
+        "dropAllRolesFromDatabase" => value: Anything,
+    }
+}
+
+impl Command for DropAllRolesFromDatabase {
+    const SPEC: Spec = Spec {
+        write_concern: true,
+        ..Spec::new(
+            "dropAllRolesFromDatabase",
+            "Removes all roles of the database where the command runs; answers how many.",
+        )
+    };
+
+    fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
+        authority.require(&[Need::on_database(db, Action::DropRole)])
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let services = context.services;
+        let db = context.generic.db.clone();
+        let dropped = services.directory.drop_all_roles_from_database(db).await;
+        let count = dropped.map_err(|error| services.ops_error(error))?.value;
+        context.log_all_roles_dropped(count);
+        Ok(Reply::new().with("n", i32::try_from(count).unwrap_or(i32::MAX)))
+    }
+}

@@ -1,0 +1,44 @@
+//! `dropRole` (MongoDB manual, "dropRole").
+
+use super::role_name;
+use crate::authz::{Authority, Denied, Need, Pass};
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::reply::Reply;
+use crate::command::spec::{Command, Spec};
+use crate::error::CommandError;
+use crate::model::action::Action;
+use crate::model::names::DbName;
+use crate::telemetry::events::RoleAction;
+
+arguments! {
+    /// The fields of `dropRole`.
+    #[derive(Debug)]
+    pub struct DropRole {
+        /// The role's name.
+        "dropRole" => role: String,
+    }
+}
+
+impl Command for DropRole {
+    const SPEC: Spec = Spec {
+        write_concern: true,
+        ..Spec::new(
+            "dropRole",
+            "Removes a role, also from every user and role that has it.",
+        )
+    };
+
+    fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
+        authority.require(&[Need::on_database(db, Action::DropRole)])
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let services = context.services;
+        let name = role_name(&self.role, &context.generic.db)?;
+        let dropped = services.directory.drop_role(name.clone()).await;
+        dropped.map_err(|error| services.ops_error(error))?;
+        context.log_role_change(RoleAction::Dropped, &name);
+        Ok(Reply::new())
+    }
+}

@@ -1,0 +1,56 @@
+//! `grantPrivilegesToRole` (MongoDB manual, "grantPrivilegesToRole").
+
+use super::{non_empty, refuse_built_in, role_name};
+use crate::authz::{Authority, Denied, Pass};
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::privileges::PrivilegeArgument;
+use crate::command::reply::Reply;
+use crate::command::spec::{Command, Spec};
+use crate::error::CommandError;
+use crate::model::action::Action;
+use crate::model::names::DbName;
+use crate::telemetry::events::RoleAction;
+
+arguments! {
+    /// The fields of `grantPrivilegesToRole`.
+    #[derive(Debug)]
+    pub struct GrantPrivilegesToRole {
+        /// The role's name.
+        "grantPrivilegesToRole" => role: String,
+        /// The privileges; at least one.
+        "privileges" => privileges: Vec<PrivilegeArgument>,
+    }
+}
+
+impl Command for GrantPrivilegesToRole {
+    const SPEC: Spec = Spec {
+        write_concern: true,
+        ..Spec::new(
+            "grantPrivilegesToRole",
+            "Gives a role privileges beside those it has.",
+        )
+    };
+
+    fn authorize(&self, authority: &Authority<'_>, _: &DbName) -> Result<Pass, Denied> {
+        authority.require(&PrivilegeArgument::needs(
+            &self.privileges,
+            Action::GrantRole,
+        ))
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let services = context.services;
+        non_empty(&self.privileges, Self::SPEC.name, "privileges")?;
+        let name = role_name(&self.role, &context.generic.db)?;
+        refuse_built_in(&name)?;
+        let privileges = PrivilegeArgument::resolve_all(&self.privileges)?;
+        let changed = services
+            .directory
+            .grant_privileges_to_role(name.clone(), privileges)
+            .await;
+        changed.map_err(|error| services.ops_error(error))?;
+        context.log_role_change(RoleAction::Updated, &name);
+        Ok(Reply::new())
+    }
+}

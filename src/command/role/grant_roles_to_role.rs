@@ -1,0 +1,51 @@
+//! `grantRolesToRole` (MongoDB manual, "grantRolesToRole").
+
+use super::{non_empty, refuse_built_in, role_name};
+use crate::authz::{Authority, Denied, Pass};
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::names::RoleArgument;
+use crate::command::reply::Reply;
+use crate::command::spec::{Command, Spec};
+use crate::error::CommandError;
+use crate::model::action::Action;
+use crate::model::names::DbName;
+use crate::telemetry::events::RoleAction;
+
+arguments! {
+    /// The fields of `grantRolesToRole`.
+    #[derive(Debug)]
+    pub struct GrantRolesToRole {
+        /// The role's name.
+        "grantRolesToRole" => role: String,
+        /// The roles; at least one.
+        "roles" => roles: Vec<RoleArgument>,
+    }
+}
+
+impl Command for GrantRolesToRole {
+    const SPEC: Spec = Spec {
+        write_concern: true,
+        ..Spec::new("grantRolesToRole", "Lets a role include further roles.")
+    };
+
+    fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
+        authority.require(&RoleArgument::needs(&self.roles, db, Action::GrantRole))
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let services = context.services;
+        let db = &context.generic.db;
+        non_empty(&self.roles, Self::SPEC.name, "roles")?;
+        let name = role_name(&self.role, db)?;
+        refuse_built_in(&name)?;
+        let roles = RoleArgument::resolve_all(&self.roles, db)?;
+        let changed = services
+            .directory
+            .grant_roles_to_role(name.clone(), roles)
+            .await;
+        changed.map_err(|error| services.ops_error(error))?;
+        context.log_role_change(RoleAction::Updated, &name);
+        Ok(Reply::new())
+    }
+}

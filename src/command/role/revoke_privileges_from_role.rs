@@ -1,0 +1,56 @@
+//! `revokePrivilegesFromRole` (MongoDB manual, "revokePrivilegesFromRole").
+
+use super::{non_empty, refuse_built_in, role_name};
+use crate::authz::{Authority, Denied, Pass};
+use crate::command::arguments::arguments;
+use crate::command::context::Context;
+use crate::command::privileges::PrivilegeArgument;
+use crate::command::reply::Reply;
+use crate::command::spec::{Command, Spec};
+use crate::error::CommandError;
+use crate::model::action::Action;
+use crate::model::names::DbName;
+use crate::telemetry::events::RoleAction;
+
+arguments! {
+    /// The fields of `revokePrivilegesFromRole`.
+    #[derive(Debug)]
+    pub struct RevokePrivilegesFromRole {
+        /// The role's name.
+        "revokePrivilegesFromRole" => role: String,
+        /// The privileges; at least one.
+        "privileges" => privileges: Vec<PrivilegeArgument>,
+    }
+}
+
+impl Command for RevokePrivilegesFromRole {
+    const SPEC: Spec = Spec {
+        write_concern: true,
+        ..Spec::new(
+            "revokePrivilegesFromRole",
+            "Takes actions from privileges of a role.",
+        )
+    };
+
+    fn authorize(&self, authority: &Authority<'_>, _: &DbName) -> Result<Pass, Denied> {
+        authority.require(&PrivilegeArgument::needs(
+            &self.privileges,
+            Action::RevokeRole,
+        ))
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let services = context.services;
+        non_empty(&self.privileges, Self::SPEC.name, "privileges")?;
+        let name = role_name(&self.role, &context.generic.db)?;
+        refuse_built_in(&name)?;
+        let privileges = PrivilegeArgument::resolve_all(&self.privileges)?;
+        let changed = services
+            .directory
+            .revoke_privileges_from_role(name.clone(), privileges)
+            .await;
+        changed.map_err(|error| services.ops_error(error))?;
+        context.log_role_change(RoleAction::Updated, &name);
+        Ok(Reply::new())
+    }
+}

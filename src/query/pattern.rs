@@ -1,0 +1,99 @@
+//! Regular expressions: `/^app/i` and `$regex`.
+
+use bson::RawBsonRef;
+use regex::{Regex, RegexBuilder};
+
+use crate::error::{CommandError, ErrorCode};
+
+/// Longest expression, as in MongoDB.
+const PATTERN_BYTES_MAX: usize = 32_764;
+/// Memory of one compiled expression.
+const COMPILED_PATTERN_BYTES_MAX: usize = 1 << 20;
+/// Memory one expression may use to remember states while it runs.
+const PATTERN_CACHE_BYTES_MAX: usize = 1 << 18;
+
+const INVALID_REGULAR_EXPRESSION: ErrorCode = ErrorCode(51091);
+const INVALID_REGULAR_EXPRESSION_FLAG: ErrorCode = ErrorCode(51108);
+
+/// A compiled regular expression. It runs in time linear in the text.
+#[derive(Debug)]
+pub(super) struct Pattern {
+    compiled: Regex,
+    source: Box<str>,
+    options: Box<str>,
+}
+
+impl Pattern {
+    /// Compiles an expression. `options` may have the letters `imsx`, and `u`, which changes
+    /// nothing.
+    ///
+    /// # Errors
+    /// 51108 for another letter, 2 for a null byte, 51091 for an expression that is none, is too
+    /// large, or that the engine does not know.
+    pub(super) fn new(pattern: &str, options: &str) -> Result<Self, CommandError> {
+        let mut builder = RegexBuilder::new(pattern);
+        builder
+            .size_limit(COMPILED_PATTERN_BYTES_MAX)
+            .dfa_size_limit(PATTERN_CACHE_BYTES_MAX);
+        for flag in options.chars() {
+            match flag {
+                'i' => builder.case_insensitive(true),
+                'm' => builder.multi_line(true),
+                's' => builder.dot_matches_new_line(true),
+                'x' => builder.ignore_whitespace(true),
+                'u' => &mut builder,
+                // The text starts with a space: MongoDB leaves out an operator's name there.
+                _ => {
+                    return Err(CommandError::new(
+                        INVALID_REGULAR_EXPRESSION_FLAG,
+                        format!(" invalid flag in regex options: {flag}"),
+                    ));
+                }
+            };
+        }
+        if pattern.contains('\0') {
+            return Err(CommandError::bad_value(
+                "Regular expression cannot contain an embedded null byte",
+            ));
+        }
+        if pattern.len() > PATTERN_BYTES_MAX {
+            return Err(invalid("regular expression is too large"));
+        }
+        let compiled = builder.build().map_err(|error| explain(&error))?;
+        Ok(Self {
+            compiled,
+            source: pattern.into(),
+            options: options.into(),
+        })
+    }
+
+    /// True for a text that has a match anywhere, and for the same regular expression.
+    pub(super) fn matches(&self, value: RawBsonRef<'_>) -> bool {
+        match value {
+            RawBsonRef::String(text) | RawBsonRef::Symbol(text) => self.compiled.is_match(text),
+            RawBsonRef::RegularExpression(other) => {
+                other.pattern.as_str() == &*self.source && other.options.as_str() == &*self.options
+            }
+            _ => false,
+        }
+    }
+}
+
+fn explain(error: &regex::Error) -> CommandError {
+    match error {
+        regex::Error::CompiledTooBig(_) => invalid("regular expression is too large"),
+        other => {
+            // The crate's text repeats the expression with a pointer; the reason is its last line.
+            let text = other.to_string();
+            let reason = text.lines().last().unwrap_or_default();
+            invalid(reason.trim_start_matches("error: "))
+        }
+    }
+}
+
+fn invalid(reason: &str) -> CommandError {
+    CommandError::new(
+        INVALID_REGULAR_EXPRESSION,
+        format!("Regular expression is invalid: {reason}"),
+    )
+}
