@@ -40,7 +40,10 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, reply: Vec::with_capacity(1024) })
+        Ok(Self {
+            stream,
+            reply: Vec::with_capacity(1024),
+        })
     }
 
     /// Connects and signs in.
@@ -62,7 +65,9 @@ impl Connection {
         if self.reply.ends_with(OK) {
             Ok(&self.reply)
         } else {
-            let shown = body(&self.reply).map(|body| format!("{body:?}")).unwrap_or_default();
+            let shown = body(&self.reply)
+                .map(|body| format!("{body:?}"))
+                .unwrap_or_default();
             Err(io::Error::other(format!("the server answered {shown}")))
         }
     }
@@ -97,12 +102,22 @@ pub struct SignIn {
 impl SignIn {
     /// Asks the server for the salt and derives the keys.
     pub async fn prepare(address: SocketAddr) -> io::Result<Rc<Self>> {
-        let mut unprepared = Self { client_key: [0; 32], stored_key: [0; 32], nonces: Cell::new(0) };
+        let mut unprepared = Self {
+            client_key: [0; 32],
+            stored_key: [0; 32],
+            nonces: Cell::new(0),
+        };
         let mut connection = Connection::open(address).await?;
         let started = connection.call(&start_frame("first")).await?;
         let server_first = payload(started)?;
-        let field = |name: &str| server_first.split(',').find_map(|field| field.strip_prefix(name));
-        let (salt, rounds) = field("s=").zip(field("i=")).ok_or_else(|| io::Error::other("no salt"))?;
+        let field = |name: &str| {
+            server_first
+                .split(',')
+                .find_map(|field| field.strip_prefix(name))
+        };
+        let (salt, rounds) = field("s=")
+            .zip(field("i="))
+            .ok_or_else(|| io::Error::other("no salt"))?;
         let salt = STANDARD.decode(salt).map_err(io::Error::other)?;
         let rounds = rounds.parse().map_err(io::Error::other)?;
         let mut salted = [0; 32];
@@ -137,7 +152,10 @@ impl SignIn {
         let without_proof = format!("c=biws,{whole_nonce}");
         let message = format!("n={ADMIN},r={nonce},{server_first},{without_proof}");
         let mut proof = hmac(&self.stored_key, message.as_bytes());
-        proof.iter_mut().zip(self.client_key).for_each(|(byte, key)| *byte ^= key);
+        proof
+            .iter_mut()
+            .zip(self.client_key)
+            .for_each(|(byte, key)| *byte ^= key);
         format!("{without_proof},p={}", STANDARD.encode(proof))
     }
 }
@@ -158,7 +176,10 @@ fn continue_frame(payload: &str) -> Vec<u8> {
 }
 
 fn binary(text: &str) -> Binary {
-    Binary { subtype: BinarySubtype::Generic, bytes: text.as_bytes().to_vec() }
+    Binary {
+        subtype: BinarySubtype::Generic,
+        bytes: text.as_bytes().to_vec(),
+    }
 }
 
 fn payload(reply: &[u8]) -> io::Result<&str> {

@@ -39,7 +39,10 @@ impl Work for Creating {
         let user = format!("created{number:08}");
         let role = doc! { "role": "read", "db": DATABASE };
         let command = doc! { "createUser": user, "pwd": PASSWORD, "roles": [role] };
-        self.connection.call(&frame(DATABASE, command)).await.map(drop)
+        self.connection
+            .call(&frame(DATABASE, command))
+            .await
+            .map(drop)
     }
 }
 
@@ -89,7 +92,10 @@ pub async fn run(options: &Options, table: &mut Table) -> io::Result<()> {
 async fn start(engine: &str) -> io::Result<(TempDir, Process)> {
     let folder = tempfile::tempdir()?;
     let arguments = ["--storageEngine", engine];
-    let server = Process::server(&Start { folder: folder.path(), arguments: &arguments })?;
+    let server = Process::server(&Start {
+        folder: folder.path(),
+        arguments: &arguments,
+    })?;
     let mut connection = Connection::open(server.address).await?;
     let command = doc! { "createUser": ADMIN, "pwd": PASSWORD, "roles": ["root"] };
     connection.call(&frame("admin", command)).await?;
@@ -105,7 +111,10 @@ async fn connect(
     let mut workers = Vec::new();
     for _ in 0..connections {
         let connection = Connection::signed_in(server.address, sign_in).await?;
-        workers.push(Creating { connection, next: Rc::clone(next) });
+        workers.push(Creating {
+            connection,
+            next: Rc::clone(next),
+        });
     }
     Ok(workers)
 }
@@ -139,7 +148,9 @@ async fn beside(
 /// How often a second the keys for both mechanisms can be derived, by RustCrypto and nothing else,
 /// on as many threads as the server hashes on, unless there are fewer connections.
 fn pbkdf2_per_second(connections: usize, duration: Duration) -> f64 {
-    let threads = thread::available_parallelism().map_or(1, usize::from).min(connections);
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(connections);
     let count = AtomicU64::new(0);
     let began = Instant::now();
     thread::scope(|scope| {

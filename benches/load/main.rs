@@ -25,7 +25,10 @@ use table::Table;
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let result = if arguments.first().is_some_and(|first| first == echo::ARGUMENT) {
+    let result = if arguments
+        .first()
+        .is_some_and(|first| first == echo::ARGUMENT)
+    {
         echo::serve()
     } else {
         match Options::parse(&arguments) {
@@ -48,7 +51,9 @@ fn run(options: &Options) -> io::Result<()> {
     let mut table = Table::new();
     // One thread: the client is then the same for the server and for its floor, and leaves them the
     // other processors.
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
     let local = tokio::task::LocalSet::new();
     runtime.block_on(local.run_until(async {
         throughput::run(options, &mut table).await?;

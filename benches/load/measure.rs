@@ -108,7 +108,8 @@ impl Sample {
     fn add(&mut self, latency: Duration) {
         self.count += 1;
         if self.latencies.len() < LATENCIES_MAX {
-            self.latencies.push(u32::try_from(latency.as_nanos()).unwrap_or(u32::MAX));
+            self.latencies
+                .push(u32::try_from(latency.as_nanos()).unwrap_or(u32::MAX));
         }
     }
 

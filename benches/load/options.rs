@@ -14,8 +14,17 @@ cargo bench --bench load -- [OPTIONS]
 ";
 
 /// Everything that can be measured, in the order of the table.
-const ALL: [&str; 9] =
-    ["ping", "hello", "signin", "usersinfo", "createuser", "beside", "start", "memory", "idle"];
+const ALL: [&str; 9] = [
+    "ping",
+    "hello",
+    "signin",
+    "usersinfo",
+    "createuser",
+    "beside",
+    "start",
+    "memory",
+    "idle",
+];
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -43,7 +52,10 @@ impl Options {
         };
         let mut rest = arguments.iter();
         while let Some(argument) = rest.next() {
-            let mut value = || rest.next().ok_or_else(|| format!("{argument} needs a value"));
+            let mut value = || {
+                rest.next()
+                    .ok_or_else(|| format!("{argument} needs a value"))
+            };
             match argument.as_str() {
                 "--bench" => {} // cargo's own
                 "--help" | "-h" => {
@@ -85,7 +97,10 @@ pub fn say(line: &str) {
 fn words(list: &str) -> Result<Vec<String>, String> {
     let words: Vec<String> = list.split([',', ' ']).map(str::to_owned).collect();
     match words.iter().find(|word| !ALL.contains(&word.as_str())) {
-        Some(unknown) => Err(format!("nothing is called {unknown}; there are {}", ALL.join(" "))),
+        Some(unknown) => Err(format!(
+            "nothing is called {unknown}; there are {}",
+            ALL.join(" ")
+        )),
         None => Ok(words),
     }
 }

@@ -33,12 +33,20 @@ pub fn populate(folder: &Path, users: u32) -> io::Result<()> {
     let store = RedbStore::open(&folder.join("data")).map_err(io::Error::other)?;
     let credentials = credentials()?;
     let admin = user(ADMIN, DbName::ADMIN, "root", &credentials)?;
-    commit(&store, &[Change::PutSetting(Setting::AuthSchema), Change::PutUser(admin)])?;
+    commit(
+        &store,
+        &[
+            Change::PutSetting(Setting::AuthSchema),
+            Change::PutUser(admin),
+        ],
+    )?;
     let db = DbName::parse(DATABASE).map_err(io::Error::other)?;
     for first in (0..users).step_by(usize::try_from(BATCH_USERS).unwrap_or(1)) {
         let numbers = first..(first + BATCH_USERS).min(users);
         let changes: io::Result<Vec<Change>> = numbers
-            .map(|number| user(&name(number), db.clone(), "read", &credentials).map(Change::PutUser))
+            .map(|number| {
+                user(&name(number), db.clone(), "read", &credentials).map(Change::PutUser)
+            })
             .collect();
         commit(&store, &changes?)?;
     }

@@ -49,10 +49,18 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()?;
         let lines = child.stdout.take().map(|pipe| BufReader::new(pipe).lines());
-        let ready = lines.into_iter().flatten().map_while(Result::ok).any(|line| line.contains(READY));
+        let ready = lines
+            .into_iter()
+            .flatten()
+            .map_while(Result::ok)
+            .any(|line| line.contains(READY));
         let started_in = began.elapsed();
         // Made before anything can fail, so that the process is stopped if it does.
-        let mut process = Self { child, address: loopback(0), started_in };
+        let mut process = Self {
+            child,
+            address: loopback(0),
+            started_in,
+        };
         if !ready {
             return Err(io::Error::other("the server did not start"));
         }
@@ -70,7 +78,11 @@ impl Process {
             .stdout(Stdio::piped())
             .spawn()?;
         let pipes = child.stdin.take().zip(child.stdout.take());
-        let mut process = Self { child, address: loopback(0), started_in: Duration::ZERO };
+        let mut process = Self {
+            child,
+            address: loopback(0),
+            started_in: Duration::ZERO,
+        };
         let (mut to, mut from) = pipes.ok_or_else(|| io::Error::other("no pipes"))?;
         for reply in replies {
             to.write_all(reply)?;
@@ -88,8 +100,16 @@ impl Process {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
         // The name before the last parenthesis may hold anything; utime and stime are the 12th and
         // 13th field behind it (proc_pid_stat(5)).
-        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
-        let ticks: u64 = fields.skip(11).take(2).filter_map(|field| field.parse::<u64>().ok()).sum();
+        let fields = stat
+            .rsplit(')')
+            .next()
+            .unwrap_or_default()
+            .split_whitespace();
+        let ticks: u64 = fields
+            .skip(11)
+            .take(2)
+            .filter_map(|field| field.parse::<u64>().ok())
+            .sum();
         let per_second = rustix::param::clock_ticks_per_second().max(1);
         Ok(Duration::from_millis(ticks * 1000 / per_second))
     }
@@ -98,8 +118,11 @@ impl Process {
     pub fn resident_bytes(&self) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-        let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kilobytes.map(|kilobytes| kilobytes * 1024).ok_or_else(|| io::Error::other("no VmRSS"))
+        let kilobytes =
+            line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kilobytes
+            .map(|kilobytes| kilobytes * 1024)
+            .ok_or_else(|| io::Error::other("no VmRSS"))
     }
 }
 
@@ -120,14 +143,19 @@ impl Drop for Process {
 /// Allows as many open files as the system lets this process have; children inherit it.
 pub fn raise_file_limit() -> io::Result<()> {
     let limit = rustix::process::getrlimit(Resource::Nofile);
-    let raised = Rlimit { current: limit.maximum, ..limit };
+    let raised = Rlimit {
+        current: limit.maximum,
+        ..limit
+    };
     Ok(rustix::process::setrlimit(Resource::Nofile, raised)?)
 }
 
 /// How many files this process may have open.
 pub fn file_limit() -> usize {
     let limit = rustix::process::getrlimit(Resource::Nofile).current;
-    limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX)
+    limit
+        .and_then(|limit| usize::try_from(limit).ok())
+        .unwrap_or(usize::MAX)
 }
 
 fn loopback(port: u16) -> SocketAddr {

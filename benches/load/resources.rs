@@ -32,24 +32,48 @@ fn users(options: &Options, table: &mut Table) -> io::Result<()> {
     let mut first_starts = Vec::new();
     for _ in 0..STARTS {
         let folder = tempfile::tempdir()?;
-        first_starts.push(Process::server(&Start { folder: folder.path(), arguments: &[] })?.started_in);
+        first_starts.push(
+            Process::server(&Start {
+                folder: folder.path(),
+                arguments: &[],
+            })?
+            .started_in,
+        );
     }
     let empty_folder = tempfile::tempdir()?;
-    let empty = Start { folder: empty_folder.path(), arguments: &[] };
+    let empty = Start {
+        folder: empty_folder.path(),
+        arguments: &[],
+    };
     drop(Process::server(&empty)?);
     let (empty_start, empty_bytes) = quickest(&empty)?;
     let full_folder = tempfile::tempdir()?;
     populate(full_folder.path(), options.users)?;
-    let (full_start, full_bytes) = quickest(&Start { folder: full_folder.path(), arguments: &[] })?;
+    let (full_start, full_bytes) = quickest(&Start {
+        folder: full_folder.path(),
+        arguments: &[],
+    })?;
     if options.wants("start") {
         let first = first_starts.into_iter().min().unwrap_or_default();
-        table.figure("first start, folder made: ms", millis(first), Target::AtMost(20.0));
-        table.figure("start with an empty directory: ms", millis(empty_start), Target::AtMost(20.0));
+        table.figure(
+            "first start, folder made: ms",
+            millis(first),
+            Target::AtMost(20.0),
+        );
+        table.figure(
+            "start with an empty directory: ms",
+            millis(empty_start),
+            Target::AtMost(20.0),
+        );
         let what = format!("start with {} users: ms", options.users);
         table.figure(&what, millis(full_start), Target::AtMost(3_000.0));
     }
     if options.wants("memory") {
-        table.figure("resident without users: KiB", as_float(empty_bytes) / 1024.0, Target::None);
+        table.figure(
+            "resident without users: KiB",
+            as_float(empty_bytes) / 1024.0,
+            Target::None,
+        );
         let bytes = as_float(full_bytes.saturating_sub(empty_bytes)) / f64::from(options.users);
         let what = format!("resident for a user, of {}: bytes", options.users);
         table.figure(&what, bytes, Target::AtMost(700.0));
@@ -70,7 +94,10 @@ fn quickest(start: &Start<'_>) -> io::Result<(Duration, u64)> {
 
 async fn idle_connections(options: &Options, table: &mut Table) -> io::Result<()> {
     let folder = tempfile::tempdir()?;
-    let server = Process::server(&Start { folder: folder.path(), arguments: &[] })?;
+    let server = Process::server(&Start {
+        folder: folder.path(),
+        arguments: &[],
+    })?;
     let hello = frame("admin", doc! { "hello": 1 });
     // One connection first, so that what is made once is not counted.
     let mut open = vec![Connection::open(server.address).await?];

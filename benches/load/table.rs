@@ -20,7 +20,9 @@ pub struct Table;
 impl Table {
     /// Prints the head.
     pub fn new() -> Self {
-        say("| Work | Connections | /s | p50 us | p99 us | CPU us | Floor /s | Floor CPU us | Ratio | Target | |");
+        say(
+            "| Work | Connections | /s | p50 us | p99 us | CPU us | Floor /s | Floor CPU us | Ratio | Target | |",
+        );
         say("|---|---|---|---|---|---|---|---|---|---|---|");
         Self
     }
@@ -34,13 +36,7 @@ impl Table {
     }
 
     /// Work whose speed is compared with that of its floor.
-    pub fn speed(
-        &mut self,
-        work: &str,
-        connections: usize,
-        of: (&Sample, f64),
-        target: Target,
-    ) {
+    pub fn speed(&mut self, work: &str, connections: usize, of: (&Sample, f64), target: Target) {
         let (sample, floor_per_second) = of;
         let ratio = sample.per_second() / floor_per_second;
         let floor_cells = [number(floor_per_second), String::new()];
@@ -49,8 +45,16 @@ impl Table {
 
     /// A single figure.
     pub fn figure(&mut self, what: &str, figure: f64, target: Target) {
-        let cells = [what.to_owned(), number(figure), target.text(), target.verdict(figure)];
-        say(&format!("| {} | | | | | | | | {} | {} | {} |", cells[0], cells[1], cells[2], cells[3]));
+        let cells = [
+            what.to_owned(),
+            number(figure),
+            target.text(),
+            target.verdict(figure),
+        ];
+        say(&format!(
+            "| {} | | | | | | | | {} | {} | {} |",
+            cells[0], cells[1], cells[2], cells[3]
+        ));
     }
 
     /// Says what the columns are.

@@ -31,7 +31,11 @@ pub struct Calls {
 impl Calls {
     /// `start` is where in the frames to begin.
     pub fn new(connection: Connection, frames: &Rc<[Vec<u8>]>, start: usize) -> Self {
-        Self { connection, frames: Rc::clone(frames), next: start }
+        Self {
+            connection,
+            frames: Rc::clone(frames),
+            next: start,
+        }
     }
 }
 
@@ -51,13 +55,17 @@ struct FreshSignIn {
 
 impl Work for FreshSignIn {
     async fn once(&mut self) -> io::Result<()> {
-        Connection::signed_in(self.address, &self.sign_in).await.map(drop)
+        Connection::signed_in(self.address, &self.sign_in)
+            .await
+            .map(drop)
     }
 }
 
 /// Measures what `options` want.
 pub async fn run(options: &Options, table: &mut Table) -> io::Result<()> {
-    let wants_any = ["ping", "hello", "signin", "usersinfo"].iter().any(|name| options.wants(name));
+    let wants_any = ["ping", "hello", "signin", "usersinfo"]
+        .iter()
+        .any(|name| options.wants(name));
     if !wants_any {
         return Ok(());
     }
@@ -65,11 +73,27 @@ pub async fn run(options: &Options, table: &mut Table) -> io::Result<()> {
     let sign_in = SignIn::prepare(server.address).await?;
     if options.wants("ping") {
         let frames = Rc::new([frame("admin", doc! { "ping": 1 })]);
-        calls(options, table, "ping", (&server, &sign_in), frames, Target::AtMost(1.3)).await?;
+        calls(
+            options,
+            table,
+            "ping",
+            (&server, &sign_in),
+            frames,
+            Target::AtMost(1.3),
+        )
+        .await?;
     }
     if options.wants("hello") {
         let frames = Rc::new([frame("admin", doc! { "hello": 1 })]);
-        calls(options, table, "hello", (&server, &sign_in), frames, Target::AtMost(1.3)).await?;
+        calls(
+            options,
+            table,
+            "hello",
+            (&server, &sign_in),
+            frames,
+            Target::AtMost(1.3),
+        )
+        .await?;
     }
     if options.wants("signin") {
         signing_in(options, table, &server, &sign_in).await?;
@@ -85,7 +109,10 @@ pub async fn run(options: &Options, table: &mut Table) -> io::Result<()> {
 pub fn start_with(users: u32) -> io::Result<(TempDir, Process)> {
     let folder = tempfile::tempdir()?;
     populate(folder.path(), users)?;
-    let server = Process::server(&Start { folder: folder.path(), arguments: &[] })?;
+    let server = Process::server(&Start {
+        folder: folder.path(),
+        arguments: &[],
+    })?;
     Ok((folder, server))
 }
 
@@ -108,7 +135,11 @@ async fn calls(
             of_server.merge(closed_loop(workers, options.duration, server).await?);
         }
         // The target is set for 64 connections; fewer are there to see what waiting costs.
-        let target = if connections == 64 { target } else { Target::None };
+        let target = if connections == 64 {
+            target
+        } else {
+            Target::None
+        };
         table.cpu(work, connections, (&of_server, &of_echo), target);
     }
     Ok(())
@@ -141,7 +172,10 @@ async fn signing_in(
     for connections in CONNECTIONS {
         let (mut of_server, mut of_echo) = (Sample::default(), Sample::default());
         let workers = |address| -> Vec<FreshSignIn> {
-            let one = || FreshSignIn { address, sign_in: Rc::clone(sign_in) };
+            let one = || FreshSignIn {
+                address,
+                sign_in: Rc::clone(sign_in),
+            };
             (0..connections).map(|_| one()).collect()
         };
         for _ in 0..options.rounds {
@@ -150,7 +184,12 @@ async fn signing_in(
             let on_server = workers(server.address);
             of_server.merge(closed_loop(on_server, options.duration, server).await?);
         }
-        table.cpu("sign in", connections, (&of_server, &of_echo), Target::AtMost(2.0));
+        table.cpu(
+            "sign in",
+            connections,
+            (&of_server, &of_echo),
+            Target::AtMost(2.0),
+        );
     }
     Ok(())
 }
@@ -171,13 +210,20 @@ async fn users_info(options: &Options, table: &mut Table) -> io::Result<()> {
     for connections in CONNECTIONS {
         let (mut of_small, mut of_large) = (Sample::default(), Sample::default());
         for _ in 0..options.rounds {
-            let workers = connect(small.address, connections, Some(&small_sign_in), &of_few).await?;
+            let workers =
+                connect(small.address, connections, Some(&small_sign_in), &of_few).await?;
             of_small.merge(closed_loop(workers, options.duration, &small).await?);
-            let workers = connect(large.address, connections, Some(&large_sign_in), &of_many).await?;
+            let workers =
+                connect(large.address, connections, Some(&large_sign_in), &of_many).await?;
             of_large.merge(closed_loop(workers, options.duration, &large).await?);
         }
         let work = format!("usersInfo, {} users against {FEW_USERS}", options.users);
-        table.cpu(&work, connections, (&of_large, &of_small), Target::AtMost(1.1));
+        table.cpu(
+            &work,
+            connections,
+            (&of_large, &of_small),
+            Target::AtMost(1.1),
+        );
     }
     Ok(())
 }

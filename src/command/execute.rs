@@ -30,13 +30,14 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     context.generic.check_supported(spec.name)?;
     check_write_concern(spec, &context)?;
     let limit = context.generic.max_time_ms;
-    let running = arguments.run(&mut context, pass);
     // Awaitable hello has a maxAwaitTimeMS of its own and takes maxTimeMS as any command does.
     if limit == 0 {
-        return running.await;
+        return arguments.run(&mut context, pass).await;
     }
     let limit = Duration::from_millis(limit.into());
-    tokio::time::timeout(limit, running)
+    // Boxed, so that the many commands without a limit do not carry the room for it.
+    let running = Box::pin(arguments.run(&mut context, pass));
+    Box::pin(tokio::time::timeout(limit, running))
         .await
         .unwrap_or_else(|_| {
             Err(CommandError::new(

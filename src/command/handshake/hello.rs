@@ -81,10 +81,9 @@ impl Command for Hello {
             hello_sign_in::check_speculative(speculative)?;
         }
         if let Some(max_await_ms) = wait.pause_ms {
-            context
-                .services
-                .wait_for_topology_change(Duration::from_millis(max_await_ms))
-                .await?;
+            let limit = Duration::from_millis(max_await_ms);
+            // Boxed, as is the sign-in below: most hellos need the room for neither.
+            Box::pin(context.services.wait_for_topology_change(limit)).await?;
         }
         let mut reply = Reply::new();
         if self.hello_ok.is_some_and(|hello_ok| hello_ok.0) {
@@ -98,7 +97,7 @@ impl Command for Hello {
             supported_mechanisms(context, of, &mut reply);
         }
         if let Some(speculative) = &self.speculative_authenticate
-            && let Some(answer) = speculative_authenticate(context, speculative).await
+            && let Some(answer) = Box::pin(speculative_authenticate(context, speculative)).await
         {
             reply.append("speculativeAuthenticate", answer);
         }
