@@ -78,8 +78,8 @@ impl Handler for Connection {
         }
     }
 
-    async fn handle(&mut self, request: Result<Request, WireError>) -> Answer {
-        let result = match &request {
+    async fn handle(&mut self, request: Result<&Request, &WireError>) -> Answer {
+        let result = match request {
             Ok(Request::Msg(message)) => self.op_msg(message).await,
             Ok(Request::Query(query)) => self.op_query(query).await,
             Err(error) => Err(CommandError::new(error.code(), error.to_string())),

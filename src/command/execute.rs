@@ -29,11 +29,12 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     check_api(spec, &context)?;
     context.generic.check_supported(spec.name)?;
     check_write_concern(spec, &context)?;
-    if !spec.is_interruptible {
+    if !spec.is_interruptible || context.deadline.is_none() {
         return arguments.run(&mut context, pass).await;
     }
     let deadline = context.deadline;
-    until(deadline, arguments.run(&mut context, pass)).await?
+    // Boxed, so that the many commands without a limit do not carry the room for it.
+    Box::pin(until(deadline, arguments.run(&mut context, pass))).await?
 }
 
 /// Waits for `work` until its `maxTimeMS` is over.

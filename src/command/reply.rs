@@ -6,8 +6,13 @@ use bson::{RawArrayBuf, RawDocumentBuf};
 use crate::error::{CommandError, ErrorCode};
 use crate::wire::DOCUMENT_BYTES_MAX;
 
+/// Room a reply begins with: enough for most, hello's included, without growing.
+const REPLY_BYTES_MIN: usize = 512;
+/// A document without fields: its length and its end.
+const EMPTY_DOCUMENT: [u8; 5] = [5, 0, 0, 0, 0];
+
 /// A command's successful answer; `ok: 1` is added when it is sent.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reply {
     document: RawDocumentBuf,
     /// Whether more answers follow (an exhaust `hello`).
@@ -17,7 +22,13 @@ pub struct Reply {
 impl Reply {
     /// `{ok: 1}`.
     pub fn new() -> Self {
-        Self::default()
+        let mut bytes = Vec::with_capacity(REPLY_BYTES_MIN);
+        bytes.extend_from_slice(&EMPTY_DOCUMENT);
+        // Cannot fail, but nothing is lost if it did: the document would only grow later.
+        Self {
+            document: RawDocumentBuf::from_bytes(bytes).unwrap_or_default(),
+            stream: false,
+        }
     }
 
     /// Adds a field; `name` is the program's own and has no NUL.
@@ -41,6 +52,12 @@ impl Reply {
     /// The document so far, without `ok`, as `speculativeAuthenticate` embeds it.
     pub fn into_embedded(self) -> RawDocumentBuf {
         self.document
+    }
+}
+
+impl Default for Reply {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

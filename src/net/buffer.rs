@@ -2,6 +2,8 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -100,7 +102,14 @@ impl Output {
         limit: Duration,
     ) -> io::Result<usize> {
         let count = self.buffer.len();
-        timeout(limit, stream.write_all(&self.buffer)).await??;
+        {
+            let mut writing = pin!(stream.write_all(&self.buffer));
+            // Nearly every write is done at once, and costs less than a timer.
+            match poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await {
+                Poll::Ready(written) => written?,
+                Poll::Pending => timeout(limit, writing).await??,
+            }
+        }
         self.buffer.clear();
         if self.buffer.capacity() > IDLE_BYTES_MAX {
             self.buffer = Vec::new();

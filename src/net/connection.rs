@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::buffer::{Input, Output};
 use super::counters::Place;
 use super::listener::Accepted;
+use super::shutdown::Stopped;
 use super::stream::Stream;
 use super::{Answer, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
@@ -73,8 +74,7 @@ struct Socket {
     output: Output,
     limits: Limits,
     place: Place,
-    stop: StopSignal,
-    stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
+    stop: Stopped,
     connection_id: i32,
     last_reply_id: i32,
     /// Longest message the peer may send now.
@@ -108,8 +108,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         output: Output::default(),
         limits: admission.limits,
         place: admission.place,
-        stopped: Box::pin(admission.stop.stopped()),
-        stop: admission.stop,
+        stop: Stopped::new(admission.stop),
         connection_id,
         last_reply_id: 0,
         message_bytes_max: 0,
@@ -151,9 +150,10 @@ async fn answer<H: Handler>(socket: &mut Socket, handler: &mut H, frame: Bytes) 
             reply.encode_legacy_error(id, error, socket.output.buffer());
             return Ok(());
         }
-        Err(_) | Ok(_) => {}
+        _ => {}
     }
-    let is_awaitable = request.as_ref().is_ok_and(Request::is_awaitable);
+    let request = request.as_ref();
+    let is_awaitable = request.is_ok_and(Request::is_awaitable);
     let mut answer = socket
         .attend(handler.handle(request), || is_awaitable, &reply)
         .await?;
@@ -215,14 +215,14 @@ impl Socket {
         let Self {
             stream,
             input,
-            stopped,
+            stop,
             ..
         } = self;
         let wait = async {
             tokio::select! {
                 biased;
                 count = input.fill(stream, message_bytes) => count.map_err(End::Socket),
-                () = stopped => Err(End::Stopping),
+                () = stop.wait() => Err(End::Stopping),
             }
         };
         let count = match deadline {
@@ -285,14 +285,14 @@ impl Socket {
             let Self {
                 stream,
                 input,
-                stopped,
+                stop,
                 ..
             } = self;
             let count = tokio::select! {
                 biased;
                 output = future.as_mut() => return Ok(output),
                 count = input.fill(stream, 0), if may_read => count.unwrap_or(0),
-                () = stopped, if abandonable => {
+                () = stop.wait(), if abandonable => {
                     return timeout(STOP_GRACE, future).await.map_err(|_| End::Stopping);
                 }
             };

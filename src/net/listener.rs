@@ -152,16 +152,23 @@ impl Listeners {
 fn tcp(stream: TcpStream, remote: SocketAddr) -> io::Result<Accepted> {
     let canonical =
         |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new()
-        .with_time(KEEPALIVE_AFTER)
-        .with_interval(KEEPALIVE_INTERVAL);
-    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+    // Linux hands them on from the listening socket, which saves four system calls a connection.
+    if cfg!(not(target_os = "linux")) {
+        set_connection_options(&SockRef::from(&stream))?;
+    }
     Ok(Accepted {
         local: Address::Ip(canonical(stream.local_addr()?)),
         remote: Address::Ip(canonical(remote)),
         stream: Stream::Tcp(stream),
     })
+}
+
+fn set_connection_options(socket: &Socket) -> io::Result<()> {
+    let keepalive = TcpKeepalive::new()
+        .with_time(KEEPALIVE_AFTER)
+        .with_interval(KEEPALIVE_INTERVAL);
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&keepalive)
 }
 
 /// The addresses that `hosts` stand for, each once.
@@ -235,6 +242,7 @@ fn listen(address: SocketAddr, only_v6: bool) -> io::Result<TcpListener> {
     }
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
+    set_connection_options(&socket)?;
     socket.listen(BACKLOG_CONNECTIONS_MAX)?;
     TcpListener::from_std(socket.into())
 }

@@ -88,7 +88,7 @@ pub trait Handler: Send + 'static {
     /// when the peer leaves, or shortly after the server was told to stop.
     fn handle(
         &mut self,
-        request: Result<Request, WireError>,
+        request: Result<&Request, &WireError>,
     ) -> impl Future<Output = Answer> + Send;
 
     /// The next message of the stream that the last answer opened; the request is still the same.

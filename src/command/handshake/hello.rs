@@ -90,7 +90,8 @@ impl Command for Hello {
         if let Some(max_await_ms) = wait.pause_ms {
             let limit = Duration::from_millis(max_await_ms);
             let change = context.services.wait_for_topology_change(limit);
-            until(context.deadline, change).await??;
+            // Boxed, as is the sign-in below: most hellos need the room for neither.
+            Box::pin(until(context.deadline, change)).await??;
         }
         let mut reply = Reply::new();
         if self.hello_ok.is_some_and(|hello_ok| hello_ok.0) {
@@ -106,8 +107,12 @@ impl Command for Hello {
             reply.append("saslSupportedMechs", mechanism_names(offered));
         }
         if let Some(speculative) = &self.speculative_authenticate
-            && let Some(answer) =
-                speculative_authenticate(context, speculative, offered.as_deref()).await
+            && let Some(answer) = Box::pin(speculative_authenticate(
+                context,
+                speculative,
+                offered.as_deref(),
+            ))
+            .await
         {
             reply.append("speculativeAuthenticate", answer);
         }

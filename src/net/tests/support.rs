@@ -65,7 +65,7 @@ impl Service for TestService {
 }
 
 impl Handler for TestHandler {
-    async fn handle(&mut self, request: Result<Request, WireError>) -> Answer {
+    async fn handle(&mut self, request: Result<&Request, &WireError>) -> Answer {
         let request = match request {
             Ok(request) => request,
             Err(error) => {
@@ -75,7 +75,7 @@ impl Handler for TestHandler {
                 );
             }
         };
-        let body = match &request {
+        let body = match request {
             Request::Msg(message) => message.body(),
             Request::Query(query) => query.command(),
         };

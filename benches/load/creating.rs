@@ -1,0 +1,171 @@
+//! `createUser`, held against PBKDF2 alone, and `ping` beside it.
+
+use std::cell::Cell;
+use std::io;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use bson::doc;
+use sha1::Sha1;
+use sha2::Sha256;
+use tempfile::TempDir;
+
+use super::client::{ADMIN, Connection, PASSWORD, SignIn, frame};
+use super::measure::{Sample, Work, as_float, closed_loop, in_background};
+use super::options::Options;
+use super::population::{DATABASE, SHA_1_ROUNDS, SHA_256_ROUNDS};
+use super::process::{Process, Start};
+use super::table::{Table, Target};
+use super::throughput::{CONNECTIONS, Calls};
+
+/// Between two pings beside `createUser`.
+const PING_PAUSE: Duration = Duration::from_millis(1);
+/// Longest that a ping may take beside `createUser`, for 99 of 100.
+const PING_P99_MICROS_MAX: f64 = 5_000.0;
+const CREATING_CONNECTIONS: usize = 16;
+
+/// Creates one user after the other.
+struct Creating {
+    connection: Connection,
+    next: Rc<Cell<u64>>,
+}
+
+impl Work for Creating {
+    async fn once(&mut self) -> io::Result<()> {
+        let number = self.next.get();
+        self.next.set(number + 1);
+        let user = format!("created{number:08}");
+        let role = doc! { "role": "read", "db": DATABASE };
+        let command = doc! { "createUser": user, "pwd": PASSWORD, "roles": [role] };
+        self.connection
+            .call(&frame(DATABASE, command))
+            .await
+            .map(drop)
+    }
+}
+
+/// A ping now and then.
+struct Pinging(Calls);
+
+impl Work for Pinging {
+    async fn once(&mut self) -> io::Result<()> {
+        self.0.once().await
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(PING_PAUSE).await;
+    }
+}
+
+/// Measures what `options` want.
+pub async fn run(options: &Options, table: &mut Table) -> io::Result<()> {
+    if !options.wants("createuser") && !options.wants("beside") {
+        return Ok(());
+    }
+    for engine in ["redb", "ephemeralForTest"] {
+        let (_folder, server) = start(engine).await?;
+        let sign_in = SignIn::prepare(server.address).await?;
+        let next = Rc::new(Cell::new(0));
+        if options.wants("createuser") {
+            for connections in CONNECTIONS {
+                let (mut created, mut floor) = (Sample::default(), 0.0);
+                for _ in 0..options.rounds {
+                    floor += pbkdf2_per_second(connections, options.duration);
+                    let workers = connect(&server, &sign_in, connections, &next).await?;
+                    created.merge(closed_loop(workers, options.duration, &server).await?);
+                }
+                let floor = floor / f64::from(options.rounds);
+                let work = format!("createUser, {engine}");
+                table.speed(&work, connections, (&created, floor), Target::AtLeast(0.9));
+            }
+        }
+        if options.wants("beside") {
+            beside(options, table, (engine, &server), &sign_in, &next).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A server with an administrator and nobody else.
+async fn start(engine: &str) -> io::Result<(TempDir, Process)> {
+    let folder = tempfile::tempdir()?;
+    let arguments = ["--storageEngine", engine];
+    let server = Process::server(&Start {
+        folder: folder.path(),
+        arguments: &arguments,
+    })?;
+    let mut connection = Connection::open(server.address).await?;
+    let command = doc! { "createUser": ADMIN, "pwd": PASSWORD, "roles": ["root"] };
+    connection.call(&frame("admin", command)).await?;
+    Ok((folder, server))
+}
+
+async fn connect(
+    server: &Process,
+    sign_in: &SignIn,
+    connections: usize,
+    next: &Rc<Cell<u64>>,
+) -> io::Result<Vec<Creating>> {
+    let mut workers = Vec::new();
+    for _ in 0..connections {
+        let connection = Connection::signed_in(server.address, sign_in).await?;
+        workers.push(Creating {
+            connection,
+            next: Rc::clone(next),
+        });
+    }
+    Ok(workers)
+}
+
+async fn beside(
+    options: &Options,
+    table: &mut Table,
+    (engine, server): (&str, &Process),
+    sign_in: &SignIn,
+    next: &Rc<Cell<u64>>,
+) -> io::Result<()> {
+    let frames: Rc<[Vec<u8>]> = Rc::new([frame("admin", doc! { "ping": 1 })]);
+    let connection = Connection::signed_in(server.address, sign_in).await?;
+    let creating = connect(server, sign_in, CREATING_CONNECTIONS, next).await?;
+    let (stop, pinging) = in_background(Pinging(Calls::new(connection, &frames, 0)));
+    closed_loop(creating, options.duration * options.rounds, server).await?;
+    stop();
+    let pings = pinging.await??;
+    for (name, per_mille, target) in [
+        ("p50", 500, Target::None),
+        ("p99", 990, Target::AtMost(PING_P99_MICROS_MAX)),
+    ] {
+        let what = format!(
+            "ping beside createUser on {CREATING_CONNECTIONS} connections, {engine}: {name} us"
+        );
+        table.figure(&what, pings.latency_micros(per_mille), target);
+    }
+    Ok(())
+}
+
+/// How often a second the keys for both mechanisms can be derived, by RustCrypto and nothing else,
+/// on as many threads as the server hashes on, unless there are fewer connections.
+fn pbkdf2_per_second(connections: usize, duration: Duration) -> f64 {
+    let threads = thread::available_parallelism()
+        .map_or(1, usize::from)
+        .min(connections);
+    let count = AtomicU64::new(0);
+    let began = Instant::now();
+    thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while began.elapsed() < duration {
+                    let (mut sha_1, mut sha_256) = ([0; 20], [0; 32]);
+                    let password = PASSWORD.as_bytes();
+                    pbkdf2::pbkdf2_hmac::<Sha1>(password, &[7; 16], SHA_1_ROUNDS, &mut sha_1);
+                    pbkdf2::pbkdf2_hmac::<Sha256>(password, &[7; 28], SHA_256_ROUNDS, &mut sha_256);
+                    std::hint::black_box((sha_1, sha_256));
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    as_float(count.into_inner()) / began.elapsed().as_secs_f64()
+}

@@ -1,0 +1,81 @@
+//! Directories with many users, written through the store as the server does, but without hashing a
+//! password for each.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use portcullis::auth::scram::{Sha1Password, Sha256Password};
+use portcullis::model::names::{DbName, RoleName, UserName};
+use portcullis::model::restriction::Restrictions;
+use portcullis::model::user::{Credentials, User};
+use portcullis::secret::Secret;
+use portcullis::store::{Change, RedbStore, Setting, Store};
+
+use super::client::{ADMIN, PASSWORD};
+
+/// The database of the users that were written in bulk.
+pub const DATABASE: &str = "bench";
+/// mongod's defaults.
+pub const SHA_1_ROUNDS: u32 = 10_000;
+/// mongod's defaults.
+pub const SHA_256_ROUNDS: u32 = 15_000;
+
+const BATCH_USERS: u32 = 20_000;
+
+/// The name of the user with this number.
+pub fn name(number: u32) -> String {
+    format!("user{number:08}")
+}
+
+/// Makes a data folder in `folder` with the administrator and `users` users.
+pub fn populate(folder: &Path, users: u32) -> io::Result<()> {
+    let store = RedbStore::open(&folder.join("data")).map_err(io::Error::other)?;
+    let credentials = credentials()?;
+    let admin = user(ADMIN, DbName::ADMIN, "root", &credentials)?;
+    commit(
+        &store,
+        &[
+            Change::PutSetting(Setting::AuthSchema),
+            Change::PutUser(admin),
+        ],
+    )?;
+    let db = DbName::parse(DATABASE).map_err(io::Error::other)?;
+    for first in (0..users).step_by(usize::try_from(BATCH_USERS).unwrap_or(1)) {
+        let numbers = first..(first + BATCH_USERS).min(users);
+        let changes: io::Result<Vec<Change>> = numbers
+            .map(|number| {
+                user(&name(number), db.clone(), "read", &credentials).map(Change::PutUser)
+            })
+            .collect();
+        commit(&store, &changes?)?;
+    }
+    Ok(())
+}
+
+fn commit(store: &RedbStore, changes: &[Change]) -> io::Result<()> {
+    store.commit(changes).map(drop).map_err(io::Error::other)
+}
+
+fn user(name: &str, db: DbName, role: &str, credentials: &Credentials) -> io::Result<Arc<User>> {
+    let role = RoleName::new(role, db.clone()).map_err(io::Error::other)?;
+    Ok(Arc::new(User {
+        name: UserName::new(name, db).map_err(io::Error::other)?,
+        user_id: uuid::Uuid::new_v4(),
+        credentials: credentials.clone(),
+        restrictions: Restrictions::NONE,
+        custom_data: None,
+        roles: Box::new([role]),
+    }))
+}
+
+fn credentials() -> io::Result<Credentials> {
+    let password = Secret::new(PASSWORD.to_owned());
+    let sha_1 = Sha1Password::digest(ADMIN, &password).derive(SHA_1_ROUNDS);
+    let prepared = Sha256Password::prepare(&password).map_err(io::Error::other)?;
+    let sha_256 = prepared.derive(SHA_256_ROUNDS);
+    Ok(Credentials::Scram {
+        sha_1: Some(Box::new(sha_1.map_err(io::Error::other)?)),
+        sha_256: Some(Box::new(sha_256.map_err(io::Error::other)?)),
+    })
+}
