@@ -81,14 +81,24 @@ impl Options {
         self
     }
 
-    /// The command line of the server, not started yet.
+    /// The command line of the server, not started yet; arguments win over what is usual here.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.args(["--port", "0", "--dbpath"]).arg(self.data());
+        let is_given = |name: &str| {
+            self.arguments
+                .iter()
+                .any(|argument| argument.starts_with(name))
+        };
         if self.with_unix_socket {
             command.arg("--unixSocketPrefix").arg(self.folder.path());
         } else {
             command.arg("--nounixsocket");
+        }
+        if !is_given("--port=") {
+            command.arg("--port=0");
+        }
+        if !is_given("--dbpath=") {
+            command.arg("--dbpath").arg(self.data());
         }
         command
             .args(&self.arguments)
@@ -265,8 +275,13 @@ impl TestServer {
     }
 
     /// SIGTERM, and how the server ended.
-    pub fn stop(mut self) -> (ExitStatus, String) {
+    pub fn stop(self) -> (ExitStatus, String) {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// How a server ended that was told to stop, and its log.
+    pub fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         for reader in self.readers.drain(..) {
             reader.join().unwrap();
@@ -341,6 +356,25 @@ impl RawClient {
     pub fn run(&mut self, db: &str, mut command: Document) -> Document {
         command.insert("$db", db);
         self.run_raw(&RawDocumentBuf::try_from(&command).unwrap())
+    }
+
+    /// Like [`Self::run`] where the connection may end meanwhile.
+    pub fn try_run(&mut self, db: &str, mut command: Document) -> std::io::Result<Document> {
+        command.insert("$db", db);
+        let id = self.next_id;
+        self.next_id += 1;
+        let document = RawDocumentBuf::try_from(&command).unwrap();
+        let length = i32::try_from(16 + 5 + document.as_bytes().len()).unwrap();
+        let mut message = Vec::new();
+        for word in [length, id, 0, 2013, 0] {
+            message.extend_from_slice(&word.to_le_bytes());
+        }
+        message.push(0);
+        message.extend_from_slice(document.as_bytes());
+        self.stream.write_all(&message)?;
+        let (_, reply) = self.try_receive()?;
+        let reply = RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap();
+        Ok(Document::try_from(reply).unwrap())
     }
 
     /// Runs a command document as it is, `$db` included; keys may come twice.
