@@ -4,7 +4,9 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use super::arguments::{Arguments, Field, Rules};
+use bson::raw::RawDocument;
+
+use super::arguments::{Arguments, Field, Path, Rules};
 use super::context::Context;
 use super::execute::execute;
 use super::reply::Reply;
@@ -96,6 +98,8 @@ pub struct Entry {
     pub spec: &'static Spec,
     /// Its fields.
     pub fields: &'static [Field],
+    /// Parses a document as its arguments and forgets them: whether it would be taken.
+    pub check_arguments: fn(&RawDocument) -> Result<(), CommandError>,
     /// Parses, authorizes and runs it.
     pub execute: for<'a> fn(Context<'a>) -> Running<'a>,
 }
@@ -117,6 +121,7 @@ pub const fn entry<C: Command>() -> Entry {
     Entry {
         spec: &C::SPEC,
         fields: C::FIELDS,
+        check_arguments: |body| C::parse(body, &Path::root(C::SPEC.name), rules::<C>()).map(drop),
         execute: |context| Box::pin(execute::<C>(context)),
     }
 }

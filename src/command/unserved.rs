@@ -91,7 +91,29 @@ pub fn find(name: &str) -> Option<&'static Unserved> {
     UNSERVED.iter().find(|command| command.name == name)
 }
 
+/// All of these, sorted by name.
+pub(super) fn all() -> &'static [Unserved] {
+    UNSERVED
+}
+
 impl Unserved {
+    /// The name on the wire.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it takes to be told 115 instead of 13, for people.
+    pub(super) fn requirement(&self) -> String {
+        let target = match self.target {
+            Target::SignedIn => return "to be signed in".to_owned(),
+            Target::Collection => "the collection",
+            Target::Database => "the database",
+            Target::Cluster => "the cluster",
+        };
+        let actions: Vec<_> = self.actions.iter().map(|action| action.name()).collect();
+        format!("`{}` on {target}", actions.join("`, `"))
+    }
+
     /// Why it is not run, which depends on whether it might be.
     pub fn refuse(
         &self,

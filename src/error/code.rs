@@ -13,6 +13,9 @@ macro_rules! codes {
         impl ErrorCode {
             $(pub const $constant: Self = Self($number);)*
 
+            /// Every number that has a name here, in ascending order.
+            pub const NAMED: &[Self] = &[$(Self::$constant,)*];
+
             /// `codeName` of replies.
             pub fn name(self) -> Cow<'static, str> {
                 match self.0 {

@@ -198,7 +198,7 @@ fn an_exchange_does_not_outlive_its_user() {
     let mut admin = server.admin();
     create(&mut admin, "ann", vec![]);
     let mechanism = MECHANISMS[1];
-    let mut begin = || {
+    let begin = || {
         let mut client = server.raw();
         let exchange = Exchange::new(mechanism, "ann", "secret");
         let started = client.sasl_start("shop", mechanism, &exchange.first());

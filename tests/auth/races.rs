@@ -105,25 +105,58 @@ fn no_grant_is_lost() {
     assert_eq!(ann.get_array("roles").unwrap().len(), 100);
 }
 
-/// As with mongod, privileges are looked at before the password is hashed: whoever asks before the
-/// first user is there may get in too, nobody afterwards.
+/// Whoever asks before the first user is there, but is hashed after it, comes too late.
 #[test]
-fn many_first_users_at_once() {
-    let server: TestServer = options().start();
-    let mut clients: Vec<_> = (0..8).map(|_| server.raw()).collect();
-    let create = |number: usize| {
-        doc! {
-            "createUser": format!("admin{number}"), "pwd": "x", "roles": ["root"],
-            "mechanisms": ["SCRAM-SHA-1"],
+fn of_many_first_users_exactly_one_is_made() {
+    for round in 0..5 {
+        let server: TestServer = options().start();
+        let mut clients: Vec<_> = (0..8).map(|_| server.raw()).collect();
+        let create = |number: usize| {
+            doc! {
+                "createUser": format!("admin{number}"), "pwd": "x", "roles": ["root"],
+                "mechanisms": ["SCRAM-SHA-1"],
+            }
+        };
+        let commands: Vec<_> = (0..8).map(create).collect();
+        let replies = at_once(&mut clients, "admin", &commands);
+        let winners = replies.iter().filter(|reply| is_ok(reply)).count();
+        assert_eq!(winners, 1, "round {round}: {replies:?}");
+        for reply in replies.iter().filter(|reply| !is_ok(reply)) {
+            assert_eq!(error_of(reply).0, 13);
         }
-    };
-    let commands: Vec<_> = (0..8).map(create).collect();
-    let replies = at_once(&mut clients, "admin", &commands);
-    assert!(replies.iter().any(is_ok));
-    for reply in replies.iter().filter(|reply| !is_ok(reply)) {
-        assert_eq!(error_of(reply).0, 13);
+        for client in &mut clients {
+            assert_eq!(error_of(&client.run("admin", create(8))).0, 13);
+        }
     }
-    for client in &mut clients {
-        assert_eq!(error_of(&client.run("admin", create(8))).0, 13);
+}
+
+/// A command whose author is dropped while its password is hashed is not carried out.
+#[test]
+fn a_dropped_administrator_leaves_nothing_behind() {
+    let server = server();
+    let mut admin = server.admin();
+    for round in 0..20 {
+        let deputy = doc! {
+            "createUser": "deputy", "pwd": "x", "roles": ["root"], "mechanisms": ["SCRAM-SHA-1"],
+        };
+        ok(&mut admin, "admin", deputy);
+        let mut client = server.raw();
+        client
+            .sign_in_by("SCRAM-SHA-1", "admin", "deputy", "x")
+            .unwrap();
+        let late = format!("late{round}");
+        let (created, dropped) = std::thread::scope(|scope| {
+            let create = doc! { "createUser": &late, "pwd": "x", "roles": [] };
+            let created = scope.spawn(move || client.run("shop", create));
+            let dropped = admin.run("admin", doc! { "dropUser": "deputy" });
+            (created.join().unwrap(), dropped)
+        });
+        assert!(is_ok(&dropped));
+        let shown = admin.run("shop", doc! { "usersInfo": &late });
+        let is_there = !shown.get_array("users").unwrap().is_empty();
+        assert_eq!(is_there, is_ok(&created), "round {round}: {created}");
+        if !is_there {
+            assert_eq!(error_of(&created).0, 13);
+        }
     }
 }

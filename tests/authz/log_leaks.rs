@@ -232,11 +232,12 @@ fn nothing_secret_is_in_the_servers_files_in_clear() {
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path)
+            let list = if path.is_dir() {
+                &mut folders
             } else {
-                files.push(path)
-            }
+                &mut files
+            };
+            list.push(path);
         }
     }
     let contains = |text: &str| {

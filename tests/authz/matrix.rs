@@ -51,7 +51,7 @@ fn rows() -> Vec<Row> {
 }
 
 /// A server where a user of each role lives; they are signed in. Last is one without roles.
-fn populated<'a>(built_in: &'a BuiltIn) -> (TestServer, Vec<(Option<Role<'a>>, RawClient)>) {
+fn populated(built_in: &BuiltIn) -> (TestServer, Vec<(Option<Role<'_>>, RawClient)>) {
     let rounds = ["--setParameter", "scramIterationCount=5000"];
     let server = TestServer::with_admin_and(Options::default().arguments(&rounds));
     let mut admin = server.admin();
@@ -164,7 +164,7 @@ fn strangers_are_told_to_sign_in() {
 fn the_matrix_has_a_row_for_every_command() {
     let server = TestServer::with_admin();
     let listed = server.admin().run("admin", doc! { "listCommands": 1 });
-    let served: BTreeSet<_> = listed
+    let on_server: BTreeSet<_> = listed
         .get_document("commands")
         .unwrap()
         .keys()
@@ -176,10 +176,10 @@ fn the_matrix_has_a_row_for_every_command() {
         .filter(|row| row.has_engine)
         .map(|row| row.name().to_owned())
         .collect();
-    let missing: Vec<_> = served.difference(&in_matrix).collect();
+    let missing: Vec<_> = on_server.difference(&in_matrix).collect();
     assert!(missing.is_empty(), "without a row: {missing:?}");
     let unknown: Vec<_> = in_matrix
-        .difference(&served)
+        .difference(&on_server)
         .filter(|name| *name != "isMaster")
         .collect();
     assert!(unknown.is_empty(), "not served: {unknown:?}");

@@ -99,6 +99,21 @@ fn a_client_that_is_up_to_date_waits() {
 }
 
 #[test]
+fn the_time_of_the_command_ends_the_wait_too() {
+    let server = server();
+    let mut client = server.raw();
+    let version = topology_version(&server);
+    let waiting = doc! { "topologyVersion": version, "maxAwaitTimeMS": LONG_MS, "maxTimeMS": 50 };
+    let reply = hello(&mut client, waiting);
+    assert_eq!(error_of(&reply).0, 50);
+    assert_eq!(reply.get_str("codeName").unwrap(), "MaxTimeMSExpired");
+    assert_eq!(
+        client.run("admin", doc! { "ping": 1, "maxTimeMS": 60_000 }),
+        doc! { "ok": 1.0 }
+    );
+}
+
+#[test]
 fn a_server_that_stops_wakes_those_who_wait() {
     let server = server();
     let mut client = server.raw();

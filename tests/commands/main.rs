@@ -1,5 +1,8 @@
 //! Every command over a socket: documents in, replies out.
 
+#![allow(clippy::unwrap_used, clippy::print_stderr)] // also in the helpers of tests
+#![allow(unreachable_pub, missing_docs)] // nobody uses a test binary as a library
+
 #[path = "../support/mod.rs"]
 mod support;
 mod table;

@@ -56,7 +56,7 @@ fn every_built_in_role_allows_what_it_should() {
             "db": "admin", "role": &role, "roles": [], "privileges": privileges.clone(),
             "inheritedRoles": [], "inheritedPrivileges": privileges, "isBuiltin": true,
         };
-        assert_eq!(found, [expected.clone()], "{role}");
+        assert_eq!(found, std::slice::from_ref(&expected), "{role}");
         assert!(
             found[0].keys().eq(expected.keys()),
             "order of fields of {role}"

@@ -2,6 +2,7 @@
 
 use bson::{Bson, Document, doc};
 
+use crate::support::scram_client::{Exchange, MECHANISMS, payload, to_base64};
 use crate::support::{RawClient, TestServer, error_of};
 use crate::table::{check, server};
 
@@ -140,7 +141,6 @@ fn stored_keys_are_those_of_the_password() {
     let (server, mut admin) = populated();
     let shown = doc! { "usersInfo": "ann", "showCredentials": true };
     let ann = users(&mut admin, "shop", shown).remove(0);
-    use crate::support::scram_client::{Exchange, MECHANISMS, payload, to_base64};
     for mechanism in MECHANISMS {
         let keys = ann
             .get_document("credentials")

@@ -14,7 +14,7 @@ fn what_is_under_way_is_finished_and_kept() {
     let mut admin = server.admin();
     let slow = doc! { "setParameter": 1, "scramSHA256IterationCount": 500_000 };
     checked(admin.run("admin", slow)).unwrap();
-    send(&mut admin, create_user("late"));
+    admin.send_command("products", create_user("late"));
     // A second connection sees that the command has begun.
     let mut observer = server.raw();
     observer.sign_in("admin", ADMIN.0, ADMIN.1).unwrap();
@@ -33,8 +33,7 @@ fn what_is_under_way_is_finished_and_kept() {
     };
     while command(&observer.run("admin", begun.clone())) < 2 {}
     server.signal("TERM");
-    let reply = receive(&mut admin);
-    assert_eq!(reply, doc! { "ok": 1.0 });
+    assert_eq!(admin.receive_reply(), doc! { "ok": 1.0 });
     assert!(admin.is_closed());
     let folder = server.folder();
     let (status, logs) = server.wait();
@@ -69,7 +68,7 @@ fn streaming_monitors_do_not_hold_it_up() {
         "hello": 1, "topologyVersion": hello.get_document("topologyVersion").unwrap().clone(),
         "maxAwaitTimeMS": 60_000, "$db": "admin",
     };
-    send_exhaust(&mut monitor, wait);
+    send_exhaust(&mut monitor, &wait);
     let started = Instant::now();
     let (status, logs) = server.stop();
     assert_eq!(status.code(), Some(0), "{logs}");
@@ -88,7 +87,7 @@ fn a_second_signal_ends_it_at_once() {
     let mut admin = server.admin();
     let slow = doc! { "setParameter": 1, "scramSHA256IterationCount": 10_000_000 };
     checked(admin.run("admin", slow)).unwrap();
-    send(&mut admin, create_user("never"));
+    admin.send_command("products", create_user("never"));
     let mut idle = server.raw();
     idle.run("admin", doc! { "ping": 1 });
     server.signal("TERM");
@@ -112,24 +111,10 @@ fn ctrl_c_stops_it_too() {
     assert_eq!(status.code(), Some(0), "{logs}");
 }
 
-/// Sends a command for `products` without waiting for the answer.
-fn send(client: &mut RawClient, mut command: bson::Document) {
-    command.insert("$db", "products");
-    send_flagged(client, 0, &command);
-}
-
-fn send_exhaust(client: &mut RawClient, command: bson::Document) {
-    send_flagged(client, 1 << 16, &command);
-}
-
-fn send_flagged(client: &mut RawClient, flags: u32, command: &bson::Document) {
-    let mut body = flags.to_le_bytes().to_vec();
+/// Sends a command that may be answered more than once.
+fn send_exhaust(client: &mut RawClient, command: &bson::Document) {
+    let mut body = (1_u32 << 16).to_le_bytes().to_vec();
     body.push(0);
     body.extend_from_slice(RawDocumentBuf::try_from(command).unwrap().as_bytes());
     client.send(2013, &body);
-}
-
-fn receive(client: &mut RawClient) -> bson::Document {
-    let (_, reply) = client.receive();
-    bson::Document::try_from(RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap()).unwrap()
 }

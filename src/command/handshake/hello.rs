@@ -16,6 +16,7 @@ use super::{client_metadata, hello_sign_in};
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::{ConnectionState, Context};
+use crate::command::execute::until;
 use crate::command::field_types::{Anything, SafeBool, SafeInt64};
 use crate::command::reply::Reply;
 use crate::command::services::Services;
@@ -87,10 +88,9 @@ impl Command for Hello {
             hello_sign_in::check_speculative(speculative)?;
         }
         if let Some(max_await_ms) = wait.pause_ms {
-            context
-                .services
-                .wait_for_topology_change(Duration::from_millis(max_await_ms))
-                .await?;
+            let limit = Duration::from_millis(max_await_ms);
+            let change = context.services.wait_for_topology_change(limit);
+            until(context.deadline, change).await??;
         }
         let mut reply = Reply::new();
         if self.hello_ok.is_some_and(|hello_ok| hello_ok.0) {
