@@ -334,6 +334,11 @@ fn io_error(path: &Path, error: &io::Error) -> StoreError {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull {
             path: path.to_owned(),
         },
+        // Reads never pass the end of a whole file.
+        io::ErrorKind::UnexpectedEof => StoreError::Damaged {
+            path: path.to_owned(),
+            reason: "it is shorter than it says".to_owned(),
+        },
         _ => StoreError::Io {
             path: path.to_owned(),
             reason: error.to_string(),

@@ -55,7 +55,7 @@ fn it_is_refused_with_one_text_for_all_reasons() {
         .unwrap();
 }
 
-/// PyMongo negotiates and begins to sign in at once by SCRAM-SHA-256; where the list says that the
+/// A driver that negotiates begins to sign in by SCRAM-SHA-256 at once; where the list says that the
 /// user has only SCRAM-SHA-1, it takes whatever was begun for SCRAM-SHA-1.
 #[test]
 fn nothing_is_begun_by_a_mechanism_that_the_same_reply_does_not_offer() {

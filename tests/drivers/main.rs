@@ -17,15 +17,13 @@ use mongodb::error::{Error, ErrorKind};
 
 /// The code of an error that the server sent, for a command or for a sign-in.
 fn code_of(error: &Error) -> i32 {
-    match &*error.kind {
-        ErrorKind::Command(error) => error.code,
-        // The driver wraps the server's answer to a sign-in.
-        _ => {
-            let source = std::error::Error::source(error)
-                .and_then(|source| source.downcast_ref::<Box<Error>>().map(|boxed| &**boxed));
-            source.map_or_else(|| panic!("not from the server: {error:?}"), code_of)
-        }
+    if let ErrorKind::Command(error) = &*error.kind {
+        return error.code;
     }
+    // The driver wraps the server's answer to a sign-in.
+    let source = std::error::Error::source(error)
+        .and_then(|source| source.downcast_ref::<Box<Error>>().map(|boxed| &**boxed));
+    source.map_or_else(|| panic!("not from the server: {error:?}"), code_of)
 }
 
 /// Creates a user of `products` with the password "secret"; `fields` win.

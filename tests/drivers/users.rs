@@ -51,7 +51,7 @@ async fn the_manuals_example() {
         user.get_document("customData").unwrap(),
         &doc! { "employeeId": 12345 }
     );
-    let mut roles: Vec<_> = user.get_array("roles").unwrap().iter().cloned().collect();
+    let mut roles = user.get_array("roles").unwrap().clone();
     roles.sort_by_key(ToString::to_string);
     let expected = [
         ("clusterAdmin", "admin"),

@@ -92,14 +92,24 @@ impl Options {
         self
     }
 
-    /// The command line of the server, not started yet.
+    /// The command line of the server, not started yet; arguments win over what is usual here.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command.args(["--port", "0", "--dbpath"]).arg(self.data());
+        let is_given = |name: &str| {
+            self.arguments
+                .iter()
+                .any(|argument| argument.starts_with(name))
+        };
         if self.with_unix_socket {
             command.arg("--unixSocketPrefix").arg(self.folder.path());
         } else {
             command.arg("--nounixsocket");
+        }
+        if !is_given("--port=") {
+            command.arg("--port=0");
+        }
+        if !is_given("--dbpath=") {
+            command.arg("--dbpath").arg(self.data());
         }
         command
             .args(&self.arguments)
@@ -273,8 +283,13 @@ impl TestServer {
     }
 
     /// SIGTERM, and how the server ended.
-    pub fn stop(mut self) -> (ExitStatus, String) {
+    pub fn stop(self) -> (ExitStatus, String) {
         self.signal("TERM");
+        self.wait()
+    }
+
+    /// How a server ended that was told to stop, and its log.
+    pub fn wait(mut self) -> (ExitStatus, String) {
         let status = self.child.wait().unwrap();
         for reader in self.readers.drain(..) {
             reader.join().unwrap();

@@ -59,6 +59,16 @@ impl RawClient {
         self.run_raw(&RawDocumentBuf::try_from(&command).unwrap())
     }
 
+    /// Like [`Self::run`] where the server may end meanwhile.
+    pub fn try_run(&mut self, db: &str, mut command: Document) -> std::io::Result<Document> {
+        command.insert("$db", db);
+        let mut body = vec![0, 0, 0, 0, 0];
+        body.extend_from_slice(RawDocumentBuf::try_from(&command).unwrap().as_bytes());
+        self.try_send(2013, &body)?;
+        let (_, reply) = self.try_receive()?;
+        Ok(Document::try_from(RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap()).unwrap())
+    }
+
     /// Sends a command and does not wait for its reply.
     pub fn send_command(&mut self, db: &str, mut command: Document) {
         command.insert("$db", db);
@@ -85,6 +95,10 @@ impl RawClient {
 
     /// Sends a message with a right header.
     pub fn send(&mut self, op_code: i32, body: &[u8]) -> i32 {
+        self.try_send(op_code, body).unwrap()
+    }
+
+    fn try_send(&mut self, op_code: i32, body: &[u8]) -> std::io::Result<i32> {
         let id = self.next_id;
         self.next_id += 1;
         let mut message = Vec::with_capacity(16 + body.len());
@@ -92,8 +106,8 @@ impl RawClient {
             message.extend_from_slice(&word.to_le_bytes());
         }
         message.extend_from_slice(body);
-        self.send_bytes(&message);
-        id
+        self.stream.write_all(&message)?;
+        Ok(id)
     }
 
     pub fn send_bytes(&mut self, bytes: &[u8]) {

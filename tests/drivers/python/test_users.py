@@ -173,6 +173,18 @@ class Users(AdminCase):
         products.command("updateUser", "ann", roles=["dbOwner"])
         client.products.command("usersInfo", 1)
 
+    def test_roles_of_ones_own(self):
+        may_find = {"resource": {"db": "products", "collection": "c"}, "actions": ["find"]}
+        self.admin.products.command("createRole", "finder", privileges=[may_find], roles=[])
+        self.create("products", "ann", ["finder"])
+        client = self.sign_in("products", "ann", "secret")
+        self.assert_fails(COMMAND_NOT_SUPPORTED, client.products, "find", "c")
+        self.assert_fails(UNAUTHORIZED, client.products, "find", "other")
+        (role,) = self.admin.products.command("rolesInfo", "finder", showPrivileges=True)["roles"]
+        self.assertEqual(role["privileges"], [may_find])
+        self.admin.products.command("dropRole", "finder")
+        self.assert_fails(UNAUTHORIZED, client.products, "find", "c")
+
     def test_a_changed_password(self):
         self.create("products", "ann", ["read"])
         client = self.sign_in("products", "ann", "secret")
