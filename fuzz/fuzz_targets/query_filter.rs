@@ -133,23 +133,24 @@ fn check(filter: &RawDocument, document: &RawDocument) {
     assert_eq!(parsed.matches(document), answer);
     assert!(answer || !parsed.matches_everything());
     // One level more may be one too many.
-    let combined = |operator, count| {
-        let filter = combination(operator, filter, count);
-        Filter::parse(&filter)
-            .ok()
-            .map(|filter| filter.matches(document))
+    let everything = RawDocumentBuf::new();
+    let nothing = combination("$nor", &[&everything]);
+    let combined = |operator, others: &[&RawDocument]| {
+        let filter = combination(operator, &[&[filter], others].concat());
+        let parsed = Filter::parse(&filter).ok();
+        parsed.map(|filter| filter.matches(document))
     };
-    assert!(combined("$and", 2).is_none_or(|both| both == answer));
-    assert!(combined("$or", 1).is_none_or(|any| any == answer));
+    assert!(combined("$and", &[filter, &everything]).is_none_or(|all| all == answer));
+    assert!(combined("$and", &[&nothing]).is_none_or(|all| !all));
+    assert!(combined("$or", &[&nothing]).is_none_or(|any| any == answer));
     // A question too long to be answered has the answer false both ways.
-    assert!(!(answer && combined("$nor", 1) == Some(true)));
+    assert!(!(answer && combined("$nor", &[&nothing]) == Some(true)));
 }
 
-fn combination(operator: &str, filter: &RawDocument, count: usize) -> RawDocumentBuf {
-    let mut array = RawArrayBuf::new();
-    (0..count).for_each(|_| array.push(filter.to_owned()));
+fn combination(operator: &str, filters: &[&RawDocument]) -> RawDocumentBuf {
+    let array = filters.iter().map(|filter| (*filter).to_owned());
     let mut combination = RawDocumentBuf::new();
-    append(&mut combination, operator, array);
+    append(&mut combination, operator, RawArrayBuf::from_iter(array));
     combination
 }
 
