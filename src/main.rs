@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use portcullis::config::{Config, Start};
 use portcullis::net::Address;
@@ -33,7 +34,7 @@ fn run(config: Config) -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let quiet = config.log.quiet;
         let authorization = config.security.authorization;
         let mut terminate = match signal(SignalKind::terminate()) {
@@ -61,7 +62,10 @@ fn run(config: Config) -> ExitCode {
             Ok(_) => ExitCode::SUCCESS,
             Err(error) => fail(&error),
         }
-    })
+    });
+    // A read that nobody waits for any more may still be running; it holds nothing.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }
 
 async fn wait_for_signal(terminate: &mut tokio::signal::unix::Signal) -> &'static str {
@@ -79,7 +83,9 @@ fn greet(server: &Server, authorization: bool) {
         Address::Unix(_) => None,
     });
     if let Some(address) = tcp {
-        text += &format!("  Connect:           mongosh mongodb://{address}\n");
+        text += "  Connect:           mongosh mongodb://";
+        text += &address.to_string();
+        text += "\n";
     }
     if server.is_empty() {
         text += "  First user:        use admin\n                     \

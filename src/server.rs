@@ -7,14 +7,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bson::oid::ObjectId;
+use tokio::sync::Semaphore;
 
 use crate::auth::hash_pool::HashPool;
 use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
+use crate::authz::Authority;
 use crate::catalog::PlanError;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
-use crate::command::services::Services;
+use crate::command::services::{SCANS_MAX, Services};
 use crate::config::{Config, FirstAdmin, StorageEngine};
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
@@ -23,8 +25,7 @@ use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Limits, Listeners, ServeSummary,
     StopSource, UnixSocketOptions, serve, stop_channel,
 };
-use crate::ops::{Directory, OpsError};
-use crate::secret::Secret;
+use crate::ops::{Directory, OpsError, Order};
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
@@ -43,6 +44,9 @@ pub enum StartError {
     /// The first administrator cannot be created.
     #[error("cannot create the first administrator: {0}")]
     FirstAdmin(String),
+    /// The store has no deployment secret, although opening it makes one.
+    #[error("the store has lost the secret of the deployment")]
+    NoSecret,
     /// The file for the port cannot be written.
     #[error("cannot write the port to {path}: {reason}")]
     PortFile {
@@ -77,10 +81,11 @@ impl StopHandle {
 
 impl Server {
     /// Opens the data and the sockets.
-    pub async fn start(config: Config, logs: Logs) -> Result<Self, StartError> {
+    pub async fn start(mut config: Config, logs: Logs) -> Result<Self, StartError> {
         let directory = open_directory(&config).await?;
-        if let Some(first_admin) = &config.first_admin {
-            create_first_admin(&directory, first_admin, &config).await?;
+        // Taken out: the password is wiped as soon as it is hashed.
+        if let Some(first_admin) = config.first_admin.take() {
+            create_first_admin(&directory, &first_admin, &config).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         write_port_file(&config, &listeners)?;
@@ -90,7 +95,7 @@ impl Server {
         let (stop, signal) = stop_channel();
         let deployment_secret = directory.catalog().deployment_secret();
         let services = Services {
-            deployment_secret: deployment_secret.unwrap_or_else(|| Secret::new([0; 32])),
+            deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
             directory,
             hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
             parameters,
@@ -103,6 +108,7 @@ impl Server {
                 process_id: ObjectId::new(),
                 counter: 0,
             },
+            scans: Arc::new(Semaphore::new(SCANS_MAX)),
             started: Instant::now(),
             stop: signal,
             config,
@@ -137,7 +143,7 @@ impl Server {
 
     /// Whether there is nobody yet who could sign in.
     pub fn is_empty(&self) -> bool {
-        !self.services.directory.catalog().has_users_or_roles_ever()
+        !self.services.directory.catalog().had_users_or_roles()
     }
 
     /// What stops it.
@@ -178,13 +184,13 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
-/// Creates the administrator that the environment names, unless anybody was ever created.
+/// Creates the administrator that the environment names, unless there are users or roles.
 async fn create_first_admin(
     directory: &Directory,
     first_admin: &FirstAdmin,
     config: &Config,
 ) -> Result<(), StartError> {
-    if directory.catalog().has_users_or_roles_ever() {
+    if directory.catalog().had_users_or_roles() {
         return Ok(());
     }
     let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
@@ -199,7 +205,9 @@ async fn create_first_admin(
         roles: root.into_iter().collect(),
         name: name.clone(),
     };
-    match directory.create_user(user).await {
+    let pass = Authority::Unchecked.require_sign_in();
+    let order = Order::new(pass.map_err(|denied| StartError::FirstAdmin(denied.to_string()))?);
+    match directory.create_user(order, user).await {
         Ok(_) => events::first_admin_created(&name),
         Err(OpsError::Plan(PlanError::UserExists(_))) => {}
         Err(error) => return Err(refused(error)),

@@ -173,6 +173,13 @@ impl Session {
             &attempt.user,
             policy.iteration_count(mechanism),
         );
+        // A driver goes on with what its hello began and looks at `saslSupportedMechs` only if
+        // nothing was begun. That field tells who has no credential for the mechanism, so this does
+        // not tell more; unknown users are listed with every mechanism and begin with each.
+        if start.is_speculative && user.is_some() && keys.is_doomed() {
+            let reason = "the user has no credential for the mechanism";
+            return Err(SignInError::failed(&reason, Some(attempt)));
+        }
         let nonce = ServerNonce::random()
             .map_err(|error| SignInError::failed(&error, Some(attempt.clone())))?;
         let (payload, exchange) = first.respond(keys, &nonce);

@@ -5,20 +5,66 @@ use std::sync::LazyLock;
 
 use bson::RawDocument;
 
+use super::closure::Resolved;
 use super::effective::EffectivePrivileges;
 use super::index::PrivilegeIndex;
 use super::redact;
+use crate::catalog::View;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::{Action, ActionSet};
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
+use crate::model::user::User;
 
-/// Proof that permission was asked for and given. Only [`Authority`] makes one, one for each time
-/// it was asked; an operation takes it by value.
+/// Proof that permission was asked for and given. Only [`Authority`] makes one, one for each time it
+/// was asked; an operation takes it by value.
+///
+/// Between the asking and a write others may write: the user may be dropped, demoted or made anew, or
+/// the localhost exception used up. So the pass knows on what it rests, and the writer asks
+/// [`Pass::still_holds`] against the very state it changes.
 #[derive(Debug)]
 #[must_use = "an operation was allowed and then not done"]
-pub struct Pass(());
+pub struct Pass(Ground);
+
+/// What a pass rests on.
+#[derive(Debug)]
+enum Ground {
+    /// Nothing that could go away.
+    Anybody,
+    /// That there has been no user and no role since the start.
+    LocalhostException,
+    /// That this very user still has these rights.
+    User {
+        name: UserName,
+        user_id: uuid::Uuid,
+        needs: Vec<Need>,
+    },
+}
+
+impl Pass {
+    /// Whether it would be given again, as `view` has it.
+    pub fn still_holds(&self, view: &View<'_>) -> bool {
+        match &self.0 {
+            Ground::Anybody => true,
+            Ground::LocalhostException => !view.had_users_or_roles(),
+            Ground::User {
+                name,
+                user_id,
+                needs,
+            } => {
+                let Some(user) = view.user(name).filter(|user| user.user_id == *user_id) else {
+                    return false;
+                };
+                let resolved = Resolved::of(&user.roles, &|role: &RoleName| view.role(role));
+                let privileges = EffectivePrivileges::of(&resolved);
+                needs
+                    .iter()
+                    .all(|need| privileges.allows(&need.resource, &need.actions))
+            }
+        }
+    }
+}
 
 /// Actions that a request needs on one resource.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,10 +117,8 @@ pub enum Authority<'a> {
     LocalhostException,
     /// Somebody is signed in.
     User {
-        /// Who.
-        name: &'a UserName,
-        /// The roles granted to the user itself.
-        direct_roles: &'a [RoleName],
+        /// Who, and which roles it was granted itself.
+        user: &'a User,
         /// What these roles and all they include allow.
         privileges: &'a EffectivePrivileges,
     },
@@ -92,30 +136,36 @@ pub enum Denied {
 }
 
 impl Authority<'_> {
-    /// All of `needs` must be met. For no needs it is enough to be signed in, as in
-    /// [`Self::require_sign_in`].
+    /// All of `needs` must be met. For no needs it is enough to be signed in; the localhost exception
+    /// counts as that.
     pub fn require(&self, needs: &[Need]) -> Result<Pass, Denied> {
-        let pass = self.require_sign_in()?;
-        match needs
+        let ground = match self {
+            Self::Nobody => return Err(Denied::NotSignedIn),
+            Self::Unchecked => Ground::Anybody,
+            Self::LocalhostException => Ground::LocalhostException,
+            Self::User { user, .. } => Ground::User {
+                name: user.name.clone(),
+                user_id: user.user_id,
+                needs: needs.to_vec(),
+            },
+        };
+        let unmet = needs
             .iter()
-            .find(|need| !self.allows_all(&need.resource, &need.actions))
-        {
-            None => Ok(pass),
+            .find(|need| !self.allows_all(&need.resource, &need.actions));
+        match unmet {
+            None => Ok(Pass(ground)),
             Some(need) => Err(Denied::Missing(need.clone())),
         }
     }
 
     /// For commands that any user may run. The localhost exception counts as signed in.
     pub fn require_sign_in(&self) -> Result<Pass, Denied> {
-        match self {
-            Self::Nobody => Err(Denied::NotSignedIn),
-            Self::Unchecked | Self::LocalhostException | Self::User { .. } => Ok(Pass(())),
-        }
+        self.require(&[])
     }
 
     /// For commands that anybody may run, signed in or not.
     pub fn pass_for_anybody(&self) -> Pass {
-        Pass(())
+        Pass(Ground::Anybody)
     }
 
     /// Whether one action may be done, for commands that answer less instead of refusing.
@@ -124,13 +174,16 @@ impl Authority<'_> {
     }
 
     /// Whether that user is signed in.
-    pub fn is_user(&self, user: &UserName) -> bool {
-        matches!(self, Self::User { name, .. } if *name == user)
+    pub fn is_user(&self, name: &UserName) -> bool {
+        matches!(self, Self::User { user, .. } if user.name == *name)
     }
 
-    /// Whether the user signed in was granted the role itself, not by way of another role.
-    pub fn holds_directly(&self, role: &RoleName) -> bool {
-        matches!(self, Self::User { direct_roles, .. } if direct_roles.contains(role))
+    /// The roles that the user signed in was granted itself, not by way of another role.
+    pub fn direct_roles(&self) -> &[RoleName] {
+        match self {
+            Self::User { user, .. } => &user.roles,
+            _ => &[],
+        }
     }
 
     /// Whether there is anything that may be done on anything in `db`.
@@ -209,121 +262,4 @@ static FIRST_USER: LazyLock<PrivilegeIndex> = LazyLock::new(|| {
 });
 
 #[cfg(test)]
-mod tests {
-    use bson::rawdoc;
-
-    use super::super::closure::Resolved;
-    use super::*;
-
-    fn db(name: &str) -> Resource {
-        Resource::Database(DbName::parse(name).unwrap())
-    }
-
-    fn may(authority: Authority<'_>, action: Action, resource: &Resource) -> bool {
-        authority.allows(resource, action)
-    }
-
-    #[test]
-    fn without_auth_everything_is_allowed_and_nobody_is_anybody() {
-        let role = RoleName::new("root", DbName::ADMIN).unwrap();
-        let user = UserName::new("ann", DbName::ADMIN).unwrap();
-        let unchecked = Authority::Unchecked;
-        assert!(
-            unchecked
-                .require(&[Need::one(Action::Internal, Resource::Cluster)])
-                .is_ok()
-        );
-        assert!(unchecked.allows_any_action_in(&DbName::ADMIN));
-        assert!(!unchecked.is_user(&user) && !unchecked.holds_directly(&role));
-    }
-
-    #[test]
-    fn nobody_may_do_nothing() {
-        assert_eq!(
-            Authority::Nobody.require(&[]).unwrap_err(),
-            Denied::NotSignedIn
-        );
-        assert!(!may(Authority::Nobody, Action::CreateUser, &db("admin")));
-        assert!(!Authority::Nobody.allows_any_action_in(&DbName::ADMIN));
-    }
-
-    #[test]
-    fn the_localhost_exception_allows_the_first_user_and_no_more() {
-        let exception = Authority::LocalhostException;
-        assert!(exception.require_sign_in().is_ok());
-        let granted = [
-            (Action::CreateUser, db("admin")),
-            (Action::GrantRole, db("admin")),
-            (Action::CreateUser, db("$external")),
-            (Action::AddShard, Resource::Cluster),
-            (Action::ReplSetConfigure, Resource::Cluster),
-            (Action::ReplSetGetStatus, Resource::Cluster),
-            (Action::IssueDirectShardOperations, Resource::Cluster),
-        ];
-        let resources = [
-            db("admin"),
-            db("$external"),
-            db("x"),
-            Resource::Cluster,
-            Resource::AnyNormal,
-            Resource::AnyResource,
-        ];
-        for action in Action::ALL {
-            for resource in &resources {
-                let expected = granted.contains(&(*action, resource.clone()));
-                assert_eq!(
-                    exception.allows(resource, *action),
-                    expected,
-                    "{action} {resource:?}"
-                );
-            }
-        }
-        assert!(!exception.allows_any_action_in(&DbName::ADMIN));
-    }
-
-    #[test]
-    fn a_user_needs_all_that_is_needed() {
-        let name = UserName::new("ann", DbName::ADMIN).unwrap();
-        let direct_roles = [RoleName::new("userAdmin", DbName::parse("x").unwrap()).unwrap()];
-        let resolved = Resolved::of(&direct_roles, &|_: &RoleName| None);
-        let privileges = EffectivePrivileges::of(&resolved);
-        let user = Authority::User {
-            name: &name,
-            direct_roles: &direct_roles,
-            privileges: &privileges,
-        };
-        let create = Need::one(Action::CreateUser, db("x"));
-        let grant = Need::one(Action::GrantRole, db("y"));
-        assert!(user.require(&[]).is_ok());
-        assert!(user.require(std::slice::from_ref(&create)).is_ok());
-        assert_eq!(
-            user.require(&[create, grant.clone()]).unwrap_err(),
-            Denied::Missing(grant.clone())
-        );
-        assert_eq!(grant.to_string(), "grantRole on Database(\"y\")");
-        assert!(user.is_user(&name) && user.holds_directly(&direct_roles[0]));
-        assert!(!user.is_user(&UserName::new("ann", DbName::parse("x").unwrap()).unwrap()));
-        assert!(!user.holds_directly(&RoleName::new("userAdmin", DbName::ADMIN).unwrap()));
-        assert!(user.allows_any_action_in(&DbName::parse("x").unwrap()));
-        assert!(!user.allows_any_action_in(&DbName::ADMIN));
-    }
-
-    #[test]
-    fn refusals_are_in_the_servers_words() {
-        let body = rawdoc! { "createUser": "bob", "pwd": "pencil", "roles": [], "$db": "y" };
-        let text = |denied: Denied| {
-            let error = denied.to_command_error("createUser", "y", &body, &["pwd"]);
-            assert_eq!(error.code, ErrorCode::UNAUTHORIZED);
-            error.message
-        };
-        assert_eq!(
-            text(Denied::NotSignedIn),
-            "Command createUser requires authentication"
-        );
-        assert_eq!(
-            text(Denied::Missing(Need::one(Action::CreateUser, db("y")))),
-            "not authorized on y to execute command \
-             { createUser: \"bob\", pwd: \"xxx\", roles: [], $db: \"y\" }"
-        );
-    }
-}
+mod tests;

@@ -4,6 +4,7 @@
 //! checks is the server's, so that the first refusal is the one a client of MongoDB would see. A
 //! wish that is met already gives no changes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bson::RawDocumentBuf;
@@ -187,7 +188,8 @@ pub fn revoke_roles_from_user(
 ) -> Result<Vec<Change>, PlanError> {
     let user = find_user(view, name)?;
     check_roles_exist(view, roles)?;
-    let kept = user.roles.iter().filter(|role| !roles.contains(role));
+    let revoked: HashSet<&RoleName> = roles.iter().collect();
+    let kept = user.roles.iter().filter(|role| !revoked.contains(role));
     replace_roles(&user, kept.cloned().collect())
 }
 
@@ -214,7 +216,7 @@ fn replace_roles(user: &User, roles: Vec<RoleName>) -> Result<Vec<Change>, PlanE
 
 /// The marker that some user or role was created, unless it is there already.
 fn first_of_all(view: &View<'_>) -> Vec<Change> {
-    if view.has_users_or_roles_ever() {
+    if view.has_auth_schema() {
         Vec::new()
     } else {
         vec![Change::PutSetting(Setting::AuthSchema)]
@@ -242,7 +244,7 @@ fn check_roles_exist(view: &View<'_>, roles: &[RoleName]) -> Result<(), PlanErro
 }
 
 fn without_duplicates(mut roles: Vec<RoleName>) -> Vec<RoleName> {
-    let mut seen = std::collections::HashSet::with_capacity(roles.len());
+    let mut seen = HashSet::with_capacity(roles.len());
     roles.retain(|role| seen.insert(role.clone()));
     roles
 }

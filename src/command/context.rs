@@ -1,18 +1,17 @@
 //! What a command can reach while it runs.
 
-use std::sync::Arc;
-
-use bson::RawDocumentBuf;
 use bson::raw::RawDocument;
+use tokio::time::Instant;
 
 use super::arguments::Field;
 use super::generic::Generic;
 use super::handshake::hello::HelloStream;
 use super::services::Services;
 use crate::auth::session::Session;
-use crate::authz::Authority;
+use crate::authz::{Authority, Pass};
 use crate::model::names::{RoleName, UserName};
 use crate::net::{Address, Peer};
+use crate::ops::Order;
 use crate::telemetry::events::{self, Client, RoleAction, UserAction};
 
 /// One command on one connection.
@@ -29,6 +28,8 @@ pub struct Context<'a> {
     pub fields: &'static [Field],
     /// The command's name as the client wrote it.
     pub invoked_as: &'a str,
+    /// When `maxTimeMS` is over.
+    pub deadline: Option<Instant>,
     /// Whether the client takes more than one answer.
     pub exhaust_allowed: bool,
 }
@@ -39,8 +40,6 @@ pub struct ConnectionState {
     pub peer: Peer,
     /// Who is signed in.
     pub session: Session,
-    /// The `client` document of the first hello.
-    pub client_metadata: Option<Arc<RawDocumentBuf>>,
     /// Whether a hello was answered.
     pub is_greeted: bool,
     /// The `hello` whose answers stream.
@@ -53,45 +52,52 @@ impl Context<'_> {
         self.connection.authority(self.services)
     }
 
-    /// Logs that the caller changed `user`.
-    pub fn log_user_change(&self, action: UserAction, user: &UserName) {
-        let by = self
-            .connection
-            .session
-            .signed_in()
-            .map(|signed_in| &signed_in.user.name);
-        events::user_changed(action, user, by, self.connection.client());
+    /// Leave to change `user`, which is logged once it is done.
+    pub fn user_order(&self, pass: Pass, action: UserAction, user: &UserName) -> Order {
+        let (user, by, client) = (user.clone(), self.caller(), self.connection.client());
+        let log = move |_| events::user_changed(action, &user, by.as_ref(), client);
+        Order::new(pass).once_written(log)
     }
 
-    /// Logs that the caller changed `role`.
-    pub fn log_role_change(&self, action: RoleAction, role: &RoleName) {
-        let by = self
-            .connection
-            .session
-            .signed_in()
-            .map(|signed_in| &signed_in.user.name);
-        events::role_changed(action, role, by, self.connection.client());
+    /// Leave to change `role`, which is logged once it is done.
+    pub fn role_order(&self, pass: Pass, action: RoleAction, role: &RoleName) -> Order {
+        let (role, by, client) = (role.clone(), self.caller(), self.connection.client());
+        let log = move |_| events::role_changed(action, &role, by.as_ref(), client);
+        Order::new(pass).once_written(log)
     }
 
-    /// Logs that the caller dropped all roles of the command's database.
-    pub fn log_all_roles_dropped(&self, count: usize) {
-        let by = self
-            .connection
-            .session
-            .signed_in()
-            .map(|signed_in| &signed_in.user.name);
-        events::all_roles_dropped(&self.generic.db, count, by, self.connection.client());
+    /// Leave to drop all users, or all roles, of the command's database; logged once it is done.
+    pub fn drop_all_order(&self, pass: Pass, what: DroppedKind) -> Order {
+        let (db, by, client) = (
+            self.generic.db.clone(),
+            self.caller(),
+            self.connection.client(),
+        );
+        Order::new(pass).once_written(move |dropped| match what {
+            DroppedKind::Users => {
+                events::all_users_dropped(&db, dropped.users, by.as_ref(), client);
+            }
+            DroppedKind::Roles => {
+                events::all_roles_dropped(&db, dropped.roles, by.as_ref(), client);
+            }
+        })
     }
 
-    /// Logs that the caller dropped all users of the command's database.
-    pub fn log_all_users_dropped(&self, count: usize) {
-        let by = self
-            .connection
+    fn caller(&self) -> Option<UserName> {
+        self.connection
             .session
             .signed_in()
-            .map(|signed_in| &signed_in.user.name);
-        events::all_users_dropped(&self.generic.db, count, by, self.connection.client());
+            .map(|signed_in| signed_in.user.name.clone())
     }
+}
+
+/// What a command drops all of.
+#[derive(Debug, Clone, Copy)]
+pub enum DroppedKind {
+    /// `dropAllUsersFromDatabase`.
+    Users,
+    /// `dropAllRolesFromDatabase`.
+    Roles,
 }
 
 impl ConnectionState {
@@ -115,8 +121,7 @@ impl ConnectionState {
         }
         match self.session.signed_in() {
             Some(signed_in) => Authority::User {
-                name: &signed_in.user.name,
-                direct_roles: &signed_in.user.roles,
+                user: &signed_in.user,
                 privileges: &signed_in.privileges,
             },
             None if self.has_localhost_exception(services) => Authority::LocalhostException,
@@ -124,11 +129,11 @@ impl ConnectionState {
         }
     }
 
-    /// From this machine, and nobody was ever created.
+    /// From this machine, and there has been no user and no role since the start.
     fn has_localhost_exception(&self, services: &Services) -> bool {
         services.parameters.enable_localhost_auth_bypass()
             && self.is_local()
-            && !services.directory.catalog().has_users_or_roles_ever()
+            && !services.directory.catalog().had_users_or_roles()
     }
 
     fn is_local(&self) -> bool {

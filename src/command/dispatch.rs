@@ -1,7 +1,7 @@
 //! From a message to an answer: which command, on which database, for whom.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bson::raw::RawDocument;
 
@@ -9,7 +9,7 @@ use super::context::{ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
 use super::registry;
-use super::reply::{Reply, error_document};
+use super::reply::{Reply, error_document, too_large};
 use super::services::Services;
 use super::spec::{Access, Spec};
 use super::unserved;
@@ -19,7 +19,7 @@ use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::Endpoints;
 use crate::net::{Address, Answer, Handler, Peer, Service};
 use crate::telemetry::events;
-use crate::wire::{OpMsg, OpQuery, Request, WireError};
+use crate::wire::{DOCUMENT_BYTES_MAX, MESSAGE_BYTES_MAX, OpMsg, OpQuery, Request, WireError};
 
 /// Serves MongoDB's commands to every connection.
 #[derive(Clone)]
@@ -55,7 +55,6 @@ impl Service for Commands {
         let state = ConnectionState {
             session: Session::new(endpoints),
             peer,
-            client_metadata: None,
             is_greeted: false,
             stream: None,
         };
@@ -67,7 +66,18 @@ impl Service for Commands {
     }
 }
 
+/// Longest message of somebody who has yet to sign in: enough for every handshake. What strangers
+/// send costs memory and, compressed, time.
+const STRANGER_MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
 impl Handler for Connection {
+    fn message_bytes_max(&self) -> usize {
+        match self.state.authority(&self.services) {
+            Authority::Nobody => STRANGER_MESSAGE_BYTES_MAX,
+            _ => MESSAGE_BYTES_MAX,
+        }
+    }
+
     async fn handle(&mut self, request: Result<Request, WireError>) -> Answer {
         let result = match &request {
             Ok(Request::Msg(message)) => self.op_msg(message).await,
@@ -153,7 +163,9 @@ impl Connection {
             }
             Err(error) => Err(error),
             Ok(generic) => {
+                let limit = Duration::from_millis(generic.max_time_ms.into());
                 let context = Context {
+                    deadline: (!limit.is_zero()).then(|| tokio::time::Instant::now() + limit),
                     services: &self.services,
                     connection: &mut self.state,
                     generic,
@@ -182,6 +194,10 @@ impl Connection {
             self.services.metrics.unknown_commands.increment();
             return Err(CommandError::command_not_found(name));
         };
+        let authority = self.state.authority(&self.services);
+        if matches!(authority, Authority::Nobody) {
+            return Err(CommandError::requires_authentication(name));
+        }
         let generic = Generic::parse(name, request.db, request.body)?;
         Err(command.refuse(
             &generic.db,
@@ -210,8 +226,13 @@ fn answer(result: Result<Reply, CommandError>) -> Answer {
     match result {
         Ok(reply) => {
             let stream = reply.stream;
+            let document = reply.into_document();
+            // Lists are bounded while they are made; this is for everything else.
+            if document.as_bytes().len() > DOCUMENT_BYTES_MAX {
+                return Answer::single(error_document(&too_large()));
+            }
             Answer {
-                document: reply.into_document(),
+                document,
                 stream,
                 close: false,
             }

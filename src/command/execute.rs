@@ -3,7 +3,7 @@
 //! Pre-parse access, arguments, privileges, what the deployment supports, write concern, and only
 //! then the command itself.
 
-use std::time::Duration;
+use tokio::time::Instant;
 
 use super::arguments::Path;
 use super::context::Context;
@@ -21,29 +21,35 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     if context.generic.help {
         return Ok(Reply::new().with("help", format!("help for: {} {}", spec.name, spec.help)));
     }
-    check_api(spec, &context)?;
     let arguments = C::parse(context.body, &Path::root(spec.name), rules::<C>())?;
     let pass = match arguments.authorize(&context.authority(), &context.generic.db) {
         Ok(pass) => pass,
         Err(denied) => return Err(refuse(&denied, spec, &context)),
     };
+    check_api(spec, &context)?;
     context.generic.check_supported(spec.name)?;
     check_write_concern(spec, &context)?;
-    let limit = context.generic.max_time_ms;
-    let running = arguments.run(&mut context, pass);
-    // Awaitable hello has a maxAwaitTimeMS of its own and takes maxTimeMS as any command does.
-    if limit == 0 {
-        return running.await;
+    if !spec.is_interruptible {
+        return arguments.run(&mut context, pass).await;
     }
-    let limit = Duration::from_millis(limit.into());
-    tokio::time::timeout(limit, running)
-        .await
-        .unwrap_or_else(|_| {
-            Err(CommandError::new(
-                ErrorCode::MAX_TIME_MS_EXPIRED,
-                "operation exceeded time limit",
-            ))
-        })
+    let deadline = context.deadline;
+    until(deadline, arguments.run(&mut context, pass)).await?
+}
+
+/// Waits for `work` until its `maxTimeMS` is over.
+pub async fn until<T>(
+    deadline: Option<Instant>,
+    work: impl Future<Output = T>,
+) -> Result<T, CommandError> {
+    let Some(deadline) = deadline else {
+        return Ok(work.await);
+    };
+    tokio::time::timeout_at(deadline, work).await.map_err(|_| {
+        CommandError::new(
+            ErrorCode::MAX_TIME_MS_EXPIRED,
+            "operation exceeded time limit",
+        )
+    })
 }
 
 fn check_access(spec: &Spec, context: &Context<'_>) -> Result<(), CommandError> {

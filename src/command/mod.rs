@@ -18,6 +18,7 @@ pub mod handshake;
 pub mod metrics;
 pub mod names;
 pub mod privileges;
+mod reference;
 pub mod registry;
 pub mod reply;
 pub mod restrictions;
@@ -30,3 +31,5 @@ pub mod spec;
 pub mod unserved;
 pub mod user;
 pub mod write_concern;
+
+pub use reference::commands_reference;

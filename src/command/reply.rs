@@ -1,9 +1,10 @@
 //! Answers: a document that ends with `ok`, or an error.
 
-use bson::RawDocumentBuf;
-use bson::raw::{BindRawBsonRef, CStr, cstr};
+use bson::raw::{BindRawBsonRef, CStr, RawDocument, cstr};
+use bson::{RawArrayBuf, RawDocumentBuf};
 
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorCode};
+use crate::wire::DOCUMENT_BYTES_MAX;
 
 /// A command's successful answer; `ok: 1` is added when it is sent.
 #[derive(Debug, Default)]
@@ -60,6 +61,42 @@ pub fn append(document: &mut RawDocumentBuf, name: &str, value: impl BindRawBson
     }
 }
 
+/// Bytes of documents an answer may list: what fits in a document, with room for the rest of it.
+const LIST_BYTES_MAX: usize = DOCUMENT_BYTES_MAX - 1024;
+
+/// An array that fits in an answer.
+#[derive(Debug, Default)]
+pub struct BoundedArray {
+    array: RawArrayBuf,
+    bytes: usize,
+}
+
+impl BoundedArray {
+    /// Adds a document, or refuses because the answer would be too large.
+    pub fn push(&mut self, document: &RawDocument) -> Result<(), CommandError> {
+        // The element's type and its index as text come on top.
+        self.bytes += document.as_bytes().len() + 12;
+        if self.bytes > LIST_BYTES_MAX {
+            return Err(too_large());
+        }
+        self.array.push(document);
+        Ok(())
+    }
+
+    /// The array.
+    pub fn into_array(self) -> RawArrayBuf {
+        self.array
+    }
+}
+
+/// 10334, for an answer that no client could read.
+pub fn too_large() -> CommandError {
+    CommandError::new(
+        ErrorCode::BSON_OBJECT_TOO_LARGE,
+        "The answer does not fit in a document of 16 MiB; ask for less at a time",
+    )
+}
+
 /// Longest `errmsg`: whatever a peer had repeated to it, an error fits in a document.
 const ERROR_MESSAGE_BYTES_MAX: usize = 64 * 1024;
 
@@ -73,7 +110,7 @@ pub fn error_document(error: &CommandError) -> RawDocumentBuf {
     document.append(cstr!("code"), error.code.0);
     document.append(cstr!("codeName"), error.code.name().as_ref());
     if !error.labels.is_empty() {
-        let mut labels = bson::RawArrayBuf::new();
+        let mut labels = RawArrayBuf::new();
         for label in &error.labels {
             labels.push(*label);
         }

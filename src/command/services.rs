@@ -1,7 +1,10 @@
 //! The parts of the server that commands share.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
 
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
@@ -19,6 +22,34 @@ use crate::store::StoreError;
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
 use crate::wire::Compressor;
+
+/// Reads of the whole catalog that run at the same time.
+pub const SCANS_MAX: usize = 4;
+
+/// Tells a long read that nobody waits for it any more.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
+
+impl Interrupt {
+    /// An error once nobody waits any more.
+    pub fn check(&self) -> Result<(), CommandError> {
+        if self.0.load(Ordering::Relaxed) {
+            return Err(CommandError::new(
+                ErrorCode::INTERRUPTED,
+                "operation was interrupted",
+            ));
+        }
+        Ok(())
+    }
+}
+
+struct InterruptOnDrop(Interrupt);
+
+impl Drop for InterruptOnDrop {
+    fn drop(&mut self) {
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Everything a command can reach that is not its connection.
 pub struct Services {
@@ -42,6 +73,8 @@ pub struct Services {
     pub is_authorization_enabled: bool,
     /// Which process this is.
     pub topology: TopologyVersion,
+    /// Places for reads of the whole catalog, [`SCANS_MAX`] of them.
+    pub scans: Arc<Semaphore>,
     /// When it started.
     pub started: Instant,
     /// Says when it stops.
@@ -75,15 +108,23 @@ impl Services {
         }
     }
 
-    /// Runs a read that looks at every user or role where it holds up no connection.
+    /// Runs a read that looks at many users or roles where it holds up no connection. Few run at a
+    /// time; when nobody waits for the result any more, the read is told to stop.
     pub async fn scan<T: Send + 'static>(
         &self,
-        read: impl FnOnce(&Catalog) -> T + Send + 'static,
+        read: impl FnOnce(&Catalog, &Interrupt) -> T + Send + 'static,
     ) -> Result<T, CommandError> {
+        let permit = Arc::clone(&self.scans).acquire_owned().await;
+        let permit = permit.map_err(|error| internal_error("a scan of the catalog", &error))?;
         let catalog = Arc::clone(self.directory.catalog());
-        tokio::task::spawn_blocking(move || read(&catalog))
-            .await
-            .map_err(|error| internal_error("a scan of the catalog", &error))
+        let interrupt = Interrupt::default();
+        let _interrupts_when_dropped = InterruptOnDrop(interrupt.clone());
+        tokio::task::spawn_blocking(move || {
+            let _permit = permit;
+            read(&catalog, &interrupt)
+        })
+        .await
+        .map_err(|error| internal_error("a scan of the catalog", &error))
     }
 
     /// What a client is told about a change that did not happen.
@@ -98,6 +139,10 @@ impl Services {
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
             }
             OpsError::Storage(failure) => internal_error("a commit", &failure),
+            OpsError::PassWithdrawn => {
+                CommandError::new(ErrorCode::UNAUTHORIZED, format!("not authorized: {error}"))
+            }
+            OpsError::Panicked => internal_error("a change", &error),
             OpsError::Closed => self.stopping(),
         }
     }

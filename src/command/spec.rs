@@ -34,6 +34,9 @@ pub struct Spec {
     pub api_version_1: bool,
     /// Whether unknown fields are errors.
     pub strict: bool,
+    /// Whether `maxTimeMS` may end it anywhere. Writes look at their deadline themselves, before they
+    /// are queued; a sign-in must not become quicker to fail by it.
+    pub is_interruptible: bool,
     /// Whether it may come by `OP_QUERY`, as drivers before `OP_MSG` send it.
     pub by_op_query: bool,
 }
@@ -50,6 +53,7 @@ impl Spec {
             write_concern: false,
             api_version_1: false,
             strict: true,
+            is_interruptible: true,
             by_op_query: false,
         }
     }

@@ -83,12 +83,37 @@ unserved! {
     "validate" Collection [Validate],
 }
 
+/// Fields that may hold a secret in whatever command they stand.
+const SENSITIVE: &[&str] = &["pwd", "payload"];
+
 /// The command called `name`, if it is one of these.
 pub fn find(name: &str) -> Option<&'static Unserved> {
     UNSERVED.iter().find(|command| command.name == name)
 }
 
+/// All of these, sorted by name.
+pub(super) fn all() -> &'static [Unserved] {
+    UNSERVED
+}
+
 impl Unserved {
+    /// The name on the wire.
+    pub(super) fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// What it takes to be told 115 instead of 13, for people.
+    pub(super) fn requirement(&self) -> String {
+        let target = match self.target {
+            Target::SignedIn => return "to be signed in".to_owned(),
+            Target::Collection => "the collection",
+            Target::Database => "the database",
+            Target::Cluster => "the cluster",
+        };
+        let actions: Vec<_> = self.actions.iter().map(|action| action.name()).collect();
+        format!("`{}` on {target}", actions.join("`, `"))
+    }
+
     /// Why it is not run, which depends on whether it might be.
     pub fn refuse(
         &self,
@@ -97,7 +122,7 @@ impl Unserved {
         authority: &Authority<'_>,
     ) -> CommandError {
         if let Err(denied) = authority.require_sign_in() {
-            return denied.to_command_error(self.name, db.as_str(), body, &[]);
+            return denied.to_command_error(self.name, db.as_str(), body, SENSITIVE);
         }
         let resource = match self.target {
             Target::SignedIn => None,
@@ -113,7 +138,7 @@ impl Unserved {
             actions: self.actions.iter().copied().collect(),
         });
         match authority.require(needs.as_slice()) {
-            Err(denied) => denied.to_command_error(self.name, db.as_str(), body, &[]),
+            Err(denied) => denied.to_command_error(self.name, db.as_str(), body, SENSITIVE),
             Ok(_) => CommandError::new(
                 ErrorCode::COMMAND_NOT_SUPPORTED,
                 format!(

@@ -2,15 +2,17 @@
 //!
 //! Field rules and texts as MongoDB 8.0 (manual page "Write Concern").
 
-use bson::RawBsonRef;
 use bson::raw::RawDocument;
+use bson::{RawBsonRef, RawDocumentBuf};
 
 use super::arguments::{Path, duplicate_field, invalid_bson, type_name, unknown_field, wrong_type};
-use super::field_types::number;
+use super::field_types::{number, whole_number};
+use super::reply::append;
+use crate::authz::redact::command_text;
 use crate::error::{CommandError, ErrorCode};
 
 /// Most members a write can be asked to wait for.
-const MEMBERS_MAX: f64 = 50.0;
+const MEMBERS_MAX: u8 = 50;
 
 /// A valid write concern as a client asked for it.
 #[derive(Debug, Clone, PartialEq)]
@@ -109,9 +111,10 @@ fn parse_w(value: RawBsonRef<'_>) -> Result<Acknowledgement, CommandError> {
         RawBsonRef::String(mode) => Ok(Acknowledgement::Mode(mode.to_owned())),
         RawBsonRef::Null | RawBsonRef::Undefined => Ok(Acknowledgement::Mode(String::new())),
         RawBsonRef::Document(tags) => parse_tags(tags),
-        other => match number(other) {
-            Some(members) => parse_members(members),
-            None => Err(failed_to_parse(format!(
+        other => match (number(other), whole_number(other)) {
+            (Some(number), Some(members)) if !number.is_nan() => parse_members(members),
+            (Some(_), _) => Err(failed_to_parse("w cannot be NaN")),
+            (None, _) => Err(failed_to_parse(format!(
                 "w has to be a number, string, or object; found: {}",
                 type_name(other)
             ))),
@@ -119,18 +122,13 @@ fn parse_w(value: RawBsonRef<'_>) -> Result<Acknowledgement, CommandError> {
     }
 }
 
-fn parse_members(members: f64) -> Result<Acknowledgement, CommandError> {
-    if members.is_nan() {
-        return Err(failed_to_parse("w cannot be NaN"));
-    }
-    let members = members.trunc();
-    if !(0.0..=MEMBERS_MAX).contains(&members) {
-        return Err(failed_to_parse(format!(
+fn parse_members(members: i64) -> Result<Acknowledgement, CommandError> {
+    match u8::try_from(members) {
+        Ok(members) if members <= MEMBERS_MAX => Ok(Acknowledgement::Members(members)),
+        _ => Err(failed_to_parse(format!(
             "w has to be a non-negative number and not greater than {MEMBERS_MAX}; found: {members}"
-        )));
+        ))),
     }
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 0 to 50, checked above
-    Ok(Acknowledgement::Members(members as u8))
 }
 
 fn parse_tags(tags: &RawDocument) -> Result<Acknowledgement, CommandError> {
@@ -142,11 +140,22 @@ fn parse_tags(tags: &RawDocument) -> Result<Acknowledgement, CommandError> {
         if number(value).is_none() {
             return Err(failed_to_parse(format!(
                 "tags must be a single level document with only number values; found: {}",
-                key.as_str()
+                element_text(key.as_str(), value)
             )));
         }
     }
     Ok(Acknowledgement::Tags)
+}
+
+/// `key: value`.
+fn element_text(key: &str, value: RawBsonRef<'_>) -> String {
+    let mut document = RawDocumentBuf::new();
+    append(&mut document, key, value);
+    let text = command_text(&document, &[]);
+    let inside = text
+        .strip_prefix("{ ")
+        .and_then(|text| text.strip_suffix(" }"));
+    inside.unwrap_or(&text).to_owned()
 }
 
 /// Any type: numbers lose their fraction, everything else is 0.

@@ -13,6 +13,9 @@ macro_rules! codes {
         impl ErrorCode {
             $(pub const $constant: Self = Self($number);)*
 
+            /// Every number that has a name here, in ascending order.
+            pub const NAMED: &[Self] = &[$(Self::$constant,)*];
+
             /// `codeName` of replies.
             pub fn name(self) -> Cow<'static, str> {
                 match self.0 {
@@ -62,6 +65,7 @@ codes! {
     AUTHENTICATION_ABANDONED = 337 "AuthenticationAbandoned",
     UNSUPPORTED_OP_QUERY_COMMAND = 352 "UnsupportedOpQueryCommand",
     BSON_OBJECT_TOO_LARGE = 10334 "BSONObjectTooLarge",
+    INTERRUPTED = 11601 "Interrupted",
     OUT_OF_DISK_SPACE = 14031 "OutOfDiskSpace",
     IDL_DUPLICATE_FIELD = 40413 "IDLDuplicateField",
     IDL_FAILED_TO_PARSE = 40414 "IDLFailedToParse",

@@ -6,10 +6,12 @@
 
 mod code;
 mod messages;
+mod reference;
 
 use bson::RawDocumentBuf;
 
 pub use code::ErrorCode;
+pub use reference::errors_reference;
 
 /// An answer with `ok: 0`.
 #[derive(Debug, Clone, PartialEq)]

@@ -21,7 +21,7 @@ use super::listener::Accepted;
 use super::stream::Stream;
 use super::{Answer, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
-use crate::wire::{Incoming, ReplyForm, Request, WireError, frame_length, parse};
+use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
 
 /// What a peer may send ahead while its request is being answered.
 const SENT_AHEAD_BYTES_MAX: usize = 64 * 1024;
@@ -77,6 +77,8 @@ struct Socket {
     stopped: Pin<Box<dyn Future<Output = ()> + Send>>,
     connection_id: i32,
     last_reply_id: i32,
+    /// Longest message the peer may send now.
+    message_bytes_max: usize,
     /// No complete message has arrived yet.
     is_new: bool,
     /// Since when a connection has existed, been idle, or had an incomplete message.
@@ -110,11 +112,16 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         stop: admission.stop,
         connection_id,
         last_reply_id: 0,
+        message_bytes_max: 0,
         is_new: true,
         since: Some(Instant::now()),
         peer_left: false,
     };
     let end = loop {
+        socket.message_bytes_max = handler
+            .0
+            .message_bytes_max()
+            .min(socket.limits.wire.message_bytes_max);
         let frame = match socket.receive().await {
             Ok(frame) => frame,
             Err(end) => break end,
@@ -132,20 +139,23 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
 
 /// Answers one message.
 async fn answer<H: Handler>(socket: &mut Socket, handler: &mut H, frame: Bytes) -> Result<(), End> {
-    let Incoming { mut reply, request } = parse(frame, &socket.limits.wire);
-    let watched = match &request {
+    let limits = WireLimits {
+        message_bytes_max: socket.message_bytes_max,
+        ..socket.limits.wire
+    };
+    let Incoming { mut reply, request } = parse(frame, &limits);
+    match &request {
         Err(error) if error.closes_connection() => return Err(End::Malformed(error.clone())),
         Err(error) if error.is_legacy() => {
             let id = socket.next_reply_id();
             reply.encode_legacy_error(id, error, socket.output.buffer());
             return Ok(());
         }
-        Err(_) => None,
-        Ok(request) => Some(request.clone()),
-    };
-    let abandonable = || watched.as_ref().is_some_and(Request::is_awaitable);
+        Err(_) | Ok(_) => {}
+    }
+    let is_awaitable = request.as_ref().is_ok_and(Request::is_awaitable);
     let mut answer = socket
-        .attend(handler.handle(request), abandonable, &reply)
+        .attend(handler.handle(request), || is_awaitable, &reply)
         .await?;
     loop {
         let more = answer.stream && !answer.close && reply.allows_stream();
@@ -173,7 +183,7 @@ impl Socket {
     async fn receive(&mut self) -> Result<Bytes, End> {
         loop {
             let buffered = self.input.bytes();
-            let length = match frame_length(buffered, self.limits.wire.message_bytes_max) {
+            let length = match frame_length(buffered, self.message_bytes_max) {
                 Ok(length) => length,
                 Err(error) => {
                     if self.is_new && buffered.starts_with(HTTP_GET) {

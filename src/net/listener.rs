@@ -23,7 +23,7 @@ const PORT_ATTEMPTS_MAX: u32 = 16;
 /// `filePermissions` of mongod, where nothing else is said.
 const UNIX_PERMISSIONS: u32 = 0o700;
 /// As mongod: a silent peer is probed after this, and then every second.
-const KEEPALIVE_AFTER: Duration = Duration::from_secs(300);
+const KEEPALIVE_AFTER: Duration = Duration::from_mins(5);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Where to listen.

@@ -75,6 +75,12 @@ pub trait Service: Send + Sync + 'static {
 /// The futures are kept inside the connection's task, also while it is idle: box large branches that
 /// are seldom taken. A panic closes the connection with code 1.
 pub trait Handler: Send + 'static {
+    /// Longest message in bytes that the peer may send next, compressed or not; a longer one ends the
+    /// connection. Never more than the limit of the wire.
+    fn message_bytes_max(&self) -> usize {
+        usize::MAX
+    }
+
     /// Answers one request. `Err` is a message that deserves an error reply with the code and text
     /// of the error.
     ///

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::RawDocumentBuf;
 
+use super::order::Order;
 use super::writer::{Outcome, Writer};
 use crate::catalog::{Catalog, PlanError, RoleUpdate, UserUpdate, View, plan};
 use crate::model::names::{DbName, RoleName, UserName};
@@ -22,6 +23,12 @@ pub enum OpsError {
     /// The store could not keep it. Memory is unchanged; the disk may have it after a restart.
     #[error(transparent)]
     Storage(StoreError),
+    /// Whoever ordered it lost the right to, or was dropped, before it was written.
+    #[error("the permission was withdrawn before the change was written")]
+    PassWithdrawn,
+    /// A fault of the program; only this write is lost.
+    #[error("the change could not be planned")]
+    Panicked,
     /// The server is stopping.
     #[error("the server is shutting down")]
     Closed,
@@ -101,134 +108,165 @@ impl Directory {
     }
 
     /// `createUser`: refused if the user exists or a role does not.
-    pub async fn create_user(&self, user: User) -> Result<Written<()>, OpsError> {
-        self.write(|view| plan::create_user(view, user)).await
+    pub async fn create_user(&self, order: Order, user: User) -> Result<Written<()>, OpsError> {
+        self.write(order, |view| plan::create_user(view, user))
+            .await
     }
 
     /// `updateUser`; the user keeps its `userId`.
     pub async fn update_user(
         &self,
+        order: Order,
         name: UserName,
         update: UserUpdate,
     ) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::update_user(view, &name, update))
+        self.write(order, move |view| plan::update_user(view, &name, update))
             .await
     }
 
     /// `dropUser`.
-    pub async fn drop_user(&self, name: UserName) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::drop_user(view, &name)).await
+    pub async fn drop_user(&self, order: Order, name: UserName) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| plan::drop_user(view, &name))
+            .await
     }
 
     /// `dropAllUsersFromDatabase`: how many there were.
     pub async fn drop_all_users_from_database(
         &self,
+        order: Order,
         db: DbName,
     ) -> Result<Written<usize>, OpsError> {
         let outcome = self
-            .outcome(move |view| Ok(plan::drop_all_users_from_database(view, &db)))
+            .outcome(order, move |view| {
+                Ok(plan::drop_all_users_from_database(view, &db))
+            })
             .await?;
-        Ok(outcome.with(outcome.counts.users_dropped))
+        Ok(outcome.with(outcome.dropped.users))
     }
 
     /// `grantRolesToUser`; `roles` must not be empty.
     pub async fn grant_roles_to_user(
         &self,
+        order: Order,
         name: UserName,
         roles: Vec<RoleName>,
     ) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::grant_roles_to_user(view, &name, &roles))
-            .await
+        self.write(order, move |view| {
+            plan::grant_roles_to_user(view, &name, &roles)
+        })
+        .await
     }
 
     /// `revokeRolesFromUser`; the roles must exist, the user need not have them.
     pub async fn revoke_roles_from_user(
         &self,
+        order: Order,
         name: UserName,
         roles: Vec<RoleName>,
     ) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::revoke_roles_from_user(view, &name, &roles))
-            .await
+        self.write(order, move |view| {
+            plan::revoke_roles_from_user(view, &name, &roles)
+        })
+        .await
     }
 
     /// `createRole`: refused if it exists or may not include what it would.
-    pub async fn create_role(&self, role: Role) -> Result<Written<()>, OpsError> {
-        self.write(|view| plan::create_role(view, role)).await
+    pub async fn create_role(&self, order: Order, role: Role) -> Result<Written<()>, OpsError> {
+        self.write(order, |view| plan::create_role(view, role))
+            .await
     }
 
     /// `updateRole`.
     pub async fn update_role(
         &self,
+        order: Order,
         name: RoleName,
         update: RoleUpdate,
     ) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::update_role(view, &name, update))
+        self.write(order, move |view| plan::update_role(view, &name, update))
             .await
     }
 
     /// `grantPrivilegesToRole`; `privileges` must not be empty.
     pub async fn grant_privileges_to_role(
         &self,
+        order: Order,
         name: RoleName,
         privileges: Vec<Privilege>,
     ) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::grant_privileges_to_role(view, &name, &privileges))
-            .await
+        self.write(order, move |view| {
+            plan::grant_privileges_to_role(view, &name, &privileges)
+        })
+        .await
     }
 
     /// `revokePrivilegesFromRole`.
     pub async fn revoke_privileges_from_role(
         &self,
+        order: Order,
         name: RoleName,
         privileges: Vec<Privilege>,
     ) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::revoke_privileges_from_role(view, &name, &privileges))
-            .await
+        self.write(order, move |view| {
+            plan::revoke_privileges_from_role(view, &name, &privileges)
+        })
+        .await
     }
 
     /// `grantRolesToRole`; `roles` must not be empty.
     pub async fn grant_roles_to_role(
         &self,
+        order: Order,
         name: RoleName,
         roles: Vec<RoleName>,
     ) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::grant_roles_to_role(view, &name, &roles))
-            .await
+        self.write(order, move |view| {
+            plan::grant_roles_to_role(view, &name, &roles)
+        })
+        .await
     }
 
     /// `revokeRolesFromRole`.
     pub async fn revoke_roles_from_role(
         &self,
+        order: Order,
         name: RoleName,
         roles: Vec<RoleName>,
     ) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::revoke_roles_from_role(view, &name, &roles))
-            .await
+        self.write(order, move |view| {
+            plan::revoke_roles_from_role(view, &name, &roles)
+        })
+        .await
     }
 
     /// `dropRole`: also from every user and role that held it, in the same commit.
-    pub async fn drop_role(&self, name: RoleName) -> Result<Written<()>, OpsError> {
-        self.write(move |view| plan::drop_role(view, &name)).await
+    pub async fn drop_role(&self, order: Order, name: RoleName) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| plan::drop_role(view, &name))
+            .await
     }
 
     /// `dropAllRolesFromDatabase`: how many there were.
     pub async fn drop_all_roles_from_database(
         &self,
+        order: Order,
         db: DbName,
     ) -> Result<Written<usize>, OpsError> {
         let outcome = self
-            .outcome(move |view| plan::drop_all_roles_from_database(view, &db))
+            .outcome(order, move |view| {
+                plan::drop_all_roles_from_database(view, &db)
+            })
             .await?;
-        Ok(outcome.with(outcome.counts.roles_dropped))
+        Ok(outcome.with(outcome.dropped.roles))
     }
 
     /// `setDefaultRWConcern`: keeps the document as it is given.
     pub async fn set_default_rw_concern(
         &self,
+        order: Order,
         document: RawDocumentBuf,
     ) -> Result<Written<()>, OpsError> {
         let setting = Setting::DefaultReadWriteConcern(Arc::new(document));
-        self.write(move |_| plan::set_setting(setting)).await
+        self.write(order, move |_| plan::set_setting(setting)).await
     }
 
     /// Refuses further writes, finishes those that wait, and stops the writer. Reads go on.
@@ -238,16 +276,18 @@ impl Directory {
 
     async fn write(
         &self,
+        order: Order,
         plan: impl FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError> + Send + 'static,
     ) -> Result<Written<()>, OpsError> {
-        Ok(self.outcome(plan).await?.with(()))
+        Ok(self.outcome(order, plan).await?.with(()))
     }
 
     async fn outcome(
         &self,
+        order: Order,
         plan: impl FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError> + Send + 'static,
     ) -> Result<Outcome, OpsError> {
-        self.writer.write(Box::new(plan)).await
+        self.writer.write(order, Box::new(plan)).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! The only path that writes: plan, commit, apply, answer.
 
 mod directory;
+mod order;
 mod writer;
 
 pub use directory::{Directory, OpsError, Written};
+pub use order::{Dropped, Order};

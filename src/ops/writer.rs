@@ -4,12 +4,15 @@
 //! commits everything with one [`Store::commit`], applies it to the catalog and answers. So one sync
 //! serves all who wait, decisions never race, and nothing is visible before it is durable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::OpsError;
+use super::order::{Dropped, Order};
+use crate::authz::Pass;
 use crate::catalog::{Catalog, PlanError, View};
 use crate::store::{Change, Sequence, Store, StoreError};
 
@@ -25,29 +28,13 @@ type Plan = Box<dyn FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError> + Send>;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Outcome {
     /// What it dropped.
-    pub(super) counts: Counts,
+    pub(super) dropped: Dropped,
     /// The commit that made it last, or the last one before it if there was nothing to change.
     pub(super) sequence: Sequence,
 }
 
-/// What a job dropped.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Counts {
-    pub(super) users_dropped: usize,
-    pub(super) roles_dropped: usize,
-}
-
-impl Counts {
-    fn of(changes: &[Change]) -> Self {
-        let count = |is: fn(&Change) -> bool| changes.iter().filter(|change| is(change)).count();
-        Self {
-            users_dropped: count(|change| matches!(change, Change::DropUser(_))),
-            roles_dropped: count(|change| matches!(change, Change::DropRole(_))),
-        }
-    }
-}
-
 struct Job {
+    order: Order,
     plan: Plan,
     answer: oneshot::Sender<Result<Outcome, OpsError>>,
 }
@@ -88,10 +75,14 @@ impl Writer {
     ///
     /// A caller that stops waiting takes the job back only if it was not queued yet; else it is done
     /// whole and the answer goes nowhere.
-    pub(super) async fn write(&self, plan: Plan) -> Result<Outcome, OpsError> {
+    pub(super) async fn write(&self, order: Order, plan: Plan) -> Result<Outcome, OpsError> {
         let queue = self.queue().clone().ok_or(OpsError::Closed)?;
         let (answer, answered) = oneshot::channel();
-        let job = Job { plan, answer };
+        let job = Job {
+            order,
+            plan,
+            answer,
+        };
         queue.send(job).await.map_err(|_| OpsError::Closed)?;
         drop(queue);
         answered.await.unwrap_or(Err(OpsError::Closed))
@@ -152,14 +143,19 @@ fn write_batch(
     let mut view = View::new(catalog);
     let mut changes = Vec::new();
     let mut answers = Vec::new();
-    for job in jobs {
-        let decided = (job.plan)(&view).map(|planned| {
+    for Job {
+        order,
+        plan,
+        answer,
+    } in jobs
+    {
+        let decided = decide(&view, &order.pass, plan).map(|planned| {
             view.lay_over(&planned);
-            let counts = Counts::of(&planned);
+            let dropped = dropped_by(&planned);
             changes.extend(planned);
-            counts
+            dropped
         });
-        answers.push((job.answer, decided));
+        answers.push((answer, order.follow_up, decided));
     }
     let committed = if changes.is_empty() {
         Ok(sequence)
@@ -170,17 +166,43 @@ fn write_batch(
     if committed.is_ok() && !changes.is_empty() {
         catalog.apply(changes);
     }
-    for (answer, decided) in answers {
+    for (answer, follow_up, decided) in answers {
         let outcome = match (&committed, decided) {
-            (Ok(sequence), Ok(counts)) => Ok(Outcome {
-                counts,
-                sequence: *sequence,
-            }),
-            (Ok(_), Err(refusal)) => Err(OpsError::Plan(refusal)),
+            (Ok(sequence), Ok(dropped)) => {
+                if let Some(follow_up) = follow_up {
+                    follow_up(dropped);
+                }
+                Ok(Outcome {
+                    dropped,
+                    sequence: *sequence,
+                })
+            }
+            (Ok(_), Err(refusal)) => Err(refusal),
             (Err(error), _) => Err(OpsError::Storage(error.clone())),
         };
         // The caller may have stopped waiting.
         let _ = answer.send(outcome);
     }
     committed
+}
+
+/// What a job changes, if whoever wants it still may. A plan that panics is refused alone: the thread
+/// lives for the others.
+fn decide(view: &View<'_>, pass: &Pass, plan: Plan) -> Result<Vec<Change>, OpsError> {
+    let decided = catch_unwind(AssertUnwindSafe(|| {
+        if pass.still_holds(view) {
+            plan(view).map_err(OpsError::Plan)
+        } else {
+            Err(OpsError::PassWithdrawn)
+        }
+    }));
+    decided.unwrap_or(Err(OpsError::Panicked))
+}
+
+fn dropped_by(changes: &[Change]) -> Dropped {
+    let count = |is: fn(&Change) -> bool| changes.iter().filter(|change| is(change)).count();
+    Dropped {
+        users: count(|change| matches!(change, Change::DropUser(_))),
+        roles: count(|change| matches!(change, Change::DropRole(_))),
+    }
 }

@@ -140,7 +140,8 @@ impl Evaluation {
             (Test::Exists, _) => true,
             (Test::Type(types), _) => types.contains(value.element_type()),
             (Test::Size(size), RawBsonRef::Array(array)) => {
-                array.into_iter().map_while(Result::ok).count() == *size
+                let elements = array.into_iter().map_while(Result::ok);
+                elements.take_while(|_| self.step()).count() == *size
             }
             (Test::ElementValue(condition), RawBsonRef::Array(array)) => self.nested(|this| {
                 let mut elements = array.into_iter().map_while(Result::ok);

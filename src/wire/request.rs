@@ -53,17 +53,24 @@ impl Request {
         }
     }
 
-    /// Whether answering may be a matter of waiting for news (`hello` with `maxAwaitTimeMS`, or any
-    /// request that allows a stream) rather than of work, so that nothing is lost when it is
-    /// abandoned.
+    /// Whether it is a `hello` whose answer may be a matter of waiting for news, so that nothing is
+    /// lost when it is abandoned. Nothing else is ever abandoned.
     pub fn is_awaitable(&self) -> bool {
-        match self {
-            Self::Msg(message) => {
-                message.exhaust_allowed() || has_field(message.body(), "maxAwaitTimeMS")
-            }
-            Self::Query(query) => has_field(query.command(), "maxAwaitTimeMS"),
-        }
+        let (body, exhaust_allowed) = match self {
+            Self::Msg(message) => (message.body(), message.exhaust_allowed()),
+            Self::Query(query) => (query.command(), false),
+        };
+        is_hello(body) && (exhaust_allowed || has_field(body, "maxAwaitTimeMS"))
     }
+}
+
+fn is_hello(command: &RawDocument) -> bool {
+    let name = command
+        .iter()
+        .next()
+        .and_then(Result::ok)
+        .map(|(name, _)| name.as_str());
+    matches!(name, Some("hello" | "isMaster" | "ismaster"))
 }
 
 fn has_field(document: &RawDocument, name: &str) -> bool {

@@ -66,8 +66,15 @@ fn awaitable_requests_are_known() {
     let ping = rawdoc! { "ping": 1 };
     let hello = rawdoc! { "hello": 1, "maxAwaitTimeMS": 1 };
     assert!(!is_awaitable(msg(1, 0, &ping)));
-    assert!(is_awaitable(msg(1, 1 << 16, &ping)));
+    assert!(!is_awaitable(msg(1, 1 << 16, &ping)));
+    assert!(!is_awaitable(msg(
+        1,
+        0,
+        &rawdoc! { "ping": 1, "maxAwaitTimeMS": 1 }
+    )));
     assert!(is_awaitable(msg(1, 0, &hello)));
+    assert!(is_awaitable(msg(1, 1 << 16, &rawdoc! { "isMaster": 1 })));
+    assert!(!is_awaitable(msg(1, 0, &rawdoc! { "hello": 1 })));
     assert!(!is_awaitable(query(1, "a.$cmd", &ping)));
     assert!(is_awaitable(query(1, "a.$cmd", &hello)));
 }

@@ -54,14 +54,11 @@ impl BsonError {
     pub fn code(&self) -> ErrorCode {
         match self {
             Self::Invalid { .. } => ErrorCode::INVALID_BSON,
-            Self::TooDeep { .. } => ErrorCode(OVERFLOW),
+            Self::TooDeep { .. } => ErrorCode::OVERFLOW,
             Self::TooLarge { .. } => ErrorCode::BSON_OBJECT_TOO_LARGE,
         }
     }
 }
-
-/// Code 15, `Overflow`.
-const OVERFLOW: i32 = 15;
 
 /// Checks the document at the start of `bytes` and returns its length; what follows it is not looked
 /// at.

@@ -269,7 +269,7 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
                 "authenticationMechanisms=SCRAM-SHA-256,PLAIN",
             ],
             "option 'authenticationMechanisms' on the command line is 'SCRAM-SHA-256,PLAIN'; \
-             expected a list of SCRAM-SHA-1 and SCRAM-SHA-256",
+             expected a list of SCRAM-SHA-256 and SCRAM-SHA-1",
         ),
         (
             &["--setParameter", "authSchemaVersion=5"],

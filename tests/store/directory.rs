@@ -5,14 +5,20 @@ use std::sync::mpsc;
 
 use bson::RawDocumentBuf;
 use bson::raw::cstr;
+use portcullis::authz::Authority;
 use portcullis::catalog::{CredentialsUpdate, PlanError, UserUpdate};
 use portcullis::model::names::DbName;
-use portcullis::ops::{Directory, OpsError};
+use portcullis::ops::{Directory, OpsError, Order};
 use portcullis::store::{Change, MemoryStore, RedbStore, Sequence, Store, StoreError};
 use tempfile::TempDir;
 
 use crate::faulty::FaultyStore;
 use crate::support::{put_role, role, role_name, state_of, user, user_name};
+
+/// Leave to do anything.
+fn order() -> Order {
+    Order::new(Authority::Unchecked.require_sign_in().unwrap())
+}
 
 fn memory() -> Arc<Directory> {
     Arc::new(Directory::open(Arc::new(MemoryStore::new())).unwrap())
@@ -74,21 +80,24 @@ async fn the_operations_do_what_they_say() {
     let catalog = directory.catalog();
     let ann = || user_name("ann");
 
-    let made = directory.create_user(user("ann", 1)).await.unwrap();
+    let made = directory
+        .create_user(order(), user("ann", 1))
+        .await
+        .unwrap();
     assert_eq!(made.sequence, Sequence(3));
-    assert!(catalog.has_users_or_roles_ever());
+    assert!(catalog.had_users_or_roles());
     let granted = vec![role_name("b"), role_name("a")];
     directory
-        .grant_roles_to_user(ann(), granted.clone())
+        .grant_roles_to_user(order(), ann(), granted.clone())
         .await
         .unwrap();
     assert_eq!(*catalog.user(&ann()).unwrap().roles, granted);
     let revoked = directory
-        .revoke_roles_from_user(ann(), vec![role_name("b")])
+        .revoke_roles_from_user(order(), ann(), vec![role_name("b")])
         .await;
     assert_eq!(*catalog.user(&ann()).unwrap().roles, [role_name("a")]);
     let again = directory
-        .revoke_roles_from_user(ann(), vec![role_name("b")])
+        .revoke_roles_from_user(order(), ann(), vec![role_name("b")])
         .await;
     assert_eq!(again, revoked, "nothing to write, so nothing written");
 
@@ -96,29 +105,35 @@ async fn the_operations_do_what_they_say() {
         credentials: CredentialsUpdate::Trim(vec!["SCRAM-SHA-256".into()]),
         ..UserUpdate::default()
     };
-    directory.update_user(ann(), update).await.unwrap();
+    directory.update_user(order(), ann(), update).await.unwrap();
     let user_id = catalog.user(&ann()).unwrap().user_id;
     assert_eq!(user_id, user("ann", 1).user_id);
 
     let mut concern = RawDocumentBuf::new();
     concern.append(cstr!("w"), 1);
     directory
-        .set_default_rw_concern(concern.clone())
+        .set_default_rw_concern(order(), concern.clone())
         .await
         .unwrap();
     assert_eq!(*catalog.default_read_write_concern().unwrap(), concern);
 
-    directory.create_user(user("bob", 1)).await.unwrap();
-    directory.drop_user(ann()).await.unwrap();
+    directory
+        .create_user(order(), user("bob", 1))
+        .await
+        .unwrap();
+    directory.drop_user(order(), ann()).await.unwrap();
     assert!(catalog.user(&ann()).is_none());
-    directory.create_user(user("eve", 1)).await.unwrap();
+    directory
+        .create_user(order(), user("eve", 1))
+        .await
+        .unwrap();
     let dropped = directory
-        .drop_all_users_from_database(DbName::ADMIN)
+        .drop_all_users_from_database(order(), DbName::ADMIN)
         .await
         .unwrap();
     assert_eq!((dropped.value, dropped.sequence), (2, Sequence(11)));
     let none = directory
-        .drop_all_users_from_database(DbName::ADMIN)
+        .drop_all_users_from_database(order(), DbName::ADMIN)
         .await
         .unwrap();
     assert_eq!((none.value, none.sequence), (0, Sequence(11)));
@@ -131,7 +146,7 @@ async fn a_restart_finds_everything_and_the_same_secret() {
     let open = || Directory::open(Arc::new(RedbStore::open(folder.path()).unwrap())).unwrap();
     let first = open();
     let secret = first.catalog().deployment_secret().unwrap();
-    let made = first.create_user(user("ann", 1)).await.unwrap();
+    let made = first.create_user(order(), user("ann", 1)).await.unwrap();
     first.close().await;
     drop(first);
 
@@ -144,8 +159,8 @@ async fn a_restart_finds_everything_and_the_same_secret() {
             .matches(secret.expose())
     );
     assert_eq!(*catalog.user(&user_name("ann")).unwrap(), user("ann", 1));
-    assert!(catalog.has_users_or_roles_ever());
-    let next = second.create_user(user("bob", 1)).await.unwrap();
+    assert!(catalog.had_users_or_roles());
+    let next = second.create_user(order(), user("bob", 1)).await.unwrap();
     assert_eq!(next.sequence.0, made.sequence.0 + 1);
     let other = TempDir::new().unwrap();
     let other = Directory::open(Arc::new(RedbStore::open(other.path()).unwrap())).unwrap();
@@ -166,7 +181,12 @@ async fn of_many_who_create_one_user_exactly_one_wins() {
         let tasks: Vec<_> = (0..32)
             .map(|seed| {
                 let (directory, name) = (Arc::clone(&directory), name.clone());
-                let task = async move { (seed, directory.create_user(user(&name, seed)).await) };
+                let task = async move {
+                    (
+                        seed,
+                        directory.create_user(order(), user(&name, seed)).await,
+                    )
+                };
                 tokio::spawn(task)
             })
             .collect();
@@ -192,7 +212,7 @@ async fn who_waits_together_is_committed_together_and_unseen_until_then() {
     let generation = directory.catalog().generation();
     let create = |name: &str| {
         let (directory, user) = (Arc::clone(&directory), user(name, 1));
-        tokio::spawn(async move { directory.create_user(user).await })
+        tokio::spawn(async move { directory.create_user(order(), user).await })
     };
     let first = create("first");
     entered.recv().unwrap();
@@ -203,7 +223,7 @@ async fn who_waits_together_is_committed_together_and_unseen_until_then() {
         .map(|name| {
             let (directory, user, queued) = (Arc::clone(&directory), user(name, 1), queued.clone());
             tokio::spawn(async move {
-                let mut create = Box::pin(directory.create_user(user));
+                let mut create = Box::pin(directory.create_user(order(), user));
                 // The first poll queues the job.
                 assert!(futures_util::poll!(create.as_mut()).is_pending());
                 queued.send(()).unwrap();
@@ -237,14 +257,14 @@ async fn who_waits_together_is_committed_together_and_unseen_until_then() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_caller_who_stops_waiting_loses_nothing() {
     let (directory, entered, may_leave) = gated();
-    let mut create = Box::pin(directory.create_user(user("ann", 1)));
+    let mut create = Box::pin(directory.create_user(order(), user("ann", 1)));
     assert!(futures_util::poll!(create.as_mut()).is_pending());
     entered.recv().unwrap();
     drop(create);
-    let mut never_polled = Box::pin(directory.create_user(user("bob", 1)));
+    let mut never_polled = Box::pin(directory.create_user(order(), user("bob", 1)));
     drop(std::mem::replace(
         &mut never_polled,
-        Box::pin(directory.create_user(user("eve", 1))),
+        Box::pin(directory.create_user(order(), user("eve", 1))),
     ));
     may_leave.send(true).unwrap();
     may_leave.send(true).unwrap();
@@ -260,19 +280,22 @@ async fn a_failed_commit_changes_nothing_and_reads_go_on() {
     // One commit for the secret, one for ann.
     let store = Arc::new(FaultyStore::failing_after(2));
     let directory = Directory::open(store.clone()).unwrap();
-    directory.create_user(user("ann", 1)).await.unwrap();
+    directory
+        .create_user(order(), user("ann", 1))
+        .await
+        .unwrap();
     let generation = directory.catalog().generation();
     let before = state_of(store.as_ref());
-    let failed = directory.drop_user(user_name("ann")).await;
+    let failed = directory.drop_user(order(), user_name("ann")).await;
     assert_eq!(failed, Err(OpsError::Storage(FaultyStore::failure())));
-    let later = directory.create_user(user("bob", 1)).await;
+    let later = directory.create_user(order(), user("bob", 1)).await;
     assert_eq!(later, Err(OpsError::Storage(StoreError::Poisoned)));
     assert!(directory.catalog().user(&user_name("ann")).is_some());
     assert!(directory.catalog().user(&user_name("bob")).is_none());
     assert_eq!(directory.catalog().generation(), generation);
     assert_eq!(state_of(store.as_ref()), before);
     // What changes nothing needs no store.
-    let exists = directory.create_user(user("ann", 1)).await;
+    let exists = directory.create_user(order(), user("ann", 1)).await;
     let wanted = PlanError::UserExists(user_name("ann"));
     assert_eq!(exists, Err(OpsError::Plan(wanted)));
 }
@@ -280,8 +303,8 @@ async fn a_failed_commit_changes_nothing_and_reads_go_on() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_rests_on_a_failed_commit_is_not_told() {
     let (directory, entered, may_leave) = gated();
-    let first = Box::pin(directory.create_user(user("first", 1)));
-    let create = || Box::pin(directory.create_user(user("ann", 1)));
+    let first = Box::pin(directory.create_user(order(), user("first", 1)));
+    let create = || Box::pin(directory.create_user(order(), user("ann", 1)));
     let mut tasks = [first, create(), create()];
     assert!(futures_util::poll!(tasks[0].as_mut()).is_pending());
     entered.recv().unwrap();
@@ -307,14 +330,14 @@ async fn an_open_that_cannot_keep_its_secret_fails() {
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_finishes_what_waits_and_refuses_the_rest() {
     let (directory, entered, may_leave) = gated();
-    let mut waiting = Box::pin(directory.create_user(user("ann", 1)));
+    let mut waiting = Box::pin(directory.create_user(order(), user("ann", 1)));
     assert!(futures_util::poll!(waiting.as_mut()).is_pending());
     entered.recv().unwrap();
-    let mut queued = Box::pin(directory.create_user(user("bob", 1)));
+    let mut queued = Box::pin(directory.create_user(order(), user("bob", 1)));
     assert!(futures_util::poll!(queued.as_mut()).is_pending());
     let mut closing = Box::pin(directory.close());
     assert!(futures_util::poll!(closing.as_mut()).is_pending());
-    let late = directory.create_user(user("eve", 1)).await;
+    let late = directory.create_user(order(), user("eve", 1)).await;
     assert_eq!(late, Err(OpsError::Closed));
     may_leave.send(true).unwrap();
     may_leave.send(true).unwrap();

@@ -2,23 +2,37 @@
 //!
 //! Each test starts its own process on port 0 with a folder of its own and stops it when done.
 
-#![allow(dead_code, unreachable_pub, missing_docs)] // each test binary uses its own part of it
+// Each test binary uses its own part of it; a helper that fails fails its test.
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stderr,
+    clippy::unused_async
+)]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+mod raw_client;
+pub mod scram_client;
+
+pub use raw_client::RawClient;
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use bson::{Bson, Document, RawDocumentBuf, doc};
+use bson::{Bson, Document, doc};
 use mongodb::Client;
 use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress};
 use tempfile::TempDir;
 
 /// Longest a test waits for the server to say anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// The administrator that [`TestServer::with_admin`] makes.
 pub const ADMIN: (&str, &str) = ("admin", "admin's secret");
 
@@ -33,6 +47,7 @@ pub struct TestServer {
 
 /// How to start one.
 pub struct Options {
+    with_unix_socket: bool,
     arguments: Vec<String>,
     environment: Vec<(String, String)>,
     folder: Arc<TempDir>,
@@ -48,6 +63,7 @@ impl Options {
     /// With the data of a server that has stopped.
     pub fn in_folder(folder: Arc<TempDir>) -> Self {
         Self {
+            with_unix_socket: false,
             arguments: Vec::new(),
             environment: Vec::new(),
             folder,
@@ -65,6 +81,12 @@ impl Options {
         self
     }
 
+    /// Listens on a Unix socket in the server's folder too, see [`TestServer::raw_unix`].
+    pub fn unix_socket(mut self) -> Self {
+        self.with_unix_socket = true;
+        self
+    }
+
     pub fn environment(mut self, name: &str, value: &str) -> Self {
         self.environment.push((name.into(), value.into()));
         self
@@ -73,10 +95,12 @@ impl Options {
     /// The command line of the server, not started yet.
     pub fn command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
-        command
-            .args(["--port", "0", "--nounixsocket"])
-            .arg("--dbpath")
-            .arg(self.data());
+        command.args(["--port", "0", "--dbpath"]).arg(self.data());
+        if self.with_unix_socket {
+            command.arg("--unixSocketPrefix").arg(self.folder.path());
+        } else {
+            command.arg("--nounixsocket");
+        }
         command
             .args(&self.arguments)
             .envs(self.environment.iter().cloned());
@@ -137,7 +161,9 @@ fn collect(
             {
                 let _ = ready.send(());
             }
-            logs.lock().unwrap().push_str(&format!("{line}\n"));
+            let mut logs = logs.lock().unwrap();
+            logs.push_str(&line);
+            logs.push('\n');
         }
     })
 }
@@ -193,6 +219,15 @@ impl TestServer {
     pub fn raw_between(&self, from: &str, to: &str) -> RawClient {
         let to = SocketAddr::new(to.parse().unwrap(), self.port);
         RawClient::connect(to, Some(from.parse().unwrap()))
+    }
+
+    /// A connection by the Unix socket that [`Options::unix_socket`] asks for.
+    pub fn raw_unix(&self) -> RawClient {
+        let path = self
+            .folder
+            .path()
+            .join(format!("mongodb-{}.sock", self.port));
+        RawClient::connect_unix(&path)
     }
 
     /// A raw connection signed in as [`ADMIN`].
@@ -272,112 +307,6 @@ impl Drop for TestServer {
         if std::thread::panicking() {
             eprintln!("the server's log:\n{}", self.logs());
         }
-    }
-}
-
-/// A blocking client without opinions: it sends what it is told and returns what it gets.
-pub struct RawClient {
-    stream: TcpStream,
-    next_id: i32,
-}
-
-impl RawClient {
-    fn connect(to: SocketAddr, from: Option<IpAddr>) -> Self {
-        let stream = match from {
-            None => TcpStream::connect(to).unwrap(),
-            Some(from) => {
-                let socket = socket2::Socket::new(
-                    socket2::Domain::for_address(to),
-                    socket2::Type::STREAM,
-                    None,
-                );
-                let socket = socket.unwrap();
-                socket.bind(&SocketAddr::new(from, 0).into()).unwrap();
-                socket.connect(&to.into()).unwrap();
-                socket.into()
-            }
-        };
-        stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self { stream, next_id: 1 }
-    }
-
-    /// Runs a command; the reply without looking at `ok`.
-    pub fn run(&mut self, db: &str, mut command: Document) -> Document {
-        command.insert("$db", db);
-        self.run_raw(&RawDocumentBuf::try_from(&command).unwrap())
-    }
-
-    /// Runs a command document as it is, `$db` included; keys may come twice.
-    pub fn run_raw(&mut self, command: &RawDocumentBuf) -> Document {
-        let mut body = vec![0, 0, 0, 0, 0];
-        body.extend_from_slice(command.as_bytes());
-        self.send(2013, &body);
-        let (op_code, reply) = self.receive();
-        assert_eq!(op_code, 2013);
-        Document::try_from(RawDocumentBuf::from_bytes(reply[5..].to_vec()).unwrap()).unwrap()
-    }
-
-    /// Sends a message with a right header.
-    pub fn send(&mut self, op_code: i32, body: &[u8]) -> i32 {
-        let id = self.next_id;
-        self.next_id += 1;
-        let mut message = Vec::with_capacity(16 + body.len());
-        for word in [i32::try_from(16 + body.len()).unwrap(), id, 0, op_code] {
-            message.extend_from_slice(&word.to_le_bytes());
-        }
-        message.extend_from_slice(body);
-        self.send_bytes(&message);
-        id
-    }
-
-    pub fn send_bytes(&mut self, bytes: &[u8]) {
-        self.stream.write_all(bytes).unwrap();
-    }
-
-    /// The next message: its operation and what follows the header.
-    pub fn receive(&mut self) -> (i32, Vec<u8>) {
-        self.try_receive().unwrap()
-    }
-
-    pub fn try_receive(&mut self) -> std::io::Result<(i32, Vec<u8>)> {
-        let mut header = [0; 16];
-        self.stream.read_exact(&mut header)?;
-        let word = |at: usize| i32::from_le_bytes(header[at..at + 4].try_into().unwrap());
-        let mut body = vec![0; usize::try_from(word(0)).unwrap() - 16];
-        self.stream.read_exact(&mut body)?;
-        Ok((word(12), body))
-    }
-
-    /// Whether the server has closed the connection (waits for it).
-    pub fn is_closed(&mut self) -> bool {
-        let mut byte = [0];
-        matches!(self.stream.read(&mut byte), Ok(0) | Err(_))
-    }
-
-    /// Signs in by SCRAM-SHA-256 with an independent client; the server's reply if it refuses.
-    pub fn sign_in(&mut self, db: &str, user: &str, password: &str) -> Result<(), Document> {
-        let client = scram::ScramClient::new(user, password, None);
-        let (client, first) = client.client_first();
-        let started = self.run(
-            db,
-            doc! {
-                "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": binary(first.as_bytes()),
-                "options": { "skipEmptyExchange": true },
-            },
-        );
-        let reply = text(&checked(started)?);
-        let (client, last) = client.handle_server_first(&reply).unwrap().client_final();
-        let continued = self.run(
-            db,
-            doc! {
-                "saslContinue": 1, "conversationId": 1, "payload": binary(last.as_bytes()),
-            },
-        );
-        let continued = checked(continued)?;
-        assert!(continued.get_bool("done").unwrap());
-        client.handle_server_final(&text(&continued)).unwrap();
-        Ok(())
     }
 }
 

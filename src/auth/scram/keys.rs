@@ -62,6 +62,11 @@ impl Keys {
         found.unwrap_or(doomed)
     }
 
+    /// Whether the exchange will fail, for want of a credential.
+    pub fn is_doomed(&self) -> bool {
+        self.doomed
+    }
+
     /// Keys for a user who is unknown or has no credential for `mechanism`.
     ///
     /// The salt is an HMAC of mechanism and name, so the same user meets the same salt each time,

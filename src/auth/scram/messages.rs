@@ -5,9 +5,9 @@
 
 use super::error::ScramError;
 
-/// Bytes a client message may have: a user's name may be as long as a document. A connection keeps
-/// one such message between two steps.
-pub const MESSAGE_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Bytes a client message may have. A connection that is not signed in keeps one between two steps, so
+/// it is short; a user whose escaped name does not fit cannot sign in by SCRAM.
+pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 /// Bytes a client's nonce may have; drivers send 32 to 44.
 pub const NONCE_BYTES_MAX: usize = 1024;
 /// Fewer bytes of nonce than this are refused, as by a mongod.

@@ -143,10 +143,11 @@ pub fn revoke_roles_from_role(
 ) -> Result<Vec<Change>, PlanError> {
     refuse_built_in(name)?;
     let role = find_role(view, name)?;
+    let revoked: HashSet<&RoleName> = roles.iter().collect();
     let kept = role
         .roles
         .iter()
-        .filter(|role| !roles.contains(role))
+        .filter(|role| !revoked.contains(role))
         .cloned()
         .collect();
     replace_role(

@@ -68,6 +68,7 @@ mod tests {
         let writer = Spec {
             admin_only: true,
             write_concern: true,
+            is_interruptible: false,
             ..Spec::new("x", "Writes x.")
         };
         let expected = rawdoc! {

@@ -158,6 +158,8 @@ mod tests {
     use crate::command::arguments::{self, Arguments};
     use crate::command::spec::rules;
     use crate::model::names::{RoleName, UserName};
+    use crate::model::restriction::Restrictions;
+    use crate::model::user::{Credentials, User};
 
     fn parse(body: &RawDocumentBuf) -> Result<ListDatabases, CommandError> {
         let path = arguments::Path::root("listDatabases");
@@ -170,9 +172,16 @@ mod tests {
         let direct_roles = [RoleName::new(role, DbName::parse(db).unwrap()).unwrap()];
         let resolved = Resolved::of(&direct_roles, &|_: &RoleName| None);
         let privileges = EffectivePrivileges::of(&resolved);
+        let user = User {
+            name,
+            user_id: uuid::Uuid::new_v4(),
+            credentials: Credentials::External,
+            restrictions: Restrictions::NONE,
+            custom_data: None,
+            roles: direct_roles.into(),
+        };
         let authority = Authority::User {
-            name: &name,
-            direct_roles: &direct_roles,
+            user: &user,
             privileges: &privileges,
         };
         let command = parse(body).unwrap();

@@ -56,6 +56,7 @@ impl Command for SetDefaultRwConcern {
     const SPEC: Spec = Spec {
         admin_only: true,
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new(
             "setDefaultRWConcern",
             "Sets the deployment's default read and write concern.",

@@ -4,17 +4,19 @@
 //! With `topologyVersion` and `maxAwaitTimeMS` the answer waits for a change; with the exhaust flag
 //! answers follow each other until the connection closes.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bson::{DateTime, RawArrayBuf, RawDocumentBuf};
 
-use super::hello_sign_in::{SupportedMechanismsOf, speculative_authenticate, supported_mechanisms};
+use super::hello_sign_in::{
+    SupportedMechanismsOf, mechanism_names, speculative_authenticate, supported_mechanisms,
+};
 use super::topology::TopologyVersion;
 use super::{client_metadata, hello_sign_in};
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::{ConnectionState, Context};
+use crate::command::execute::until;
 use crate::command::field_types::{Anything, SafeBool, SafeInt64};
 use crate::command::reply::Reply;
 use crate::command::services::Services;
@@ -30,6 +32,10 @@ const MESSAGE_BYTES_MAX: i32 = 48_000_000;
 const WRITE_BATCH_MAX: i32 = 100_000;
 /// `logicalSessionTimeoutMinutes`.
 pub const SESSION_TIMEOUT_MINUTES: i32 = 30;
+/// Longest wait for news; a client that wants to wait longer is answered and asks again.
+const AWAIT_MS_MAX: u64 = 10 * 60 * 1000;
+/// Answers of a stream come no faster, whatever the client allows.
+const STREAM_INTERVAL_MIN: Duration = Duration::from_millis(100);
 /// MongoDB 8.0.
 const WIRE_VERSION_MAX: i32 = 25;
 
@@ -68,6 +74,7 @@ impl Command for Hello {
         aliases: &["isMaster", "ismaster"],
         access: Access::Anyone,
         api_version_1: true,
+        is_interruptible: false,
         strict: false,
         by_op_query: true,
         ..Spec::new("hello", "Answers what the server is and can do.")
@@ -81,10 +88,9 @@ impl Command for Hello {
             hello_sign_in::check_speculative(speculative)?;
         }
         if let Some(max_await_ms) = wait.pause_ms {
-            context
-                .services
-                .wait_for_topology_change(Duration::from_millis(max_await_ms))
-                .await?;
+            let limit = Duration::from_millis(max_await_ms);
+            let change = context.services.wait_for_topology_change(limit);
+            until(context.deadline, change).await??;
         }
         let mut reply = Reply::new();
         if self.hello_ok.is_some_and(|hello_ok| hello_ok.0) {
@@ -94,11 +100,14 @@ impl Command for Hello {
         if let Some(compression) = &self.compression {
             append_compression(&mut reply, context.services, compression);
         }
-        if let Some(of) = &self.supported_mechanisms_of {
-            supported_mechanisms(context, of, &mut reply);
+        let of = self.supported_mechanisms_of.as_ref();
+        let offered = of.and_then(|of| supported_mechanisms(context, of));
+        if let Some(offered) = &offered {
+            reply.append("saslSupportedMechs", mechanism_names(offered));
         }
         if let Some(speculative) = &self.speculative_authenticate
-            && let Some(answer) = speculative_authenticate(context, speculative).await
+            && let Some(answer) =
+                speculative_authenticate(context, speculative, offered.as_deref()).await
         {
             reply.append("speculativeAuthenticate", answer);
         }
@@ -119,9 +128,8 @@ pub async fn next_of_stream(
     connection: &ConnectionState,
     stream: HelloStream,
 ) -> Result<Reply, CommandError> {
-    services
-        .wait_for_topology_change(Duration::from_millis(stream.max_await_ms))
-        .await?;
+    let wait = Duration::from_millis(stream.max_await_ms).max(STREAM_INTERVAL_MIN);
+    services.wait_for_topology_change(wait).await?;
     let mut reply = Reply::new();
     append_server(&mut reply, services, connection, stream.is_hello);
     reply.stream = true;
@@ -150,7 +158,6 @@ impl Hello {
             client_metadata::check(client)?;
             let name = client_metadata::application_name(client);
             events::client_metadata(name.unwrap_or_default(), connection.client());
-            connection.client_metadata = Some(Arc::new(client.clone()));
         }
         connection.is_greeted = true;
         Ok(())
@@ -160,7 +167,7 @@ impl Hello {
         let location = |code, text: &str| Err(CommandError::new(ErrorCode(code), text));
         let max_await_ms = match self.max_await_time_ms {
             None => None,
-            Some(SafeInt64(millis)) => Some(u64::try_from(millis).map_err(|_| {
+            Some(SafeInt64(millis)) => Some(u64::try_from(millis).map(|millis| millis.min(AWAIT_MS_MAX)).map_err(|_| {
                 CommandError::bad_value(format!(
                     "BSON field 'maxAwaitTimeMS' value must be >= 0, actual value '{millis}'"
                 ))

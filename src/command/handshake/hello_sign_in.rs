@@ -51,13 +51,12 @@ impl FromField for SupportedMechanismsOf {
     }
 }
 
-/// Adds `saslSupportedMechs`. Unlike mongod, an unknown user seems to have the enabled ones, so the
-/// field tells nobody who exists.
+/// What `saslSupportedMechs` lists; `None` for users without passwords. Unlike mongod, an unknown
+/// user seems to have the enabled ones, so the field tells nobody who exists.
 pub(super) fn supported_mechanisms(
     context: &mut Context<'_>,
     of: &SupportedMechanismsOf,
-    reply: &mut Reply,
-) {
+) -> Option<Vec<Mechanism>> {
     context.connection.session.note_negotiation();
     context
         .services
@@ -67,13 +66,13 @@ pub(super) fn supported_mechanisms(
         .increment();
     let db = DbName::parse(&of.db).ok();
     if db.as_ref().is_some_and(DbName::is_external) {
-        return;
+        return None;
     }
     let name = db.and_then(|db| UserName::new(&of.user, db).ok());
     let user = name.and_then(|name| context.services.directory.catalog().user(&name));
     let enabled = context.services.mechanisms();
-    let mechanisms: RawArrayBuf = Mechanism::ALL
-        .iter()
+    let mechanisms = Mechanism::ALL
+        .into_iter()
         .filter(|mechanism| enabled.contains(mechanism))
         .filter(
             |mechanism| match user.as_ref().map(|user| &user.credentials) {
@@ -84,9 +83,16 @@ pub(super) fn supported_mechanisms(
                 _ => true,
             },
         )
-        .map(|mechanism| mechanism.name())
         .collect();
-    reply.append("saslSupportedMechs", mechanisms);
+    Some(mechanisms)
+}
+
+/// `saslSupportedMechs` of a reply.
+pub(super) fn mechanism_names(mechanisms: &[Mechanism]) -> RawArrayBuf {
+    mechanisms
+        .iter()
+        .map(|mechanism| mechanism.name())
+        .collect()
 }
 
 /// The errors that are not swallowed.
@@ -105,9 +111,14 @@ pub(super) fn check_speculative(speculative: &RawDocument) -> Result<(), Command
 
 /// Begins to sign in. Whatever goes wrong is swallowed: the client then begins again with
 /// `saslStart` and is told there.
+///
+/// `offered` is what the same reply lists: a driver that negotiates takes an answer here for one by
+/// the mechanism it picks from the list, so there may be none for a mechanism outside of it. Nobody
+/// learns from that what the list has not told already.
 pub(super) async fn speculative_authenticate(
     context: &mut Context<'_>,
     speculative: &RawDocument,
+    offered: Option<&[Mechanism]>,
 ) -> Option<RawDocumentBuf> {
     if first_field(speculative) != Some("saslStart") {
         return None;
@@ -120,6 +131,9 @@ pub(super) async fn speculative_authenticate(
     };
     let path = Path::root("hello.speculativeAuthenticate");
     let start = SaslStart::parse(speculative, &path, rules).ok()?;
+    if offered.is_some_and(|offered| !start.is_by_one_of(offered)) {
+        return None;
+    }
     start
         .start(context, &db, true)
         .await

@@ -32,6 +32,7 @@ arguments! {
 impl Command for CreateRole {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new(
             "createRole",
             "Creates a role on the database where the command runs.",
@@ -51,7 +52,7 @@ impl Command for CreateRole {
         authority.require(&needs)
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = context.generic.db.clone();
         let bad = |text: &str| CommandError::bad_value(text);
@@ -80,12 +81,12 @@ impl Command for CreateRole {
             roles: roles.into(),
             restrictions: RestrictionArgument::resolve_all(&entries)?,
         };
+        let order = context.role_order(pass, RoleAction::Created, &name);
         services
             .directory
-            .create_role(role)
+            .create_role(order, role)
             .await
             .map_err(|error| services.ops_error(error))?;
-        context.log_role_change(RoleAction::Created, &name);
         Ok(Reply::new())
     }
 }

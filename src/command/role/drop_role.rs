@@ -23,6 +23,7 @@ arguments! {
 impl Command for DropRole {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new(
             "dropRole",
             "Removes a role, also from every user and role that has it.",
@@ -33,12 +34,12 @@ impl Command for DropRole {
         authority.require(&[Need::on_database(db, Action::DropRole)])
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let name = role_name(&self.role, &context.generic.db)?;
-        let dropped = services.directory.drop_role(name.clone()).await;
+        let order = context.role_order(pass, RoleAction::Dropped, &name);
+        let dropped = services.directory.drop_role(order, name.clone()).await;
         dropped.map_err(|error| services.ops_error(error))?;
-        context.log_role_change(RoleAction::Dropped, &name);
         Ok(Reply::new())
     }
 }

@@ -26,6 +26,7 @@ arguments! {
 impl Command for GrantPrivilegesToRole {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new(
             "grantPrivilegesToRole",
             "Gives a role privileges beside those it has.",
@@ -39,18 +40,18 @@ impl Command for GrantPrivilegesToRole {
         ))
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         non_empty(&self.privileges, Self::SPEC.name, "privileges")?;
         let name = role_name(&self.role, &context.generic.db)?;
         refuse_built_in(&name)?;
         let privileges = PrivilegeArgument::resolve_all(&self.privileges)?;
+        let order = context.role_order(pass, RoleAction::Updated, &name);
         let changed = services
             .directory
-            .grant_privileges_to_role(name.clone(), privileges)
+            .grant_privileges_to_role(order, name.clone(), privileges)
             .await;
         changed.map_err(|error| services.ops_error(error))?;
-        context.log_role_change(RoleAction::Updated, &name);
         Ok(Reply::new())
     }
 }

@@ -26,6 +26,7 @@ arguments! {
 impl Command for GrantRolesToRole {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new("grantRolesToRole", "Lets a role include further roles.")
     };
 
@@ -33,19 +34,19 @@ impl Command for GrantRolesToRole {
         authority.require(&RoleArgument::needs(&self.roles, db, Action::GrantRole))
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = &context.generic.db;
         non_empty(&self.roles, Self::SPEC.name, "roles")?;
         let name = role_name(&self.role, db)?;
         refuse_built_in(&name)?;
         let roles = RoleArgument::resolve_all(&self.roles, db)?;
+        let order = context.role_order(pass, RoleAction::Updated, &name);
         let changed = services
             .directory
-            .grant_roles_to_role(name.clone(), roles)
+            .grant_roles_to_role(order, name.clone(), roles)
             .await;
         changed.map_err(|error| services.ops_error(error))?;
-        context.log_role_change(RoleAction::Updated, &name);
         Ok(Reply::new())
     }
 }

@@ -26,6 +26,7 @@ arguments! {
 impl Command for RevokeRolesFromRole {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new("revokeRolesFromRole", "Takes included roles out of a role.")
     };
 
@@ -33,19 +34,19 @@ impl Command for RevokeRolesFromRole {
         authority.require(&RoleArgument::needs(&self.roles, db, Action::RevokeRole))
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = &context.generic.db;
         non_empty(&self.roles, Self::SPEC.name, "roles")?;
         let name = role_name(&self.role, db)?;
         refuse_built_in(&name)?;
         let roles = RoleArgument::resolve_all(&self.roles, db)?;
+        let order = context.role_order(pass, RoleAction::Updated, &name);
         let changed = services
             .directory
-            .revoke_roles_from_role(name.clone(), roles)
+            .revoke_roles_from_role(order, name.clone(), roles)
             .await;
         changed.map_err(|error| services.ops_error(error))?;
-        context.log_role_change(RoleAction::Updated, &name);
         Ok(Reply::new())
     }
 }

@@ -1,6 +1,6 @@
 //! `rolesInfo` (MongoDB manual, "rolesInfo").
 
-use std::sync::Arc;
+use std::collections::HashSet;
 
 use bson::{RawArrayBuf, RawBsonRef};
 
@@ -11,7 +11,7 @@ use crate::command::arguments::{FromField, Path, arguments};
 use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, number};
 use crate::command::names::RoleArgument;
-use crate::command::reply::Reply;
+use crate::command::reply::{BoundedArray, Reply};
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -91,15 +91,14 @@ impl Command for RolesInfo {
         let needs = match &self.target {
             Target::Database => vec![Need::on_database(db, Action::ViewRole)],
             Target::Exact(roles) => {
-                let foreign = roles
+                let held: HashSet<&RoleName> = authority.direct_roles().iter().collect();
+                let is_held =
+                    |role: &RoleArgument| role.resolve(db).is_ok_and(|role| held.contains(&role));
+                let foreign: Vec<_> = roles
                     .iter()
-                    .filter(|role| {
-                        !role
-                            .resolve(db)
-                            .is_ok_and(|role| authority.holds_directly(&role))
-                    })
+                    .filter(|role| !is_held(role))
                     .cloned()
-                    .collect::<Vec<_>>();
+                    .collect();
                 RoleArgument::needs(&foreign, db, Action::ViewRole)
             }
         };
@@ -123,48 +122,53 @@ impl Command for RolesInfo {
             }
             Target::Database => {
                 services
-                    .scan(move |catalog| of_database(&db, shape, with_builtin, catalog))
+                    .scan(move |catalog, _| of_database(&db, shape, with_builtin, catalog))
                     .await?
             }
             Target::Exact(roles) => {
                 // Names that cannot be roles are skipped like roles that are not there.
-                let names: Vec<_> = roles
-                    .iter()
-                    .filter_map(|role| role.resolve(&db).ok())
-                    .collect();
-                let catalog = services.directory.catalog();
+                let mut names: Vec<_> = roles.iter().flat_map(|role| role.resolve(&db)).collect();
+                let mut seen = HashSet::with_capacity(names.len());
+                names.retain(|name| seen.insert(name.clone()));
                 if self.show_privileges == ShowPrivileges::AsUserFragment {
-                    let fragment = user_fragment(&names, catalog);
-                    return Ok(Reply::new().with("userFragment", fragment));
+                    let fragment = services.scan(move |catalog, _| user_fragment(&names, catalog));
+                    return Ok(Reply::new().with("userFragment", fragment.await?));
                 }
-                named(&names, shape, catalog)
+                services
+                    .scan(move |catalog, _| named(&names, shape, catalog))
+                    .await?
             }
         };
-        Ok(Reply::new().with("roles", roles))
+        Ok(Reply::new().with("roles", roles?))
     }
 }
 
-fn of_database(db: &DbName, shape: Shape, with_builtin: bool, catalog: &Catalog) -> RawArrayBuf {
-    let mut array = RawArrayBuf::new();
+fn of_database(
+    db: &DbName,
+    shape: Shape,
+    with_builtin: bool,
+    catalog: &Catalog,
+) -> Result<RawArrayBuf, CommandError> {
+    let mut array = BoundedArray::default();
     if with_builtin {
         for name in builtin::names_on(db) {
-            array.push(built_in(&name, shape, true));
+            array.push(&built_in(&name, shape, true))?;
         }
     }
     for role in catalog.roles_on(db) {
-        array.push(stored(&role, shape, true, catalog));
+        array.push(&stored(&role, shape, true, catalog))?;
     }
-    array
+    Ok(array.into_array())
 }
 
-fn named(names: &[RoleName], shape: Shape, catalog: &Arc<Catalog>) -> RawArrayBuf {
-    let mut array = RawArrayBuf::new();
+fn named(names: &[RoleName], shape: Shape, catalog: &Catalog) -> Result<RawArrayBuf, CommandError> {
+    let mut array = BoundedArray::default();
     for name in names {
         if builtin::is_builtin(name) {
-            array.push(built_in(name, shape, false));
+            array.push(&built_in(name, shape, false))?;
         } else if let Some(role) = catalog.role(name) {
-            array.push(stored(&role, shape, false, catalog));
+            array.push(&stored(&role, shape, false, catalog))?;
         }
     }
-    array
+    Ok(array.into_array())
 }

@@ -34,6 +34,7 @@ arguments! {
 impl Command for UpdateRole {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new("updateRole", "Replaces the given fields of a role.")
     };
 
@@ -49,7 +50,7 @@ impl Command for UpdateRole {
         authority.require(&needs)
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = context.generic.db.clone();
         if self.privileges.is_none() && self.roles.is_none() && self.restrictions.is_none() {
@@ -76,9 +77,12 @@ impl Command for UpdateRole {
             roles: roles.transpose()?,
             restrictions: entries.transpose()?,
         };
-        let updated = services.directory.update_role(name.clone(), update).await;
+        let order = context.role_order(pass, RoleAction::Updated, &name);
+        let updated = services
+            .directory
+            .update_role(order, name.clone(), update)
+            .await;
         updated.map_err(|error| services.ops_error(error))?;
-        context.log_role_change(RoleAction::Updated, &name);
         Ok(Reply::new())
     }
 }

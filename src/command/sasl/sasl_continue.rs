@@ -27,6 +27,7 @@ impl Command for SaslContinue {
     const SPEC: Spec = Spec {
         access: Access::Anyone,
         api_version_1: true,
+        is_interruptible: false,
         by_op_query: true,
         ..Spec::new("saslContinue", "Goes on with signing in.")
     };

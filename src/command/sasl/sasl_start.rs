@@ -35,6 +35,7 @@ impl Command for SaslStart {
     const SPEC: Spec = Spec {
         access: Access::Anyone,
         api_version_1: true,
+        is_interruptible: false,
         by_op_query: true,
         ..Spec::new("saslStart", "Begins to sign in.")
     };
@@ -46,6 +47,11 @@ impl Command for SaslStart {
 }
 
 impl SaslStart {
+    /// Whether the mechanism is one of these.
+    pub fn is_by_one_of(&self, mechanisms: &[Mechanism]) -> bool {
+        Mechanism::from_name(&self.mechanism).is_some_and(|own| mechanisms.contains(&own))
+    }
+
     /// Begins a conversation for a user of `db`.
     pub async fn start(
         self,

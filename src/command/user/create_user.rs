@@ -42,6 +42,7 @@ arguments! {
 impl Command for CreateUser {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new(
             "createUser",
             "Creates a user on the database where the command runs.",
@@ -57,7 +58,7 @@ impl Command for CreateUser {
         authority.require(&needs)
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = context.generic.db.clone();
         self.check(&db)?;
@@ -92,14 +93,14 @@ impl Command for CreateUser {
             .check_create_user(&user)
             .map_err(|e| services.ops_error(e))?;
         if let Some(new_password) = new_password {
-            user.credentials = new_password.derive(services).await?;
+            user.credentials = new_password.derive(context).await?;
         }
+        let order = context.user_order(pass, UserAction::Created, &name);
         services
             .directory
-            .create_user(user)
+            .create_user(order, user)
             .await
             .map_err(|e| services.ops_error(e))?;
-        context.log_user_change(UserAction::Created, &name);
         Ok(Reply::new())
     }
 }

@@ -1,10 +1,15 @@
 //! From a password in a command to what is stored: which mechanisms, and their keys.
 
 use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
+use crate::command::context::Context;
+use crate::command::execute::until;
 use crate::command::services::{Services, internal_error};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::user::Credentials;
 use crate::secret::Secret;
+
+/// Longest password in bytes: preparing one takes time, and is not worth a thread of its own.
+const PASSWORD_BYTES_MAX: usize = 64 * 1024;
 
 /// A password that has passed every check, ready for the costly part.
 pub(super) struct NewPassword {
@@ -42,6 +47,11 @@ impl NewPassword {
         if password.expose().is_empty() {
             return Err(CommandError::bad_value("User passwords must not be empty"));
         }
+        if password.expose().len() > PASSWORD_BYTES_MAX {
+            return Err(CommandError::bad_value(format!(
+                "User passwords must not be longer than {PASSWORD_BYTES_MAX} bytes"
+            )));
+        }
         let sha_256 = if wanted.contains(&Mechanism::ScramSha256) {
             if !request.digest {
                 return Err(CommandError::bad_value(
@@ -63,7 +73,10 @@ impl NewPassword {
     }
 
     /// Derives the keys on the hashing pool; the password is wiped when it is done.
-    pub(super) async fn derive(self, services: &Services) -> Result<Credentials, CommandError> {
+    ///
+    /// Ends with an error at the command's deadline: nothing is written yet.
+    pub(super) async fn derive(self, context: &Context<'_>) -> Result<Credentials, CommandError> {
+        let services = context.services;
         let sha_1_iterations = services.parameters.scram_sha1_iteration_count();
         let sha_256_iterations = services.parameters.scram_sha256_iteration_count();
         let job = move || {
@@ -75,7 +88,7 @@ impl NewPassword {
                 sha_256: self.sha_256.map(derive_256).transpose()?,
             })
         };
-        match services.hash_pool.run(job).await {
+        match until(context.deadline, services.hash_pool.run(job)).await? {
             Ok(Ok(credentials)) => Ok(credentials),
             Ok(Err(error)) => Err(internal_error("a random salt", &error)),
             Err(overloaded) => Err(CommandError::new(

@@ -2,7 +2,7 @@
 
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
-use crate::command::context::Context;
+use crate::command::context::{Context, DroppedKind};
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
@@ -22,6 +22,7 @@ arguments! {
 impl Command for DropAllUsersFromDatabase {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new(
             "dropAllUsersFromDatabase",
             "Removes all users of the database where the command runs; answers how many.",
@@ -32,12 +33,15 @@ impl Command for DropAllUsersFromDatabase {
         authority.require(&[Need::on_database(db, Action::DropUser)])
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = context.generic.db.clone();
-        let dropped = services.directory.drop_all_users_from_database(db).await;
+        let order = context.drop_all_order(pass, DroppedKind::Users);
+        let dropped = services
+            .directory
+            .drop_all_users_from_database(order, db)
+            .await;
         let count = dropped.map_err(|error| services.ops_error(error))?.value;
-        context.log_all_users_dropped(count);
         Ok(Reply::new().with("n", i32::try_from(count).unwrap_or(i32::MAX)))
     }
 }

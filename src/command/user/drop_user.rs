@@ -22,6 +22,7 @@ arguments! {
 impl Command for DropUser {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new(
             "dropUser",
             "Removes a user from the database where the command runs.",
@@ -32,7 +33,7 @@ impl Command for DropUser {
         authority.require(&[Need::on_database(db, Action::DropUser)])
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
         let not_found = || {
             CommandError::new(
@@ -41,7 +42,12 @@ impl Command for DropUser {
             )
         };
         let name = UserName::new(&self.user, db.clone()).map_err(|_| not_found())?;
-        let dropped = context.services.directory.drop_user(name.clone()).await;
+        let order = context.user_order(pass, UserAction::Dropped, &name);
+        let dropped = context
+            .services
+            .directory
+            .drop_user(order, name.clone())
+            .await;
         dropped.map_err(|error| {
             if error.is_user_not_found() {
                 not_found()
@@ -49,7 +55,6 @@ impl Command for DropUser {
                 context.services.ops_error(error)
             }
         })?;
-        context.log_user_change(UserAction::Dropped, &name);
         Ok(Reply::new())
     }
 }

@@ -26,6 +26,7 @@ arguments! {
 impl Command for GrantRolesToUser {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new(
             "grantRolesToUser",
             "Gives a user roles beside those it has.",
@@ -36,15 +37,15 @@ impl Command for GrantRolesToUser {
         authority.require(&RoleArgument::needs(&self.roles, db, Action::GrantRole))
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let (name, roles) = user_and_roles(context, Self::SPEC.name, &self.user, &self.roles)?;
+        let order = context.user_order(pass, UserAction::Updated, &name);
         let changed = context
             .services
             .directory
-            .grant_roles_to_user(name.clone(), roles)
+            .grant_roles_to_user(order, name.clone(), roles)
             .await;
         changed.map_err(|error| refused(context, &name, error))?;
-        context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())
     }
 }

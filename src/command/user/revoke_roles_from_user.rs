@@ -26,6 +26,7 @@ arguments! {
 impl Command for RevokeRolesFromUser {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new("revokeRolesFromUser", "Takes roles from a user.")
     };
 
@@ -33,15 +34,15 @@ impl Command for RevokeRolesFromUser {
         authority.require(&RoleArgument::needs(&self.roles, db, Action::RevokeRole))
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let (name, roles) = user_and_roles(context, Self::SPEC.name, &self.user, &self.roles)?;
+        let order = context.user_order(pass, UserAction::Updated, &name);
         let changed = context
             .services
             .directory
-            .revoke_roles_from_user(name.clone(), roles)
+            .revoke_roles_from_user(order, name.clone(), roles)
             .await;
         changed.map_err(|error| refused(context, &name, error))?;
-        context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())
     }
 }

@@ -45,27 +45,35 @@ arguments! {
 impl Command for UpdateUser {
     const SPEC: Spec = Spec {
         write_concern: true,
+        is_interruptible: false,
         ..Spec::new("updateUser", "Replaces the given fields of a user.")
     };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
         let is_self =
             UserName::new(&self.user, db.clone()).is_ok_and(|name| authority.is_user(&name));
-        let may = |own: Action, any: Action| {
-            let on_db = |action| authority.require(&[Need::on_database(db, action)]);
-            if is_self && on_db(own).is_ok() {
-                Ok(())
+        // A user without the right to change itself may have the right to change anybody.
+        let own_or_any = |own: Action, any: Action| {
+            let own = Need::on_database(db, own);
+            if is_self && authority.require(std::slice::from_ref(&own)).is_ok() {
+                own
             } else {
-                on_db(any).map(|_| ())
+                Need::on_database(db, any)
             }
         };
+        let mut needs = Vec::new();
         if self.password.is_some() || self.mechanisms.is_some() {
-            may(Action::ChangeOwnPassword, Action::ChangePassword)?;
+            needs.push(own_or_any(
+                Action::ChangeOwnPassword,
+                Action::ChangePassword,
+            ));
         }
         if self.custom_data.is_some() {
-            may(Action::ChangeOwnCustomData, Action::ChangeCustomData)?;
+            needs.push(own_or_any(
+                Action::ChangeOwnCustomData,
+                Action::ChangeCustomData,
+            ));
         }
-        let mut needs = Vec::new();
         if let Some(roles) = &self.roles {
             needs.push(Need::one(Action::RevokeRole, Resource::AnyNormal));
             needs.extend(RoleArgument::needs(roles, db, Action::GrantRole));
@@ -76,7 +84,7 @@ impl Command for UpdateUser {
         authority.require(&needs)
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = context.generic.db.clone();
         let bad = |text: &str| Err(CommandError::bad_value(text));
@@ -133,14 +141,14 @@ impl Command for UpdateUser {
             .check_update_user(&name, update.clone())
             .map_err(refused)?;
         if let Some(new_password) = new_password {
-            update.credentials = CredentialsUpdate::Replace(new_password.derive(services).await?);
+            update.credentials = CredentialsUpdate::Replace(new_password.derive(context).await?);
         }
+        let order = context.user_order(pass, UserAction::Updated, &name);
         services
             .directory
-            .update_user(name.clone(), update)
+            .update_user(order, name.clone(), update)
             .await
             .map_err(refused)?;
-        context.log_user_change(UserAction::Updated, &name);
         Ok(Reply::new())
     }
 }

@@ -1,5 +1,6 @@
 //! `usersInfo` (MongoDB manual, "usersInfo").
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bson::raw::RawDocument;
@@ -12,7 +13,8 @@ use crate::command::arguments::{FromField, Path, arguments};
 use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, number};
 use crate::command::names::UserArgument;
-use crate::command::reply::Reply;
+use crate::command::reply::{BoundedArray, Reply};
+use crate::command::services::Interrupt;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -20,8 +22,8 @@ use crate::model::names::{DbName, UserName};
 use crate::model::user::User;
 use crate::query::Filter;
 
-/// Bytes of users an answer may hold: what fits in a document, with room for the rest of it.
-const USERS_BYTES_MAX: usize = 16 * 1024 * 1024 - 16 * 1024;
+/// Named users that are looked up at once; more are looked up where they hold up no connection.
+const USERS_AT_ONCE_MAX: usize = 16;
 
 arguments! {
     /// The fields of `usersInfo`.
@@ -120,18 +122,32 @@ impl Command for UsersInfo {
                     "$and/$or/$nor must be a nonempty array",
                 ));
             }
-            Target::Exact(users) => {
+            Target::Exact(users) if users.len() <= USERS_AT_ONCE_MAX => {
                 let catalog = services.directory.catalog();
-                listing.show(named(&users, &db, catalog, is_detailed), catalog)
+                listing.show(
+                    named(&users, &db, catalog, is_detailed),
+                    catalog,
+                    &Interrupt::default(),
+                )
+            }
+            Target::Exact(users) => {
+                let show = move |catalog: &Catalog, interrupt: &Interrupt| {
+                    listing.show(named(&users, &db, catalog, is_detailed), catalog, interrupt)
+                };
+                services.scan(show).await?
             }
             Target::Database => {
                 services
-                    .scan(move |catalog| listing.show(catalog.users_on(&db), catalog))
+                    .scan(move |catalog, interrupt| {
+                        listing.show(catalog.users_on(&db), catalog, interrupt)
+                    })
                     .await?
             }
             Target::AllDatabases => {
                 services
-                    .scan(move |catalog| listing.show(catalog.all_users(), catalog))
+                    .scan(move |catalog, interrupt| {
+                        listing.show(catalog.all_users(), catalog, interrupt)
+                    })
                     .await?
             }
         };
@@ -147,10 +163,15 @@ struct Listing {
 }
 
 impl Listing {
-    fn show(&self, users: Vec<Arc<User>>, catalog: &Catalog) -> Result<RawArrayBuf, CommandError> {
-        let mut array = RawArrayBuf::new();
-        let mut bytes = 0;
+    fn show(
+        &self,
+        users: Vec<Arc<User>>,
+        catalog: &Catalog,
+        interrupt: &Interrupt,
+    ) -> Result<RawArrayBuf, CommandError> {
+        let mut array = BoundedArray::default();
         for user in users {
+            interrupt.check()?;
             let document = if self.is_detailed {
                 detailed(&user, self.shape, catalog)
             } else {
@@ -159,17 +180,12 @@ impl Listing {
             if self
                 .filter
                 .as_ref()
-                .is_some_and(|filter| !filter.matches(&document))
+                .is_none_or(|filter| filter.matches(&document))
             {
-                continue;
+                array.push(&document)?;
             }
-            bytes += document.as_bytes().len();
-            if bytes > USERS_BYTES_MAX {
-                return Err(too_large());
-            }
-            array.push(document);
         }
-        Ok(array)
+        Ok(array.into_array())
     }
 }
 
@@ -181,16 +197,12 @@ fn named(
     keep_order: bool,
 ) -> Vec<Arc<User>> {
     let mut names: Vec<UserName> = users.iter().filter_map(|user| user.resolve(db)).collect();
-    if !keep_order {
+    if keep_order {
+        let mut seen = HashSet::with_capacity(names.len());
+        names.retain(|name| seen.insert(name.clone()));
+    } else {
         names.sort();
         names.dedup();
     }
     names.iter().filter_map(|name| catalog.user(name)).collect()
-}
-
-fn too_large() -> CommandError {
-    CommandError::new(
-        ErrorCode::BSON_OBJECT_TOO_LARGE,
-        "The users do not fit in one answer of 16 MiB; ask with a filter or for named users",
-    )
 }

@@ -28,7 +28,7 @@ async fn an_awaitable_request_ends_when_its_peer_leaves() {
     let mut server = TestServer::start(Limits::default()).await;
     let mut client = server.connect().await;
     client
-        .command(1, 0, &rawdoc! { "wait": 1, "maxAwaitTimeMS": 10_000 })
+        .command(1, 0, &rawdoc! { "hello": 1, "maxAwaitTimeMS": 10_000 })
         .await;
     assert_eq!(server.event().await, Event::Waiting);
     drop(client);

@@ -83,7 +83,7 @@ impl Handler for TestHandler {
         let number = value.as_i32().unwrap_or(0);
         match name.as_str() {
             "echo" => Answer::single(body.to_owned()),
-            "wait" => {
+            "wait" | "hello" => {
                 self.wait().await;
                 Answer::single(rawdoc! { "ok": 1.0 })
             }

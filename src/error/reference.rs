@@ -1,0 +1,232 @@
+//! Prints `docs/errors.md` from the table of error numbers and what each stands for here.
+
+use super::ErrorCode;
+
+/// The text of `docs/errors.md`.
+pub fn errors_reference() -> String {
+    let rows = MEANINGS.iter().map(|(number, meaning)| {
+        let name = ErrorCode(*number).name();
+        format!("| {number} | `{name}` | {meaning} |\n")
+    });
+    std::iter::once(INTRODUCTION.to_owned())
+        .chain(rows)
+        .collect()
+}
+
+const INTRODUCTION: &str = "\
+# Errors
+
+<!-- Printed from src/error; `UPDATE_DOCS=1 cargo test --test meta` renews it. -->
+
+An error is an answer `{ok: 0, errmsg, code, codeName}`, sometimes with further fields such as
+`topologyVersion`. Numbers, names and texts are those of MongoDB 8.0; a number without a name of its
+own prints as `Location<number>`, as it does there. Clients should look at `code` and never at the
+text.
+
+What went wrong inside the server is only in its log: under the id that the text of code 1 names, or,
+for a failed sign-in, with the reason that the client is not told.
+
+A message that breaks the protocol itself (17 for a length, 20, 223, 233, 288, a removed operation, a
+compressed message that cannot be undone) has no answer: the connection closes.
+
+| Code | Name | Answered when |
+|---|---|---|
+";
+
+/// Every number a client can meet, in ascending order.
+const MEANINGS: &[(i32, &str)] = &[
+    (
+        1,
+        "The server is at fault; the text has the id of the line in the log.",
+    ),
+    (
+        2,
+        "A value cannot be: an unknown mechanism, an empty password, a range that is none, a `w` that no standalone can fulfil.",
+    ),
+    (
+        9,
+        "A `writeConcern`, a base64 payload or a filter cannot be read.",
+    ),
+    (11, "The user to change, drop or grant to does not exist."),
+    (12, "A role with an empty name or database."),
+    (
+        13,
+        "Nobody is signed in, a privilege is missing, or the command runs only on `admin`.",
+    ),
+    (14, "A field has another type than it may have."),
+    (15, "A document is nested too deeply."),
+    (
+        17,
+        "A message of signing in comes where it does not belong; a message of an impossible length.",
+    ),
+    (18, "Every failed sign-in, whatever the reason."),
+    (
+        20,
+        "What a standalone server cannot do, such as transactions; details of users who are not named; a parameter that is fixed at the start.",
+    ),
+    (22, "Bytes that are no BSON."),
+    (31, "One or more roles do not exist."),
+    (
+        49,
+        "A role that would include itself, directly or through others, or reach beyond its database.",
+    ),
+    (50, "`maxTimeMS` is over."),
+    (59, "No server knows the command."),
+    (
+        72,
+        "A write concern on a command that takes none, a read concern that is not served, an unknown parameter.",
+    ),
+    (73, "A database or collection name that cannot be."),
+    (
+        91,
+        "The server is stopping; drivers try elsewhere or again.",
+    ),
+    (
+        96,
+        "Too many passwords wait to be hashed; no log of that name.",
+    ),
+    (
+        115,
+        "The command is allowed but needs an engine, and none stands behind this server.",
+    ),
+    (162, "An authentication restriction without a range."),
+    (
+        183,
+        "The `client` document of a hello lacks `driver` or `os`.",
+    ),
+    (184, "The application's name in a hello is too long."),
+    (185, "The `client` document of a hello is too large."),
+    (186, "The `client` document came again."),
+    (
+        223,
+        "No answer, the connection closes: a flag that nobody knows.",
+    ),
+    (
+        224,
+        "A filter with an operator that is known but not served.",
+    ),
+    (
+        233,
+        "No answer, the connection closes: more than two document sequences.",
+    ),
+    (263, "Not answered yet: transactions are refused with 20."),
+    (
+        288,
+        "No answer, the connection closes: the checksum does not match.",
+    ),
+    (322, "`apiVersion` is not `\"1\"`."),
+    (
+        323,
+        "`apiStrict: true` and a command outside API version 1.",
+    ),
+    (334, "A mechanism that does not exist on that database."),
+    (
+        337,
+        "Not answered: a conversation that another one replaces ends silently, as with mongod.",
+    ),
+    (
+        352,
+        "A command by `OP_QUERY` that drivers send only by `OP_MSG`.",
+    ),
+    (
+        10_334,
+        "A user or an answer would be larger than a document may be.",
+    ),
+    (
+        11_601,
+        "Not met: a long read that nobody waits for any more ends with it.",
+    ),
+    (
+        14_031,
+        "The disk is full; further writes are refused until a restart.",
+    ),
+    (
+        16_979,
+        "`OP_QUERY` asks for another number of documents than one.",
+    ),
+    (18_527, "`OP_QUERY` with the exhaust flag."),
+    (18_633, "`OP_QUERY` without a namespace that ends."),
+    (18_634, "A message that ends within a number."),
+    (
+        31_368,
+        "`topologyVersion` without `maxAwaitTimeMS`, or the other way round.",
+    ),
+    (31_372, "`topologyVersion` with a negative counter."),
+    (
+        31_382,
+        "`topologyVersion` with a counter that the server has not reached.",
+    ),
+    (40_413, "A field comes twice."),
+    (40_414, "A required field is missing."),
+    (40_415, "A field that nobody knows."),
+    (40_430, "A message with two bodies."),
+    (40_431, "Two document sequences of one name."),
+    (40_432, "A section of an unknown kind."),
+    (
+        40_433,
+        "A document sequence with the name of a field of the body.",
+    ),
+    (40_472, "A document sequence for a command that takes none."),
+    (40_571, "A message without `$db`."),
+    (40_587, "A message without a body."),
+    (51_002, "The role exists already."),
+    (51_003, "The user exists already."),
+    (
+        51_074,
+        "A filter has the options of a regular expression twice, `$options` first.",
+    ),
+    (
+        51_075,
+        "A filter has the options of a regular expression twice, `$regex` first.",
+    ),
+    (
+        51_091,
+        "A filter with a regular expression that is invalid or needs look-around or back-references.",
+    ),
+    (
+        51_108,
+        "A filter with an unknown option of a regular expression.",
+    ),
+    (
+        51_300,
+        "Default read and write concerns belong to replica sets.",
+    ),
+    (51_756, "A streaming hello without `maxAwaitTimeMS`."),
+    (
+        51_769,
+        "`speculativeAuthenticate` begins with another command than `saslStart` or `authenticate`.",
+    ),
+    (4_886_600, "`apiStrict` without `apiVersion`."),
+    (5_626_500, "A filter with `$near` or its kin."),
+    (
+        5_626_701,
+        "Somebody else of the same database is signed in on the connection.",
+    ),
+    (
+        5_626_702,
+        "Somebody of another database is signed in on the connection.",
+    ),
+    (
+        5_626_703,
+        "The same user signs in again on the connection, with `apiStrict: true`.",
+    ),
+    (5_729_100, "A filter with a path of too many parts."),
+    (
+        5_739_101,
+        "A real query by `OP_QUERY`, or `OP_GET_MORE`; answered in the form of old servers, `{$err, code, ok: 0}`.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_named_number_has_its_line_and_lines_are_sorted() {
+        assert!(MEANINGS.is_sorted_by(|left, right| left.0 < right.0));
+        for code in ErrorCode::NAMED {
+            let lines = MEANINGS.iter().filter(|(number, _)| *number == code.0);
+            assert_eq!(lines.count(), 1, "{code}");
+        }
+    }
+}
