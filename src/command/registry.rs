@@ -101,3 +101,30 @@ pub fn find(name: &str) -> Option<(usize, &'static Entry)> {
     let place = *PLACES.get(name)?;
     COMMANDS.get(place).map(|entry| (place, entry))
 }
+
+#[cfg(test)]
+mod tests {
+    use bson::raw::{RawDocumentBuf, cstr};
+    use bson::rawdoc;
+
+    use super::*;
+    use crate::error::ErrorCode;
+
+    #[test]
+    fn strict_commands_and_no_others_refuse_a_field_nobody_knows() {
+        for entry in COMMANDS {
+            let name = bson::raw::CString::try_from(entry.spec.name).unwrap();
+            // One of these is what the command's own field takes.
+            let values = [rawdoc! { "": 1 }, rawdoc! { "": "x" }, rawdoc! { "": [] }];
+            let refuses = values.iter().any(|value| {
+                let value = value.get("").unwrap().unwrap();
+                let mut body = RawDocumentBuf::new();
+                body.append(&name, value);
+                body.append(cstr!("noSuchField"), 1);
+                let error = (entry.check_arguments)(&body).err();
+                error.is_some_and(|error| error.code == ErrorCode::IDL_UNKNOWN_FIELD)
+            });
+            assert_eq!(refuses, entry.spec.strict, "{}", entry.spec.name);
+        }
+    }
+}
