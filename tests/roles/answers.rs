@@ -81,7 +81,8 @@ fn a_role_that_fits_in_no_document_is_refused() {
     let privileges = |first: u32| -> Vec<_> {
         (first..first + 90_000)
             .map(|number| {
-                let resource = doc! { "db": "shop", "collection": format!("c{number:06}") };
+                let resource =
+                    doc! { "db": "shop", "collection": format!("collection{number:06}") };
                 doc! { "resource": resource, "actions": ["find"] }
             })
             .collect()
@@ -89,7 +90,12 @@ fn a_role_that_fits_in_no_document_is_refused() {
     let create = doc! { "createRole": "large", "privileges": privileges(0), "roles": [] };
     ok(&mut admin, "shop", create);
     let grant = doc! { "grantPrivilegesToRole": "large", "privileges": privileges(90_000) };
-    assert_eq!(error_of(&admin.run("shop", grant)).0, 10334);
+    let (code, message) = error_of(&admin.run("shop", grant));
+    assert_eq!(code, 10334, "{message}");
+    assert!(
+        message.starts_with("the record of \"large@shop\" has"),
+        "{message}"
+    );
     // What was refused left no trace.
     let info = doc! { "rolesInfo": "large", "showPrivileges": "asUserFragment" };
     let reply = admin.run("shop", info);
