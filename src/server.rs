@@ -143,7 +143,7 @@ impl Server {
 
     /// Whether there is nobody yet who could sign in.
     pub fn is_empty(&self) -> bool {
-        !self.services.directory.catalog().has_users_or_roles_ever()
+        !self.services.directory.catalog().had_users_or_roles()
     }
 
     /// What stops it.
@@ -184,13 +184,13 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
-/// Creates the administrator that the environment names, unless anybody was ever created.
+/// Creates the administrator that the environment names, unless there are users or roles.
 async fn create_first_admin(
     directory: &Directory,
     first_admin: &FirstAdmin,
     config: &Config,
 ) -> Result<(), StartError> {
-    if directory.catalog().has_users_or_roles_ever() {
+    if directory.catalog().had_users_or_roles() {
         return Ok(());
     }
     let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());

@@ -32,7 +32,7 @@ pub struct Pass(Ground);
 enum Ground {
     /// Nothing that could go away.
     Anybody,
-    /// That nobody was ever created.
+    /// That there has been no user and no role since the start.
     LocalhostException,
     /// That this very user still has these rights.
     User {
@@ -47,7 +47,7 @@ impl Pass {
     pub fn still_holds(&self, view: &View<'_>) -> bool {
         match &self.0 {
             Ground::Anybody => true,
-            Ground::LocalhostException => !view.has_users_or_roles_ever(),
+            Ground::LocalhostException => !view.had_users_or_roles(),
             Ground::User {
                 name,
                 user_id,

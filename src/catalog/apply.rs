@@ -20,12 +20,14 @@ impl Catalog {
     fn apply_one(&self, change: Change) {
         match change {
             Change::PutUser(user) => {
+                self.had_users_or_roles.store(true, Ordering::Release);
                 self.users.insert(user.name.clone(), user);
             }
             Change::DropUser(name) => {
                 self.users.remove(&name);
             }
             Change::PutRole(role) => {
+                self.had_users_or_roles.store(true, Ordering::Release);
                 self.roles.insert(role.name.clone(), role);
             }
             Change::DropRole(name) => {
@@ -37,7 +39,7 @@ impl Catalog {
 
     fn apply_setting(&self, setting: Setting) {
         match setting {
-            Setting::AuthSchema => self.ever_had_users_or_roles.store(true, Ordering::Release),
+            Setting::AuthSchema => self.has_auth_schema.store(true, Ordering::Release),
             Setting::DefaultReadWriteConcern(value) => {
                 let mut kept = self
                     .default_read_write_concern

@@ -36,7 +36,8 @@ pub struct Catalog {
     roles: DashMap<RoleName, Arc<Role>>,
     default_read_write_concern: RwLock<Option<Arc<RawDocumentBuf>>>,
     deployment_secret: RwLock<Option<Secret<[u8; 32]>>>,
-    ever_had_users_or_roles: AtomicBool,
+    had_users_or_roles: AtomicBool,
+    has_auth_schema: AtomicBool,
     generation: AtomicU64,
 }
 
@@ -91,10 +92,15 @@ impl Catalog {
         self.roles.len()
     }
 
-    /// Whether a user or role was ever created here, also if it is gone: once true, always true. The
-    /// localhost exception ends with it.
-    pub fn has_users_or_roles_ever(&self) -> bool {
-        self.ever_had_users_or_roles.load(Ordering::Acquire)
+    /// Whether there was a user or role at any time since the start: once true, true until a restart,
+    /// as with mongod. The localhost exception ends with it.
+    pub fn had_users_or_roles(&self) -> bool {
+        self.had_users_or_roles.load(Ordering::Acquire)
+    }
+
+    /// Whether the store says which schema its users and roles have; the first change of any says so.
+    pub fn has_auth_schema(&self) -> bool {
+        self.has_auth_schema.load(Ordering::Acquire)
     }
 
     /// What `setDefaultRWConcern` keeps.

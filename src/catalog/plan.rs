@@ -216,7 +216,7 @@ fn replace_roles(user: &User, roles: Vec<RoleName>) -> Result<Vec<Change>, PlanE
 
 /// The marker that some user or role was created, unless it is there already.
 fn first_of_all(view: &View<'_>) -> Vec<Change> {
-    if view.has_users_or_roles_ever() {
+    if view.has_auth_schema() {
         Vec::new()
     } else {
         vec![Change::PutSetting(Setting::AuthSchema)]

@@ -17,7 +17,8 @@ pub struct View<'a> {
     /// `None`: dropped in this batch.
     users: HashMap<UserName, Option<Arc<User>>>,
     roles: HashMap<RoleName, Option<Arc<Role>>>,
-    auth_schema: bool,
+    had_users_or_roles: bool,
+    has_auth_schema: bool,
 }
 
 impl<'a> View<'a> {
@@ -27,7 +28,8 @@ impl<'a> View<'a> {
             catalog,
             users: HashMap::new(),
             roles: HashMap::new(),
-            auth_schema: catalog.has_users_or_roles_ever(),
+            had_users_or_roles: catalog.had_users_or_roles(),
+            has_auth_schema: catalog.has_auth_schema(),
         }
     }
 
@@ -36,18 +38,20 @@ impl<'a> View<'a> {
         for change in changes {
             match change {
                 Change::PutUser(user) => {
+                    self.had_users_or_roles = true;
                     self.users.insert(user.name.clone(), Some(Arc::clone(user)));
                 }
                 Change::DropUser(name) => {
                     self.users.insert(name.clone(), None);
                 }
                 Change::PutRole(role) => {
+                    self.had_users_or_roles = true;
                     self.roles.insert(role.name.clone(), Some(Arc::clone(role)));
                 }
                 Change::DropRole(name) => {
                     self.roles.insert(name.clone(), None);
                 }
-                Change::PutSetting(Setting::AuthSchema) => self.auth_schema = true,
+                Change::PutSetting(Setting::AuthSchema) => self.has_auth_schema = true,
                 Change::PutSetting(_) => {}
             }
         }
@@ -99,8 +103,13 @@ impl<'a> View<'a> {
         self.users_where(|user| user.name.db() == db)
     }
 
-    /// Whether a user or role was ever created.
-    pub fn has_users_or_roles_ever(&self) -> bool {
-        self.auth_schema
+    /// Whether there was a user or role at any time since the start.
+    pub fn had_users_or_roles(&self) -> bool {
+        self.had_users_or_roles
+    }
+
+    /// Whether the store says which schema its users and roles have.
+    pub fn has_auth_schema(&self) -> bool {
+        self.has_auth_schema
     }
 }

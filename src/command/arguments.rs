@@ -1,6 +1,6 @@
 //! Strict arguments: from a command document to a struct that exists only if it is valid.
 //!
-//! A command lists its fields once, with [`arguments!`]; from that come the struct, its parser with
+//! A command lists its fields once, with `arguments!`; from that come the struct, its parser with
 //! MongoDB's error texts, the documentation and the list of fields that are never printed.
 
 use bson::RawBsonRef;

@@ -129,11 +129,11 @@ impl ConnectionState {
         }
     }
 
-    /// From this machine, and nobody was ever created.
+    /// From this machine, and there has been no user and no role since the start.
     fn has_localhost_exception(&self, services: &Services) -> bool {
         services.parameters.enable_localhost_auth_bypass()
             && self.is_local()
-            && !services.directory.catalog().has_users_or_roles_ever()
+            && !services.directory.catalog().had_users_or_roles()
     }
 
     fn is_local(&self) -> bool {

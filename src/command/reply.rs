@@ -62,7 +62,7 @@ pub fn append(document: &mut RawDocumentBuf, name: &str, value: impl BindRawBson
 }
 
 /// Bytes of documents an answer may list: what fits in a document, with room for the rest of it.
-const LIST_BYTES_MAX: usize = DOCUMENT_BYTES_MAX - 32 * 1024;
+const LIST_BYTES_MAX: usize = DOCUMENT_BYTES_MAX - 1024;
 
 /// An array that fits in an answer.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! MongoDB's query language, as far as filters need it, and its order of BSON values.
 //!
-//! `parse` turns a filter into an [`expression::Expression`], `evaluate` asks it of a document.
+//! `parse` turns a filter into an `Expression`, `evaluate` asks it of a document.
 //! Semantics, codes and texts are those of MongoDB 8.0
 //! (<https://www.mongodb.com/docs/manual/reference/operator/query/>), with three differences:
 //!

@@ -169,3 +169,18 @@ fn without_auth_nothing_is_checked() {
     let unknown = error_of(&client.run("shop", doc! { "nope": 1 }));
     assert_eq!(unknown.0, 59);
 }
+
+#[test]
+fn the_door_opens_again_after_a_restart_without_users() {
+    let server = TestServer::with_admin();
+    ok(&mut server.admin(), "admin", doc! { "dropUser": ADMIN.0 });
+    let folder = server.folder();
+    drop(server.stop());
+    let server = Options::in_folder(folder).start();
+    ok(
+        &mut server.raw(),
+        "admin",
+        doc! { "createUser": "next", "pwd": "secret", "roles": ["root"] },
+    );
+    server.raw().sign_in("admin", "next", "secret").unwrap();
+}

@@ -85,7 +85,7 @@ async fn the_operations_do_what_they_say() {
         .await
         .unwrap();
     assert_eq!(made.sequence, Sequence(3));
-    assert!(catalog.has_users_or_roles_ever());
+    assert!(catalog.had_users_or_roles());
     let granted = vec![role_name("b"), role_name("a")];
     directory
         .grant_roles_to_user(order(), ann(), granted.clone())
@@ -159,7 +159,7 @@ async fn a_restart_finds_everything_and_the_same_secret() {
             .matches(secret.expose())
     );
     assert_eq!(*catalog.user(&user_name("ann")).unwrap(), user("ann", 1));
-    assert!(catalog.has_users_or_roles_ever());
+    assert!(catalog.had_users_or_roles());
     let next = second.create_user(order(), user("bob", 1)).await.unwrap();
     assert_eq!(next.sequence.0, made.sequence.0 + 1);
     let other = TempDir::new().unwrap();

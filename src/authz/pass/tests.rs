@@ -8,7 +8,7 @@ use super::*;
 use crate::catalog::Catalog;
 use crate::model::restriction::Restrictions;
 use crate::model::user::Credentials;
-use crate::store::{Change, Setting};
+use crate::store::Change;
 
 fn db(name: &str) -> Resource {
     Resource::Database(DbName::parse(name).unwrap())
@@ -68,7 +68,8 @@ fn a_pass_is_worth_nothing_once_its_ground_is_gone() {
     let need = Need::one(Action::CreateUser, db("admin"));
     let exception = Authority::LocalhostException.require(&[need]).unwrap();
     assert!(exception.still_holds(&View::new(&catalog)));
-    catalog.apply([Change::PutSetting(Setting::AuthSchema)]);
+    let ann = user(UserName::new("ann", DbName::ADMIN).unwrap(), &[]);
+    catalog.apply([Change::PutUser(Arc::new(ann))]);
     assert!(!exception.still_holds(&View::new(&catalog)));
 }
 

@@ -27,12 +27,12 @@ fn the_first_user_leaves_the_mark() {
         first.as_slice(),
         [Change::PutSetting(Setting::AuthSchema), Change::PutUser(_)]
     ));
-    assert!(!catalog.has_users_or_roles_ever());
+    assert!(!catalog.has_auth_schema());
     catalog.apply(first);
-    assert!(catalog.has_users_or_roles_ever());
+    assert!(catalog.has_auth_schema() && catalog.had_users_or_roles());
     put(create_user(&View::new(&catalog), user("bob", &[])));
     catalog.apply(drop_user(&View::new(&catalog), &user_name("ann")).unwrap());
-    assert!(catalog.has_users_or_roles_ever());
+    assert!(catalog.had_users_or_roles());
 }
 
 #[test]
