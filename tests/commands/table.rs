@@ -74,17 +74,42 @@ impl Runner<'_> {
         compare(row, &reply)
     }
 
+    /// Empties `db`, and each database that a command of `before` names by `$db`, then runs `before`.
     fn prepare(&mut self, db: &str, before: &[Bson]) {
-        let empty = Bson::from(doc! { "dropAllUsersFromDatabase": 1 });
-        for command in std::iter::once(&empty).chain(before) {
-            let reply = self.admin.run(db, command.as_document().unwrap().clone());
-            assert_eq!(
-                reply.get_f64("ok").ok(),
-                Some(1.0),
-                "preparing {db}: {reply}"
-            );
+        self.empty(db);
+        for command in before {
+            let mut command = command.as_document().unwrap().clone();
+            let elsewhere = command.remove("$db");
+            let on = elsewhere.as_ref().and_then(Bson::as_str).unwrap_or(db);
+            if on != db {
+                self.prepared.remove(on);
+                self.empty(on);
+            }
+            self.succeed(on, command);
         }
         self.prepared.insert(db.to_owned(), before.to_vec());
+    }
+
+    /// The administrator lives on `admin`, where nobody else is made, and keeps its role.
+    fn empty(&mut self, db: &str) {
+        if db != "admin" {
+            self.succeed(db, doc! { "dropAllUsersFromDatabase": 1 });
+        }
+        let roles = self.succeed(db, doc! { "rolesInfo": 1 });
+        for role in roles.get_array("roles").unwrap() {
+            let role = role.as_document().unwrap().get_str("role").unwrap();
+            self.succeed(db, doc! { "dropRole": role });
+        }
+    }
+
+    fn succeed(&mut self, db: &str, command: Document) -> Document {
+        let reply = self.admin.run(db, command);
+        assert_eq!(
+            reply.get_f64("ok").ok(),
+            Some(1.0),
+            "preparing {db}: {reply}"
+        );
+        reply
     }
 }
 

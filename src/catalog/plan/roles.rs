@@ -301,3 +301,6 @@ fn check_targets(name: &RoleName, privileges: &[Privilege]) -> Result<(), PlanEr
         Err(PlanError::PrivilegeOfOtherDatabase(db.clone()))
     }
 }
+
+#[cfg(test)]
+mod tests;

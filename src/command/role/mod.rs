@@ -16,13 +16,20 @@ pub mod roles_info;
 mod roles_info_shape;
 pub mod update_role;
 
-/// The role a command is about; an empty name is that of a role that is not there.
+/// The role to look up; an empty name is that of a role that is not there.
 fn role_name(role: &str, db: &DbName) -> Result<RoleName, CommandError> {
     RoleName::new(role, db.clone()).map_err(|_| {
-        CommandError::new(
-            ErrorCode::ROLE_NOT_FOUND,
-            format!("Could not find role: {role}@{db}"),
-        )
+        let text = format!("Could not find role: {role}@{db}");
+        CommandError::new(ErrorCode::ROLE_NOT_FOUND, text)
+    })
+}
+
+/// The role to grant to or revoke from, which mongod does not look up before it writes: that nobody
+/// has an empty name is said as for any other role that turns out not to be there.
+fn changed_role_name(role: &str, db: &DbName) -> Result<RoleName, CommandError> {
+    RoleName::new(role, db.clone()).map_err(|_| {
+        let text = format!("Role {role}@{db} not found");
+        CommandError::new(ErrorCode::ROLE_NOT_FOUND, text)
     })
 }
 

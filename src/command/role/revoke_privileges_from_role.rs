@@ -1,6 +1,6 @@
 //! `revokePrivilegesFromRole` (MongoDB manual, "revokePrivilegesFromRole").
 
-use super::{non_empty, refuse_built_in, role_name};
+use super::{changed_role_name, non_empty, refuse_built_in};
 use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -43,7 +43,7 @@ impl Command for RevokePrivilegesFromRole {
     async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         non_empty(&self.privileges, Self::SPEC.name, "privileges")?;
-        let name = role_name(&self.role, &context.generic.db)?;
+        let name = changed_role_name(&self.role, &context.generic.db)?;
         refuse_built_in(&name)?;
         let privileges = PrivilegeArgument::resolve_all(&self.privileges)?;
         let order = context.role_order(pass, RoleAction::Updated, &name);

@@ -1,6 +1,6 @@
 //! `revokeRolesFromRole` (MongoDB manual, "revokeRolesFromRole").
 
-use super::{non_empty, refuse_built_in, role_name};
+use super::{changed_role_name, non_empty, refuse_built_in};
 use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -38,7 +38,7 @@ impl Command for RevokeRolesFromRole {
         let services = context.services;
         let db = &context.generic.db;
         non_empty(&self.roles, Self::SPEC.name, "roles")?;
-        let name = role_name(&self.role, db)?;
+        let name = changed_role_name(&self.role, db)?;
         refuse_built_in(&name)?;
         let roles = RoleArgument::resolve_all(&self.roles, db)?;
         let order = context.role_order(pass, RoleAction::Updated, &name);
