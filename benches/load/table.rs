@@ -31,16 +31,20 @@ impl Table {
     pub fn cpu(&mut self, work: &str, connections: usize, of: (&Sample, &Sample), target: Target) {
         let (sample, floor) = of;
         let ratio = sample.cpu_micros() / floor.cpu_micros();
-        let floor_cells = [number(floor.per_second()), number(floor.cpu_micros())];
-        line(work, connections, Some(sample), floor_cells, ratio, target);
+        line(work, connections, of, ratio, target);
     }
 
     /// Work whose speed is compared with that of its floor.
-    pub fn speed(&mut self, work: &str, connections: usize, of: (&Sample, f64), target: Target) {
-        let (sample, floor_per_second) = of;
-        let ratio = sample.per_second() / floor_per_second;
-        let floor_cells = [number(floor_per_second), String::new()];
-        line(work, connections, Some(sample), floor_cells, ratio, target);
+    pub fn speed(
+        &mut self,
+        work: &str,
+        connections: usize,
+        of: (&Sample, &Sample),
+        target: Target,
+    ) {
+        let (sample, floor) = of;
+        let ratio = sample.per_second() / floor.per_second();
+        line(work, connections, of, ratio, target);
     }
 
     /// A single figure.
@@ -61,9 +65,9 @@ impl Table {
     pub fn print_legend(&self) {
         say(
             "\n/s: operations a second. p50, p99: latency at the client. CPU: processor time of the \
-             server's process for\none operation. Floor: the echo server, or PBKDF2 alone, in the same \
-             run. Ratio: of processor times, or of\noperations a second where the floor has no \
-             processor time; in lines without a floor the figure itself.",
+             server's process for\none operation. Floor: the echo server, PBKDF2 alone, or the small \
+             directory, in the same run. Ratio: of processor\ntimes, for createUser of operations a \
+             second; in lines without a floor the figure itself.",
         );
     }
 }
@@ -90,26 +94,22 @@ impl Target {
 fn line(
     work: &str,
     connections: usize,
-    sample: Option<&Sample>,
-    floor: [String; 2],
+    (sample, floor): (&Sample, &Sample),
     ratio: f64,
     target: Target,
 ) {
-    let cells = sample.map_or_else(Default::default, |sample| {
-        [
-            number(sample.per_second()),
-            number(sample.latency_micros(500)),
-            number(sample.latency_micros(990)),
-            number(sample.cpu_micros()),
-        ]
-    });
+    let cells = [
+        sample.per_second(),
+        sample.latency_micros(500),
+        sample.latency_micros(990),
+        sample.cpu_micros(),
+        floor.per_second(),
+        floor.cpu_micros(),
+    ];
+    let cells = cells.map(number).join(" | ");
+    let (wanted, verdict) = (target.text(), target.verdict(ratio));
     say(&format!(
-        "| {work} | {connections} | {} | {} | {} | {ratio:.2} | {} | {} |",
-        cells.join(" | "),
-        floor[0],
-        floor[1],
-        target.text(),
-        target.verdict(ratio)
+        "| {work} | {connections} | {cells} | {ratio:.2} | {wanted} | {verdict} |"
     ));
 }
 
