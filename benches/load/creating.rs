@@ -153,7 +153,7 @@ async fn beside(
     Ok(())
 }
 
-/// Deriving the keys for both mechanisms, by RustCrypto and nothing else, on as many threads as the
+/// Deriving the keys for both mechanisms, by `RustCrypto` and nothing else, on as many threads as the
 /// server hashes on, unless there are fewer connections, and with the same priority.
 fn pbkdf2_alone(connections: usize, duration: Duration) -> io::Result<Sample> {
     let threads = thread::available_parallelism()
