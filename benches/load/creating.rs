@@ -13,10 +13,10 @@ use sha2::Sha256;
 use tempfile::TempDir;
 
 use super::client::{ADMIN, Connection, PASSWORD, SignIn, frame};
-use super::measure::{Sample, Work, as_float, closed_loop, in_background};
+use super::measure::{Sample, Work, closed_loop, in_background};
 use super::options::Options;
 use super::population::{DATABASE, SHA_1_ROUNDS, SHA_256_ROUNDS};
-use super::process::{Process, Start};
+use super::process::{Process, Start, own_cpu};
 use super::table::{Table, Target};
 use super::throughput::{CONNECTIONS, Calls};
 
@@ -25,6 +25,8 @@ const PING_PAUSE: Duration = Duration::from_millis(1);
 /// Longest that a ping may take beside `createUser`, for 99 of 100.
 const PING_P99_MICROS_MAX: f64 = 5_000.0;
 const CREATING_CONNECTIONS: usize = 16;
+/// What the server's hashing threads run with.
+const HASHING_NICENESS: i32 = 10;
 
 /// Creates one user after the other.
 struct Creating {
@@ -70,15 +72,21 @@ pub async fn run(options: &Options, table: &mut Table) -> io::Result<()> {
         let next = Rc::new(Cell::new(0));
         if options.wants("createuser") {
             for connections in CONNECTIONS {
-                let (mut created, mut floor) = (Sample::default(), 0.0);
+                let (mut created, mut floor) = (Sample::default(), Sample::default());
                 for _ in 0..options.rounds {
-                    floor += pbkdf2_per_second(connections, options.duration);
+                    floor.merge(pbkdf2_alone(connections, options.duration)?);
                     let workers = connect(&server, &sign_in, connections, &next).await?;
                     created.merge(closed_loop(workers, options.duration, &server).await?);
                 }
-                let floor = floor / f64::from(options.rounds);
                 let work = format!("createUser, {engine}");
-                table.speed(&work, connections, (&created, floor), Target::AtLeast(0.9));
+                // One connection waits for the disk and hashes in turn, so it cannot reach it.
+                let is_held = connections > 1;
+                let target = if is_held {
+                    Target::AtLeast(0.9)
+                } else {
+                    Target::None
+                };
+                table.speed(&work, connections, (&created, &floor), target);
             }
         }
         if options.wants("beside") {
@@ -145,17 +153,20 @@ async fn beside(
     Ok(())
 }
 
-/// How often a second the keys for both mechanisms can be derived, by RustCrypto and nothing else,
-/// on as many threads as the server hashes on, unless there are fewer connections.
-fn pbkdf2_per_second(connections: usize, duration: Duration) -> f64 {
+/// Deriving the keys for both mechanisms, by `RustCrypto` and nothing else, on as many threads as the
+/// server hashes on, unless there are fewer connections, and with the same priority.
+fn pbkdf2_alone(connections: usize, duration: Duration) -> io::Result<Sample> {
     let threads = thread::available_parallelism()
         .map_or(1, usize::from)
         .min(connections);
     let count = AtomicU64::new(0);
-    let began = Instant::now();
+    let (began, cpu) = (Instant::now(), own_cpu()?);
     thread::scope(|scope| {
         for _ in 0..threads {
             scope.spawn(|| {
+                // On Linux this is the thread alone; without the right to it the floor is higher.
+                let this_thread = Some(rustix::thread::gettid());
+                let _ = rustix::process::setpriority_process(this_thread, HASHING_NICENESS);
                 while began.elapsed() < duration {
                     let (mut sha_1, mut sha_256) = ([0; 20], [0; 32]);
                     let password = PASSWORD.as_bytes();
@@ -167,5 +178,6 @@ fn pbkdf2_per_second(connections: usize, duration: Duration) -> f64 {
             });
         }
     });
-    as_float(count.into_inner()) / began.elapsed().as_secs_f64()
+    let cpu = own_cpu()?.saturating_sub(cpu);
+    Ok(Sample::counted(count.into_inner(), began.elapsed(), cpu))
 }

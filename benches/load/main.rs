@@ -60,6 +60,6 @@ fn run(options: &Options) -> io::Result<()> {
         creating::run(options, &mut table).await?;
         resources::run(options, &mut table).await
     }))?;
-    table.print_legend();
+    table.print_summary();
     Ok(())
 }

@@ -105,6 +105,16 @@ async fn repeat<W: Work>(mut worker: W, shared: Rc<Shared>) -> io::Result<()> {
 }
 
 impl Sample {
+    /// What was counted by other means.
+    pub fn counted(count: u64, elapsed: Duration, cpu: Duration) -> Self {
+        Self {
+            count,
+            elapsed,
+            cpu,
+            latencies: Vec::new(),
+        }
+    }
+
     fn add(&mut self, latency: Duration) {
         self.count += 1;
         if self.latencies.len() < LATENCIES_MAX {

@@ -97,21 +97,14 @@ impl Process {
 
     /// Processor time spent so far, by all threads, in user and kernel mode.
     pub fn cpu(&self) -> io::Result<Duration> {
-        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        // The name before the last parenthesis may hold anything; utime and stime are the 12th and
-        // 13th field behind it (proc_pid_stat(5)).
-        let fields = stat
-            .rsplit(')')
-            .next()
-            .unwrap_or_default()
-            .split_whitespace();
-        let ticks: u64 = fields
-            .skip(11)
-            .take(2)
-            .filter_map(|field| field.parse::<u64>().ok())
-            .sum();
-        let per_second = rustix::param::clock_ticks_per_second().max(1);
-        Ok(Duration::from_millis(ticks * 1000 / per_second))
+        cpu_of(&self.child.id().to_string())
+    }
+
+    /// Tells it to stop; how long it took to end.
+    pub fn stop(mut self) -> Duration {
+        let began = Instant::now();
+        self.end();
+        began.elapsed()
     }
 
     /// Bytes of memory that are resident.
@@ -126,18 +119,49 @@ impl Process {
     }
 }
 
-impl Drop for Process {
-    fn drop(&mut self) {
-        // What this process started and nothing else; it is there until it is waited for.
+impl Process {
+    fn end(&mut self) {
+        if matches!(self.child.try_wait(), Ok(Some(_))) {
+            return; // the number may be another process's by now
+        }
         let _ = rustix::process::kill_process(Pid::from_child(&self.child), Signal::TERM);
-        let patience = Instant::now() + Duration::from_secs(10);
+        let patience = Instant::now() + Duration::from_secs(30);
         while matches!(self.child.try_wait(), Ok(None)) {
             if Instant::now() > patience {
                 let _ = self.child.kill();
             }
-            std::thread::sleep(Duration::from_millis(2));
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// Processor time that this process has spent so far.
+pub fn own_cpu() -> io::Result<Duration> {
+    cpu_of("self")
+}
+
+fn cpu_of(process: &str) -> io::Result<Duration> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    // The name before the last parenthesis may hold anything; utime and stime are the 12th and 13th
+    // field behind it (proc_pid_stat(5)).
+    let fields = stat
+        .rsplit(')')
+        .next()
+        .unwrap_or_default()
+        .split_whitespace();
+    let ticks = fields
+        .skip(11)
+        .take(2)
+        .filter_map(|field| field.parse::<u64>().ok())
+        .sum::<u64>();
+    let per_second = rustix::param::clock_ticks_per_second().max(1);
+    Ok(Duration::from_millis(ticks * 1000 / per_second))
 }
 
 /// Allows as many open files as the system lets this process have; children inherit it.

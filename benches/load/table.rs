@@ -14,8 +14,11 @@ pub enum Target {
     None,
 }
 
-/// Prints lines.
-pub struct Table;
+/// Prints lines and counts what was reached.
+pub struct Table {
+    targets: u32,
+    missed: u32,
+}
 
 impl Table {
     /// Prints the head.
@@ -24,47 +27,87 @@ impl Table {
             "| Work | Connections | /s | p50 us | p99 us | CPU us | Floor /s | Floor CPU us | Ratio | Target | |",
         );
         say("|---|---|---|---|---|---|---|---|---|---|---|");
-        Self
+        Self {
+            targets: 0,
+            missed: 0,
+        }
     }
 
     /// Work whose processor time is compared with that of its floor.
     pub fn cpu(&mut self, work: &str, connections: usize, of: (&Sample, &Sample), target: Target) {
         let (sample, floor) = of;
         let ratio = sample.cpu_micros() / floor.cpu_micros();
-        let floor_cells = [number(floor.per_second()), number(floor.cpu_micros())];
-        line(work, connections, Some(sample), floor_cells, ratio, target);
+        self.line(work, connections, of, ratio, target);
     }
 
     /// Work whose speed is compared with that of its floor.
-    pub fn speed(&mut self, work: &str, connections: usize, of: (&Sample, f64), target: Target) {
-        let (sample, floor_per_second) = of;
-        let ratio = sample.per_second() / floor_per_second;
-        let floor_cells = [number(floor_per_second), String::new()];
-        line(work, connections, Some(sample), floor_cells, ratio, target);
+    pub fn speed(
+        &mut self,
+        work: &str,
+        connections: usize,
+        of: (&Sample, &Sample),
+        target: Target,
+    ) {
+        let (sample, floor) = of;
+        let ratio = sample.per_second() / floor.per_second();
+        self.line(work, connections, of, ratio, target);
     }
 
     /// A single figure.
     pub fn figure(&mut self, what: &str, figure: f64, target: Target) {
-        let cells = [
-            what.to_owned(),
-            number(figure),
-            target.text(),
-            target.verdict(figure),
-        ];
+        let (shown, wanted) = (number(figure), target.text());
+        let verdict = self.judge(target, figure);
         say(&format!(
-            "| {} | | | | | | | | {} | {} | {} |",
-            cells[0], cells[1], cells[2], cells[3]
+            "| {what} | | | | | | | | {shown} | {wanted} | {verdict} |"
         ));
     }
 
-    /// Says what the columns are.
-    pub fn print_legend(&self) {
+    /// Says how it went and what the columns are.
+    pub fn print_summary(&self) {
+        say(&format!(
+            "\n{} of {} targets were missed.",
+            self.missed, self.targets
+        ));
         say(
-            "\n/s: operations a second. p50, p99: latency at the client. CPU: processor time of the \
-             server's process for\none operation. Floor: the echo server, or PBKDF2 alone, in the same \
-             run. Ratio: of processor times, or of\noperations a second where the floor has no \
-             processor time; in lines without a floor the figure itself.",
+            "/s: operations a second. p50, p99: latency at the client. CPU: processor time of the \
+             server's process for\none operation. Floor: the echo server, PBKDF2 alone, or the small \
+             directory, in the same run. Ratio: of processor\ntimes, for createUser of operations a \
+             second; in lines without a floor the figure itself.",
         );
+    }
+
+    fn line(
+        &mut self,
+        work: &str,
+        connections: usize,
+        (sample, floor): (&Sample, &Sample),
+        ratio: f64,
+        target: Target,
+    ) {
+        let cells = [
+            sample.per_second(),
+            sample.latency_micros(500),
+            sample.latency_micros(990),
+            sample.cpu_micros(),
+            floor.per_second(),
+            floor.cpu_micros(),
+        ];
+        let cells = cells.map(number).join(" | ");
+        let (wanted, verdict) = (target.text(), self.judge(target, ratio));
+        say(&format!(
+            "| {work} | {connections} | {cells} | {ratio:.2} | {wanted} | {verdict} |"
+        ));
+    }
+
+    fn judge(&mut self, target: Target, figure: f64) -> &'static str {
+        let is_met = match target {
+            Target::AtMost(limit) => figure <= limit,
+            Target::AtLeast(limit) => figure >= limit,
+            Target::None => return "",
+        };
+        self.targets += 1;
+        self.missed += u32::from(!is_met);
+        if is_met { "met" } else { "MISSED" }
     }
 }
 
@@ -76,41 +119,6 @@ impl Target {
             Self::None => String::new(),
         }
     }
-
-    fn verdict(self, figure: f64) -> String {
-        let is_met = match self {
-            Self::AtMost(limit) => figure <= limit,
-            Self::AtLeast(limit) => figure >= limit,
-            Self::None => return String::new(),
-        };
-        String::from(if is_met { "met" } else { "MISSED" })
-    }
-}
-
-fn line(
-    work: &str,
-    connections: usize,
-    sample: Option<&Sample>,
-    floor: [String; 2],
-    ratio: f64,
-    target: Target,
-) {
-    let cells = sample.map_or_else(Default::default, |sample| {
-        [
-            number(sample.per_second()),
-            number(sample.latency_micros(500)),
-            number(sample.latency_micros(990)),
-            number(sample.cpu_micros()),
-        ]
-    });
-    say(&format!(
-        "| {work} | {connections} | {} | {} | {} | {ratio:.2} | {} | {} |",
-        cells.join(" | "),
-        floor[0],
-        floor[1],
-        target.text(),
-        target.verdict(ratio)
-    ));
 }
 
 /// Three digits are all that such measurements are good for.

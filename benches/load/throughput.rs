@@ -179,10 +179,10 @@ async fn signing_in(
             (0..connections).map(|_| one()).collect()
         };
         for _ in 0..options.rounds {
-            let on_echo = workers(echo.address);
-            of_echo.merge(closed_loop(on_echo, options.duration, &echo).await?);
-            let on_server = workers(server.address);
-            of_server.merge(closed_loop(on_server, options.duration, server).await?);
+            let sample = closed_loop(workers(echo.address), options.duration, &echo).await?;
+            of_echo.merge(sample);
+            let sample = closed_loop(workers(server.address), options.duration, server).await?;
+            of_server.merge(sample);
         }
         table.cpu(
             "sign in",

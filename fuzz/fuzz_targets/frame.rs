@@ -223,7 +223,7 @@ fn framed(request_id: i32, op_code: i32, payload: &[u8]) -> Vec<u8> {
 }
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    let inside = (seed % 8 == 0)
+    let inside = (seed.is_multiple_of(8))
         .then(|| mutated_inside(&data[..size], max_size, seed))
         .flatten();
     if let Some(message) = inside {
@@ -241,7 +241,7 @@ fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
 /// The whole input is one message, or sometimes the length in it is kept.
 fn first_length(data: &[u8], seed: u32) -> usize {
     match frame_length(data, MESSAGE_BYTES_MAX) {
-        Ok(Some(length)) if length <= data.len() && seed % 3 != 0 => length,
+        Ok(Some(length)) if length <= data.len() && !seed.is_multiple_of(3) => length,
         _ => data.len(),
     }
 }

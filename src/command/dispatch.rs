@@ -155,7 +155,7 @@ impl Connection {
                 format!("The {name} command does not support document sequences."),
             ));
         }
-        let started = Instant::now();
+        let started = events::are_commands_logged().then(Instant::now);
         let result = match Generic::parse(entry.spec.name, request.db, request.body) {
             // Whoever has to sign in first is told that and nothing else.
             Err(_) if self.must_sign_in(entry.spec) => {
@@ -179,12 +179,10 @@ impl Connection {
         };
         let code = result.as_ref().err().map_or(0, |error| error.code.0);
         self.services.metrics.ran(place, code != 0);
-        events::command_finished(
-            entry.spec.name,
-            code,
-            started.elapsed(),
-            self.state.client(),
-        );
+        if let Some(started) = started {
+            let took = started.elapsed();
+            events::command_finished(entry.spec.name, code, took, self.state.client());
+        }
         result
     }
 

@@ -22,11 +22,8 @@ pub struct Reply {
 impl Reply {
     /// `{ok: 1}`.
     pub fn new() -> Self {
-        let mut bytes = Vec::with_capacity(REPLY_BYTES_MIN);
-        bytes.extend_from_slice(&EMPTY_DOCUMENT);
-        // Cannot fail, but nothing is lost if it did: the document would only grow later.
         Self {
-            document: RawDocumentBuf::from_bytes(bytes).unwrap_or_default(),
+            document: roomy_document(),
             stream: false,
         }
     }
@@ -41,6 +38,24 @@ impl Reply {
     /// Adds a field; `name` is the program's own and has no NUL.
     pub fn append(&mut self, name: &'static str, value: impl BindRawBsonRef) {
         append(&mut self.document, name, value);
+    }
+
+    /// Adds all fields of a document at once, as they are.
+    pub fn append_fields(&mut self, fields: &RawDocument) {
+        let mut bytes = std::mem::take(&mut self.document).into_bytes();
+        bytes.pop(); // the end, which `fields` bring along
+        bytes.extend_from_slice(
+            fields
+                .as_bytes()
+                .get(size_of::<i32>()..)
+                .unwrap_or_default(),
+        );
+        let length = i32::try_from(bytes.len()).unwrap_or(i32::MAX);
+        if let Some(start) = bytes.first_chunk_mut() {
+            *start = length.to_le_bytes();
+        }
+        // Two documents make a document.
+        self.document = RawDocumentBuf::from_bytes(bytes).unwrap_or_default();
     }
 
     /// The finished document.
@@ -68,6 +83,14 @@ impl From<RawDocumentBuf> for Reply {
             stream: false,
         }
     }
+}
+
+/// A document without fields that has room for many: growing costs more than writing them.
+pub fn roomy_document() -> RawDocumentBuf {
+    let mut bytes = Vec::with_capacity(REPLY_BYTES_MIN);
+    bytes.extend_from_slice(&EMPTY_DOCUMENT);
+    // Cannot fail; if it did, the document would only have to grow.
+    RawDocumentBuf::from_bytes(bytes).unwrap_or_default()
 }
 
 /// Appends a field whose name may have come from anywhere: with a NUL it is left out, because BSON
@@ -139,4 +162,21 @@ pub fn error_document(error: &CommandError) -> RawDocumentBuf {
         }
     }
     document
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+
+    use super::*;
+
+    #[test]
+    fn fields_are_added_one_by_one_or_at_once() {
+        let mut reply = Reply::new().with("a", 1);
+        reply.append_fields(&rawdoc! { "b": "text", "c": { "d": true } });
+        reply.append_fields(&rawdoc! {});
+        reply.append("e", 2_i64);
+        let expected = rawdoc! { "a": 1, "b": "text", "c": { "d": true }, "e": 2_i64, "ok": 1.0 };
+        assert_eq!(reply.into_document(), expected);
+    }
 }

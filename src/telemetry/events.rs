@@ -270,6 +270,11 @@ pub fn store_failed(reason: &dyn Display) {
     error!(target: STORAGE, id = 9_900_013_u64, %reason, "Store failed");
 }
 
+/// Whether [`command_finished`] is logged: else nobody need look at the clock.
+pub fn are_commands_logged() -> bool {
+    tracing::enabled!(target: COMMAND, tracing::Level::DEBUG)
+}
+
 /// A command was answered; at verbosity 1.
 pub fn command_finished(command: &str, code: i32, took: Duration, client: Client) {
     let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);

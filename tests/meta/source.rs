@@ -22,12 +22,13 @@ pub(crate) fn root() -> PathBuf {
 /// Every file below `folder`, from the root of the repository, sorted; nothing if there is no such
 /// folder. Folders of tools and of what they make are left out.
 pub(crate) fn files(folder: &str) -> Vec<String> {
-    const LEFT_OUT: [&str; 7] = [
+    const LEFT_OUT: [&str; 8] = [
         "target",
         "node_modules",
         "__pycache__",
         "corpus",
         "artifacts",
+        "seeds",
         "portcullis-data",
         "venv",
     ];

@@ -53,11 +53,11 @@ fn a_list_that_fits_in_no_document_is_refused() {
     let info = doc! { "rolesInfo": 1, "showPrivileges": true };
     assert_eq!(error_of(&admin.run("shop", info)), too_large());
     let names: Vec<_> = (0..20).map(|number| format!("role{number:02}")).collect();
-    let named = doc! { "rolesInfo": names.clone(), "showPrivileges": true };
-    assert_eq!(error_of(&admin.run("shop", named)), too_large());
+    let info = doc! { "rolesInfo": names.clone(), "showPrivileges": true };
+    assert_eq!(error_of(&admin.run("shop", info)), too_large());
     // Less at a time does fit, and so does all of it without privileges.
-    let named = doc! { "rolesInfo": names[..5].to_vec(), "showPrivileges": true };
-    let roles = documents(admin.run("shop", named), "roles");
+    let info = doc! { "rolesInfo": names[..5].to_vec(), "showPrivileges": true };
+    let roles = documents(admin.run("shop", info), "roles");
     let privileges = |role: &Document| role.get_array("inheritedPrivileges").unwrap().len();
     assert!(roles.iter().all(|role| privileges(role) == 10_000));
     let all = documents(admin.run("shop", doc! { "rolesInfo": 1 }), "roles");

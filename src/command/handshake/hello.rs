@@ -4,9 +4,10 @@
 //! With `topologyVersion` and `maxAwaitTimeMS` the answer waits for a change; with the exhaust flag
 //! answers follow each other until the connection closes.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
-use bson::{DateTime, RawArrayBuf, RawDocumentBuf};
+use bson::{DateTime, RawArrayBuf, RawDocumentBuf, rawdoc};
 
 use super::hello_sign_in::{
     SupportedMechanismsOf, mechanism_names, speculative_authenticate, supported_mechanisms,
@@ -216,6 +217,18 @@ impl Hello {
     }
 }
 
+/// Fields that never change, written once: every driver asks for them every ten seconds.
+static SIZES: LazyLock<RawDocumentBuf> = LazyLock::new(|| {
+    rawdoc! {
+        "maxBsonObjectSize": BSON_OBJECT_BYTES_MAX,
+        "maxMessageSizeBytes": MESSAGE_BYTES_MAX,
+        "maxWriteBatchSize": WRITE_BATCH_MAX,
+    }
+});
+static VERSIONS: LazyLock<RawDocumentBuf> = LazyLock::new(|| {
+    rawdoc! { "minWireVersion": 0, "maxWireVersion": WIRE_VERSION_MAX, "readOnly": false }
+});
+
 fn append_server(
     reply: &mut Reply,
     services: &Services,
@@ -229,15 +242,11 @@ fn append_server(
     };
     reply.append("topologyVersion", services.topology.to_document());
     reply.append(writable, true);
-    reply.append("maxBsonObjectSize", BSON_OBJECT_BYTES_MAX);
-    reply.append("maxMessageSizeBytes", MESSAGE_BYTES_MAX);
-    reply.append("maxWriteBatchSize", WRITE_BATCH_MAX);
+    reply.append_fields(&SIZES);
     reply.append("localTime", DateTime::now());
     reply.append("logicalSessionTimeoutMinutes", SESSION_TIMEOUT_MINUTES);
     reply.append("connectionId", connection.peer.connection_id);
-    reply.append("minWireVersion", 0);
-    reply.append("maxWireVersion", WIRE_VERSION_MAX);
-    reply.append("readOnly", false);
+    reply.append_fields(&VERSIONS);
 }
 
 fn append_compression(reply: &mut Reply, services: &Services, asked: &[String]) {

@@ -4,9 +4,11 @@
 //! never changes, so its counter stays 0 until another process answers.
 
 use bson::oid::ObjectId;
-use bson::{RawBsonRef, RawDocumentBuf, rawdoc};
+use bson::raw::cstr;
+use bson::{RawBsonRef, RawDocumentBuf};
 
 use crate::command::arguments::{FromField, Path, type_name};
+use crate::command::reply::roomy_document;
 use crate::error::{CommandError, ErrorCode};
 
 /// `{processId, counter}`.
@@ -21,7 +23,10 @@ pub struct TopologyVersion {
 impl TopologyVersion {
     /// As it stands in answers.
     pub fn to_document(self) -> RawDocumentBuf {
-        rawdoc! { "processId": self.process_id, "counter": self.counter }
+        let mut document = roomy_document();
+        document.append(cstr!("processId"), self.process_id);
+        document.append(cstr!("counter"), self.counter);
+        document
     }
 }
 
