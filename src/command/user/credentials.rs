@@ -72,30 +72,39 @@ impl NewPassword {
         Ok(Self { sha_1, sha_256 })
     }
 
-    /// Derives the keys on the hashing pool; the password is wiped when it is done.
+    /// Derives the keys on the hashing pool, each mechanism's on a thread of its own if one is free;
+    /// the password is wiped when it is done.
     ///
     /// Ends with an error at the command's deadline: nothing is written yet.
     pub(super) async fn derive(self, context: &Context<'_>) -> Result<Credentials, CommandError> {
         let services = context.services;
-        let sha_1_iterations = services.parameters.scram_sha1_iteration_count();
-        let sha_256_iterations = services.parameters.scram_sha256_iteration_count();
-        let job = move || {
-            let derive_1 = |password: Sha1Password| password.derive(sha_1_iterations).map(Box::new);
-            let derive_256 =
-                |password: Sha256Password| password.derive(sha_256_iterations).map(Box::new);
-            Ok::<_, getrandom::Error>(Credentials::Scram {
-                sha_1: self.sha_1.map(derive_1).transpose()?,
-                sha_256: self.sha_256.map(derive_256).transpose()?,
-            })
-        };
-        match until(context.deadline, services.hash_pool.run(job)).await? {
-            Ok(Ok(credentials)) => Ok(credentials),
-            Ok(Err(error)) => Err(internal_error("a random salt", &error)),
-            Err(overloaded) => Err(CommandError::new(
-                ErrorCode::OPERATION_FAILED,
-                overloaded.to_string(),
-            )),
-        }
+        let rounds_1 = services.parameters.scram_sha1_iteration_count();
+        let rounds_256 = services.parameters.scram_sha256_iteration_count();
+        let job_1 = self.sha_1.map(|password| move || password.derive(rounds_1));
+        let job_256 = self
+            .sha_256
+            .map(|password| move || password.derive(rounds_256));
+        let both = async { tokio::try_join!(run(services, job_1), run(services, job_256)) };
+        let (sha_1, sha_256) = until(context.deadline, both).await??;
+        Ok(Credentials::Scram { sha_1, sha_256 })
+    }
+}
+
+/// Runs the derivation of one mechanism, if it is wanted.
+async fn run<T: Send + 'static>(
+    services: &Services,
+    job: Option<impl FnOnce() -> Result<T, getrandom::Error> + Send + 'static>,
+) -> Result<Option<Box<T>>, CommandError> {
+    let Some(job) = job else {
+        return Ok(None);
+    };
+    match services.hash_pool.run(job).await {
+        Ok(Ok(credential)) => Ok(Some(Box::new(credential))),
+        Ok(Err(error)) => Err(internal_error("a random salt", &error)),
+        Err(overloaded) => Err(CommandError::new(
+            ErrorCode::OPERATION_FAILED,
+            overloaded.to_string(),
+        )),
     }
 }
 
