@@ -22,7 +22,7 @@ use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
 use crate::model::user::{Credentials, User};
 use crate::net::{
-    Address, BindError, BindOptions, ConnectionCounters, Limits, Listeners, ServeSummary,
+    Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
     StopSource, UnixSocketOptions, serve, stop_channel,
 };
 use crate::ops::{Directory, OpsError, Order};
@@ -64,7 +64,7 @@ pub enum StartError {
 pub struct Server {
     services: Arc<Services>,
     listeners: Listeners,
-    limits: Limits,
+    door: Arc<Door>,
     stop: Arc<StopSource>,
 }
 
@@ -131,7 +131,7 @@ impl Server {
         Ok(Self {
             services: Arc::new(services),
             listeners,
-            limits,
+            door: Arc::new(Door { limits }),
             stop: Arc::new(stop),
         })
     }
@@ -156,7 +156,7 @@ impl Server {
         let summary = serve(
             self.listeners,
             Arc::new(Commands(Arc::clone(&self.services))),
-            self.limits,
+            self.door,
             Arc::clone(&self.services.connections),
             self.services.stop.clone(),
         )

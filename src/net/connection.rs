@@ -15,12 +15,13 @@ use futures_util::FutureExt;
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use super::arrival::{Arrived, arrive};
 use super::buffer::{Input, Output};
 use super::counters::Place;
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
-use super::{Answer, Handler, Limits, Peer, Service, StopSignal};
+use super::{Answer, Door, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
 use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
 
@@ -89,31 +90,41 @@ struct Socket {
 /// What a connection is admitted with.
 pub(super) struct Admission {
     pub(super) place: Place,
-    pub(super) limits: Limits,
+    pub(super) door: Arc<Door>,
     pub(super) stop: StopSignal,
 }
 
 /// Serves a connection to its end.
 pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admission: Admission) {
+    let since = Instant::now();
     let connection_id = admission.place.connection_id();
+    let mut stop = Stopped::new(admission.stop);
+    let arrived = match let_in(accepted, &admission.door, &mut stop).await {
+        Ok(arrived) => arrived,
+        Err(reason) => {
+            tracing::debug!(connection_id, %reason, "connection turned away");
+            return;
+        }
+    };
     let mut handler = Guarded(service.connect(Peer {
         connection_id,
-        local: accepted.local,
-        remote: accepted.remote,
+        local: arrived.local,
+        remote: arrived.remote,
+        tls: arrived.tls,
     }));
     drop(service);
     let mut socket = Socket {
-        stream: accepted.stream,
+        stream: arrived.stream,
         input: Input::default(),
         output: Output::default(),
-        limits: admission.limits,
+        limits: admission.door.limits,
         place: admission.place,
-        stop: Stopped::new(admission.stop),
+        stop,
         connection_id,
         last_reply_id: 0,
         message_bytes_max: 0,
         is_new: true,
-        since: Some(Instant::now()),
+        since: Some(since),
         peer_left: false,
     };
     let end = loop {
@@ -134,6 +145,19 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         let _ = socket.flush().await;
     }
     tracing::debug!(connection_id, reason = %end, "connection ends");
+}
+
+/// The time for the first message runs from the start.
+async fn let_in(accepted: Accepted, door: &Door, stop: &mut Stopped) -> Result<Arrived, End> {
+    let limit = door.limits.handshake_timeout();
+    tokio::select! {
+        biased;
+        arrived = timeout(limit, arrive(accepted, door)) => match arrived {
+            Ok(arrived) => arrived.map_err(End::Socket),
+            Err(_) => Err(End::TooSlow("handshake")),
+        },
+        () = stop.wait() => Err(End::Stopping),
+    }
 }
 
 /// Answers one message.

@@ -4,6 +4,7 @@
 //! is one task that reads a request, hands it to its [`Handler`] and writes the answer; what requests
 //! mean is not known here.
 
+mod arrival;
 mod buffer;
 mod connection;
 mod counters;
@@ -26,6 +27,7 @@ use bson::raw::RawDocumentBuf;
 
 use crate::wire::{Request, WireError};
 
+pub use arrival::Door;
 pub use counters::ConnectionCounters;
 pub use limits::Limits;
 pub use listener::{BindError, BindOptions, Listeners, UnixSocketOptions};
@@ -59,6 +61,19 @@ pub struct Peer {
     pub local: Address,
     /// The peer's address.
     pub remote: Address,
+    /// What TLS says of the peer; absent where nothing is encrypted.
+    pub tls: Option<Arc<TlsSession>>,
+}
+
+/// An encrypted connection, as negotiated.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsSession {
+    /// `TLSv1.2` or `TLSv1.3`.
+    pub version: &'static str,
+    /// The host name the client asked for (SNI).
+    pub server_name: Option<Box<str>>,
+    /// The client's own certificate in DER; verified, or it would not be here.
+    pub client_certificate: Option<Box<[u8]>>,
 }
 
 /// What connections are for.
@@ -66,7 +81,7 @@ pub trait Service: Send + Sync + 'static {
     /// Serves one connection.
     type Handler: Handler;
 
-    /// A peer has connected and nothing was read yet.
+    /// A peer has connected, over TLS if it wants that, and no message was read yet.
     fn connect(&self, peer: Peer) -> Self::Handler;
 }
 

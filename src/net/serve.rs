@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::connection::{Admission, run};
 use super::counters::ConnectionCounters;
 use super::listener::Listeners;
-use super::{Limits, Service, StopSignal};
+use super::{Door, Service, StopSignal};
 
 /// First pause after an accept that failed for want of something; doubles up to the maximum.
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
@@ -33,7 +33,7 @@ pub struct ServeSummary {
 pub async fn serve<S: Service>(
     listeners: Listeners,
     service: Arc<S>,
-    limits: Limits,
+    door: Arc<Door>,
     counters: Arc<ConnectionCounters>,
     stop: StopSignal,
 ) -> ServeSummary {
@@ -63,18 +63,18 @@ pub async fn serve<S: Service>(
         };
         backoff = BACKOFF_MIN;
         let Some(place) = counters.admit() else {
-            refusals.add(limits.max_incoming_connections);
+            refusals.add(door.limits.max_incoming_connections);
             continue;
         };
         let admission = Admission {
             place,
-            limits,
+            door: Arc::clone(&door),
             stop: stop.clone(),
         };
         connections.spawn(run(accepted, Arc::clone(&service), admission));
     }
     drop(listeners);
-    finish(connections, limits.stop_timeout()).await
+    finish(connections, door.limits.stop_timeout()).await
 }
 
 async fn finish(mut connections: JoinSet<()>, limit: Duration) -> ServeSummary {

@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::net::{
-    Address, Answer, BindOptions, ConnectionCounters, Handler, Limits, Listeners, Peer,
+    Address, Answer, BindOptions, ConnectionCounters, Door, Handler, Limits, Listeners, Peer,
     ServeSummary, Service, StopSource, serve, stop_channel,
 };
 use crate::wire::testing::{Reply, msg, read_reply};
@@ -179,7 +179,8 @@ impl TestServer {
             gate: Arc::clone(&gate),
             events: sender,
         });
-        let served = serve(listeners, service, limits, Arc::clone(&counters), signal);
+        let door = Arc::new(Door { limits });
+        let served = serve(listeners, service, door, Arc::clone(&counters), signal);
         Self {
             addresses,
             counters,
