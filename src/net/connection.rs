@@ -21,7 +21,8 @@ use super::counters::Place;
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
-use super::{Answer, Door, Handler, Limits, Peer, Service, StopSignal};
+use super::tls::TurnedAway;
+use super::{Address, Answer, Door, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
 use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
 
@@ -53,6 +54,8 @@ enum End {
     Panicked,
     #[error("the server stops")]
     Stopping,
+    #[error(transparent)]
+    TurnedAway(TurnedAway),
 }
 
 /// Calls [`Handler::closed`] however the connection ends, also when its task is cancelled.
@@ -99,13 +102,16 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let since = Instant::now();
     let connection_id = admission.place.connection_id();
     let mut stop = Stopped::new(admission.stop);
+    let remote = accepted.remote.clone();
     let arrived = match let_in(accepted, &admission.door, &mut stop).await {
         Ok(arrived) => arrived,
-        Err(reason) => {
-            tracing::debug!(connection_id, %reason, "connection turned away");
-            return;
-        }
+        Err(reason) => return log_turned_away(connection_id, &remote, &reason),
     };
+    let counters = admission.place.counters();
+    counters.add_in(arrived.received.len());
+    if let Some(tls) = &arrived.tls {
+        counters.add_tls(tls);
+    }
     let mut handler = Guarded(service.connect(Peer {
         connection_id,
         local: arrived.local,
@@ -115,7 +121,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     drop(service);
     let mut socket = Socket {
         stream: arrived.stream,
-        input: Input::default(),
+        input: Input::with(arrived.received),
         output: Output::default(),
         limits: admission.door.limits,
         place: admission.place,
@@ -143,6 +149,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     if !matches!(end, End::Socket(_)) {
         // Replies that were gathered before the end are still owed.
         let _ = socket.flush().await;
+        socket.stream.say_goodbye().await;
     }
     tracing::debug!(connection_id, reason = %end, "connection ends");
 }
@@ -153,10 +160,28 @@ async fn let_in(accepted: Accepted, door: &Door, stop: &mut Stopped) -> Result<A
     tokio::select! {
         biased;
         arrived = timeout(limit, arrive(accepted, door)) => match arrived {
-            Ok(arrived) => arrived.map_err(End::Socket),
+            Ok(arrived) => arrived.map_err(End::TurnedAway),
             Err(_) => Err(End::TooSlow("handshake")),
         },
         () = stop.wait() => Err(End::Stopping),
+    }
+}
+
+/// Who was refused is the operator's business; who left before saying anything is not.
+fn log_turned_away(connection_id: i32, remote: &Address, reason: &End) {
+    match reason {
+        End::TurnedAway(TurnedAway::Plain | TurnedAway::Handshake(_)) => {
+            // mongod's event and text, so that tools find it.
+            tracing::warn!(
+                target: "NETWORK",
+                id = 22988_u64,
+                connection_id = u64::try_from(connection_id).unwrap_or_default(),
+                %remote,
+                %reason,
+                "Error receiving request from client. Ending connection from remote"
+            );
+        }
+        _ => tracing::debug!(connection_id, %reason, "connection turned away"),
     }
 }
 

@@ -119,6 +119,22 @@ pub fn connection_ended(client: Client, connections: u32) {
     );
 }
 
+/// Certificates were read again; `message` is the client's who asked for it.
+pub fn certificates_rotated(message: Option<&str>) {
+    let message = message.unwrap_or_default();
+    info!(target: CONTROL, id = 9_900_030_u64, reason = message, "Rotated certificates");
+}
+
+/// Certificates were to be read again and cannot be used; those from before stay.
+pub fn certificates_kept(reason: &dyn Display) {
+    warn!(
+        target: CONTROL,
+        id = 9_900_031_u64,
+        %reason,
+        "Cannot rotate certificates; those in use stay"
+    );
+}
+
 /// A user signed in.
 pub fn sign_in_succeeded(user: &UserName, mechanism: &str, client: Client) {
     info!(

@@ -179,7 +179,10 @@ impl TestServer {
             gate: Arc::clone(&gate),
             events: sender,
         });
-        let door = Arc::new(Door { limits });
+        let door = Arc::new(Door {
+            limits,
+            ..Door::default()
+        });
         let served = serve(listeners, service, door, Arc::clone(&counters), signal);
         Self {
             addresses,
