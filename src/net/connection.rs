@@ -21,8 +21,8 @@ use super::counters::Place;
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
-use super::tls::TurnedAway;
-use super::{Address, Answer, Door, Handler, Limits, Peer, Service, StopSignal};
+use super::tls::{self, TurnedAway};
+use super::{Answer, Door, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
 use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
 
@@ -105,12 +105,19 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let remote = accepted.remote.clone();
     let arrived = match let_in(accepted, &admission.door, &mut stop).await {
         Ok(arrived) => arrived,
-        Err(reason) => return log_turned_away(connection_id, &remote, &reason),
+        Err(End::TurnedAway(reason)) => {
+            return tls::log::turned_away(connection_id, &remote, &reason);
+        }
+        Err(reason) => {
+            tracing::debug!(connection_id, %reason, "connection turned away");
+            return;
+        }
     };
     let counters = admission.place.counters();
     counters.add_in(arrived.received.len());
-    if let Some(tls) = &arrived.tls {
-        counters.add_tls(tls);
+    if let Some(session) = &arrived.tls {
+        counters.add_tls(session);
+        tls::log::accepted(connection_id, &arrived.remote, session);
     }
     let mut handler = Guarded(service.connect(Peer {
         connection_id,
@@ -164,24 +171,6 @@ async fn let_in(accepted: Accepted, door: &Door, stop: &mut Stopped) -> Result<A
             Err(_) => Err(End::TooSlow("handshake")),
         },
         () = stop.wait() => Err(End::Stopping),
-    }
-}
-
-/// Who was refused is the operator's business; who left before saying anything is not.
-fn log_turned_away(connection_id: i32, remote: &Address, reason: &End) {
-    match reason {
-        End::TurnedAway(TurnedAway::Plain | TurnedAway::Handshake(_)) => {
-            // mongod's event and text, so that tools find it.
-            tracing::warn!(
-                target: "NETWORK",
-                id = 22988_u64,
-                connection_id = u64::try_from(connection_id).unwrap_or_default(),
-                %remote,
-                %reason,
-                "Error receiving request from client. Ending connection from remote"
-            );
-        }
-        _ => tracing::debug!(connection_id, %reason, "connection turned away"),
     }
 }
 

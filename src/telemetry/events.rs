@@ -119,19 +119,24 @@ pub fn connection_ended(client: Client, connections: u32) {
     );
 }
 
-/// Certificates were read again; `message` is the client's who asked for it.
-pub fn certificates_rotated(message: Option<&str>) {
-    let message = message.unwrap_or_default();
-    info!(target: CONTROL, id = 9_900_030_u64, reason = message, "Rotated certificates");
+/// Certificates were read again; `asked` is the text of the client who asked for it. mongod's event.
+pub fn certificates_rotated(asked: Option<&str>) {
+    let text = asked.unwrap_or_default();
+    info!(
+        target: CONTROL,
+        id = 4_988_500_u64,
+        text,
+        "Certificate rotation completed successfully"
+    );
 }
 
 /// Certificates were to be read again and cannot be used; those from before stay.
 pub fn certificates_kept(reason: &dyn Display) {
     warn!(
         target: CONTROL,
-        id = 9_900_031_u64,
+        id = 9_900_030_u64,
         %reason,
-        "Cannot rotate certificates; those in use stay"
+        "Certificate rotation failed, those in use stay"
     );
 }
 

@@ -3,6 +3,7 @@
 mod certificates;
 mod error;
 mod handshake;
+pub(super) mod log;
 mod server_config;
 
 use std::path::PathBuf;
