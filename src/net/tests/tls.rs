@@ -1,6 +1,7 @@
 //! TLS on real sockets: who gets in, what the peer is known by, and that messages pass as ever.
 
 use bson::rawdoc;
+use rustls::HandshakeKind;
 use rustls::pki_types::ServerName;
 use rustls::version::TLS13;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -101,6 +102,23 @@ async fn bad_certificates_are_refused_and_others_are_not_disturbed() {
         drop(good);
         // Nobody else was ever connected.
         assert_eq!(server.event().await, Event::Closed);
+    }
+}
+
+#[tokio::test]
+async fn nobody_comes_back_without_showing_a_certificate() {
+    let server = start(&tls(|_| {})).await;
+    for version in BOTH_VERSIONS {
+        // One configuration, and with it one memory of sessions to resume.
+        let connector = TlsConnector::from(client_config(Some("client"), &[version]));
+        for _ in 0..2 {
+            let name = ServerName::try_from("localhost").unwrap();
+            let tcp = server.connect_unseen().await.0;
+            let mut client = Client(soon(connector.connect(name, tcp)).await.unwrap());
+            client.ping().await;
+            let (_, connection) = client.0.get_ref();
+            assert_eq!(connection.handshake_kind(), Some(HandshakeKind::Full));
+        }
     }
 }
 
