@@ -15,7 +15,7 @@ use crate::catalog::{Catalog, PlanError};
 use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
-use crate::net::{ConnectionCounters, StopSignal};
+use crate::net::{ConnectionCounters, StopSignal, Tls};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -79,6 +79,8 @@ pub struct Services {
     pub started: Instant,
     /// Says when it stops.
     pub stop: StopSignal,
+    /// What TLS connections begin with; absent when TLS is disabled.
+    pub tls: Option<Arc<Tls>>,
     /// What the made-up salts of unknown users come from.
     pub deployment_secret: Secret<[u8; 32]>,
 }
