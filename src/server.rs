@@ -89,7 +89,6 @@ impl Server {
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         write_port_file(&config, &listeners)?;
-        let limits = limits(&config);
         let parameters = Arc::clone(&config.parameters);
         let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
         let (stop, signal) = stop_channel();
@@ -100,7 +99,9 @@ impl Server {
             hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
             parameters,
             logs,
-            connections: Arc::new(ConnectionCounters::new(limits.max_incoming_connections)),
+            connections: Arc::new(ConnectionCounters::new(
+                limits(&config).max_incoming_connections,
+            )),
             metrics: Metrics::new(),
             compressors: config.net.compressors.clone(),
             is_authorization_enabled: config.security.authorization,
@@ -129,9 +130,9 @@ impl Server {
         }
         events::server_started(&addresses, store, services.is_authorization_enabled);
         Ok(Self {
+            door: Arc::new(door(&services.config)),
             services: Arc::new(services),
             listeners,
-            door: Arc::new(Door { limits }),
             stop: Arc::new(stop),
         })
     }
@@ -255,6 +256,14 @@ fn bind_options(config: &Config) -> BindOptions {
                 directory: socket.path_prefix.clone(),
                 permissions: socket.file_permissions,
             }),
+    }
+}
+
+fn door(config: &Config) -> Door {
+    Door {
+        limits: limits(config),
+        allowlist: config.net.allowlist.clone(),
+        trusted_proxies: config.net.trusted_proxies.clone(),
     }
 }
 

@@ -132,14 +132,7 @@ impl ConnectionState {
     /// From this machine, and there has been no user and no role since the start.
     fn has_localhost_exception(&self, services: &Services) -> bool {
         services.parameters.enable_localhost_auth_bypass()
-            && self.is_local()
+            && self.peer.is_local()
             && !services.directory.catalog().had_users_or_roles()
-    }
-
-    fn is_local(&self) -> bool {
-        match &self.peer.remote {
-            Address::Ip(address) => address.ip().is_loopback(),
-            Address::Unix(_) => true,
-        }
     }
 }

@@ -17,7 +17,7 @@ use crate::auth::session::Session;
 use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::Endpoints;
-use crate::net::{Address, Answer, Handler, Peer, Service};
+use crate::net::{Answer, Handler, Peer, Service};
 use crate::telemetry::events;
 use crate::wire::{DOCUMENT_BYTES_MAX, MESSAGE_BYTES_MAX, OpMsg, OpQuery, Request, WireError};
 
@@ -43,14 +43,10 @@ struct Invocation<'a> {
 impl Service for Commands {
     type Handler = Connection;
 
-    fn connect(&self, peer: Peer) -> Connection {
-        let ip = |address: &Address| match address {
-            Address::Ip(address) => Some(address.ip()),
-            Address::Unix(_) => None,
-        };
+    fn connect(&self, peer: Peer) -> Option<Connection> {
         let endpoints = Endpoints {
-            client: ip(&peer.remote),
-            server: ip(&peer.local),
+            client: peer.remote.ip(),
+            server: peer.local.ip(),
         };
         let state = ConnectionState {
             session: Session::new(endpoints),
@@ -59,10 +55,10 @@ impl Service for Commands {
             stream: None,
         };
         events::connection_accepted(state.client(), self.0.connections.current());
-        Connection {
+        Some(Connection {
             services: Arc::clone(&self.0),
             state,
-        }
+        })
     }
 }
 

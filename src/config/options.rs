@@ -129,6 +129,19 @@ options! {
         Kind::Integer { min: 5, max: 1_000_000 }, "65536", mongod,
         "Connections open at the same time; further ones are closed at once. mongod's default is \
          1000000, which no default limit of open files allows.";
+    IP_SOURCE_ALLOWLIST: "Network", "net.ipSourceAllowlist",
+        &[Flag::value("ipSourceAllowlist", "LIST")],
+        Kind::List, "", ours,
+        "Addresses and CIDR ranges of clients that may connect; others are closed before a byte is \
+         read. Not set, everybody may; Unix sockets always may. (mongod's clusterIpSourceAllowlist \
+         is for members of its cluster only.)";
+    TRUSTED_PROXIES: "Network", "net.proxyProtocol.trustedPeers",
+        &[Flag::value("proxyProtocolTrustedPeers", "LIST")],
+        Kind::List, "", ours,
+        "Addresses and CIDR ranges of proxies. Their connections must begin with a PROXY header of \
+         version 2, and the client named in it is the client for every purpose; from anybody else a \
+         header is not looked at. (mongod opens a second port for that, proxyPort, and believes \
+         whoever reaches it.)";
     UNIX_SOCKET: "Network", "net.unixDomainSocket.enabled",
         &[Flag::sets("nounixsocket", "false", "Do not listen on a Unix domain socket.")],
         Kind::Switch, "true", mongod,
@@ -251,6 +264,7 @@ static MONGOD_ONLY_FLAGS: &[&str] = &[
     "pidfilepath",
     "profile",
     "profileFilter",
+    "proxyPort",
     "redactClientLogData",
     "repair",
     "replSet",
@@ -274,6 +288,7 @@ static MONGOD_ONLY_PATHS: &[&str] = &[
     "cloud",
     "net.listenBacklog",
     "net.maxIncomingConnectionsOverride",
+    "net.proxyPort",
     "net.serviceExecutor",
     "net.ssl",
     "net.tls",
