@@ -9,6 +9,7 @@ use std::time::Instant;
 use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
+use crate::auth::failed_sign_ins::FailedSignIns;
 use crate::auth::hash_pool::HashPool;
 use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
 use crate::authz::Authority;
@@ -96,7 +97,14 @@ impl Server {
         let services = Services {
             deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
             directory,
-            hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
+            hash_pool: HashPool::new(
+                threads,
+                parameters.hashing_queue_max(),
+                parameters.sign_in_limits().hashing_queue_per_user_max(),
+            )?,
+            failed_sign_ins: FailedSignIns::default(),
+            half_open_sign_ins: Arc::default(),
+            unauthenticated: Arc::default(),
             parameters,
             logs,
             connections: Arc::new(ConnectionCounters::new(

@@ -138,6 +138,17 @@ impl SignInError {
 }
 
 impl Session {
+    /// The user whose password the client's next message has to prove, if it is its turn to.
+    pub fn user_to_prove(&self) -> Option<&UserName> {
+        let conversation = self.conversation.as_ref()?;
+        matches!(conversation.step, Step::Proof { .. }).then_some(&conversation.attempt.user)
+    }
+
+    /// Ends the conversation, as if it had never begun.
+    pub fn abandon_conversation(&mut self) {
+        self.conversation = None;
+    }
+
     /// Begins a conversation; one that was open is abandoned.
     pub fn sasl_start(
         &mut self,

@@ -7,8 +7,13 @@ use super::arguments::Field;
 use super::generic::Generic;
 use super::handshake::hello::HelloStream;
 use super::services::Services;
+use crate::auth::half_open::OpenSignIn;
+use crate::auth::hash_pool::Owner;
+use crate::auth::origin::Origin;
 use crate::auth::session::Session;
+use crate::auth::unauthenticated::UnauthenticatedPlace;
 use crate::authz::{Authority, Pass};
+use crate::config::parameters::Parameters;
 use crate::model::names::{RoleName, UserName};
 use crate::net::{Address, Peer};
 use crate::ops::Order;
@@ -44,6 +49,21 @@ pub struct ConnectionState {
     pub is_greeted: bool,
     /// The `hello` whose answers stream.
     pub stream: Option<HelloStream>,
+    /// What the limits on signing in keep of it.
+    pub guard: ConnectionGuard,
+}
+
+/// What the limits on signing in keep of a connection.
+#[derive(Debug)]
+pub struct ConnectionGuard {
+    /// When it was accepted.
+    pub connected_at: Instant,
+    /// The place it takes until somebody signs in.
+    pub unauthenticated: Option<UnauthenticatedPlace>,
+    /// The sign-in that has begun and not ended.
+    pub open_sign_in: Option<OpenSignIn>,
+    /// The user whose password is being proved, and where from.
+    pub guess: Option<(Origin, UserName)>,
 }
 
 impl Context<'_> {
@@ -83,6 +103,12 @@ impl Context<'_> {
         })
     }
 
+    /// On whose behalf the command hashes passwords.
+    pub fn hash_owner(&self) -> Owner {
+        let stranger = || Owner::Stranger(self.connection.origin());
+        self.caller().map_or_else(stranger, Owner::User)
+    }
+
     fn caller(&self) -> Option<UserName> {
         self.connection
             .session
@@ -112,6 +138,19 @@ impl ConnectionState {
             address,
             port,
         }
+    }
+
+    /// Where the client comes from.
+    pub fn origin(&self) -> Origin {
+        Origin::of(self.peer.remote.ip())
+    }
+
+    /// Where the client comes from if the limits of one address count for it. Whoever is on this
+    /// machine has shorter ways to do harm.
+    pub fn limited_origin(&self, parameters: &Parameters) -> Option<Origin> {
+        let is_exempt =
+            self.peer.is_local() && !parameters.sign_in_limits().failed_limits_on_loopback();
+        (!is_exempt).then(|| self.origin())
     }
 
     /// On whose behalf commands of this connection run.

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bson::raw::RawDocument;
 
-use super::context::{ConnectionState, Context};
+use super::context::{ConnectionGuard, ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
 use super::registry;
@@ -48,12 +48,25 @@ impl Service for Commands {
             client: peer.remote.ip(),
             server: peer.local.ip(),
         };
-        let state = ConnectionState {
+        let mut state = ConnectionState {
             session: Session::new(endpoints),
             peer,
             is_greeted: false,
             stream: None,
+            guard: ConnectionGuard {
+                connected_at: tokio::time::Instant::now(),
+                unauthenticated: None,
+                open_sign_in: None,
+                guess: None,
+            },
         };
+        let parameters = &self.0.parameters;
+        let max = parameters
+            .sign_in_limits()
+            .unauthenticated_per_address_max();
+        if let (Some(from), Some(max)) = (state.limited_origin(parameters), max) {
+            state.guard.unauthenticated = Some(self.0.unauthenticated.admit(from, max)?);
+        }
         events::connection_accepted(state.client(), self.0.connections.current());
         Some(Connection {
             services: Arc::clone(&self.0),
@@ -71,6 +84,15 @@ impl Handler for Connection {
         match self.state.authority(&self.services) {
             Authority::Nobody => STRANGER_MESSAGE_BYTES_MAX,
             _ => MESSAGE_BYTES_MAX,
+        }
+    }
+
+    fn ends_when_idle_at(&self) -> Option<tokio::time::Instant> {
+        let limit = self.services.parameters.sign_in_limits();
+        let limit = limit.unauthenticated_timeout()?;
+        match self.state.authority(&self.services) {
+            Authority::Nobody => self.state.guard.connected_at.checked_add(limit),
+            _ => None,
         }
     }
 

@@ -8,9 +8,12 @@ use tokio::sync::Semaphore;
 
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
+use crate::auth::failed_sign_ins::FailedSignIns;
+use crate::auth::half_open::HalfOpenSignIns;
 use crate::auth::hash_pool::HashPool;
 use crate::auth::sasl::Policy;
 use crate::auth::scram::Mechanism;
+use crate::auth::unauthenticated::UnauthenticatedConnections;
 use crate::catalog::{Catalog, PlanError};
 use crate::config::Config;
 use crate::config::parameters::Parameters;
@@ -57,6 +60,12 @@ pub struct Services {
     pub directory: Directory,
     /// Where passwords are hashed.
     pub hash_pool: HashPool,
+    /// Who has to wait before the next sign-in.
+    pub failed_sign_ins: FailedSignIns,
+    /// Sign-ins that have begun and not ended.
+    pub half_open_sign_ins: Arc<HalfOpenSignIns>,
+    /// Connections on which nobody has signed in.
+    pub unauthenticated: Arc<UnauthenticatedConnections>,
     /// What can be set while the server runs.
     pub parameters: Arc<Parameters>,
     /// How the server was started.
@@ -147,7 +156,8 @@ impl Services {
         }
     }
 
-    fn stopping(&self) -> CommandError {
+    /// What is told to who waits while the server stops.
+    pub fn stopping(&self) -> CommandError {
         let mut error = CommandError::new(
             ErrorCode::SHUTDOWN_IN_PROGRESS,
             "The server is shutting down",

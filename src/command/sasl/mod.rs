@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+mod guard;
 pub mod logout;
 pub mod sasl_continue;
 pub mod sasl_start;

@@ -2,6 +2,7 @@
 
 use bson::{RawBsonRef, RawDocumentBuf};
 
+use super::guard;
 use super::shared::{challenge_reply, failed};
 use crate::auth::sasl::Start;
 use crate::auth::scram::Mechanism;
@@ -80,7 +81,12 @@ impl SaslStart {
             .session
             .sasl_start(&start, &policy, catalog)
         {
-            Ok(challenge) => Ok(challenge_reply(challenge, self.payload.is_base64)),
+            Ok(challenge) => {
+                if !challenge.done {
+                    guard::begun(context);
+                }
+                Ok(challenge_reply(challenge, self.payload.is_base64))
+            }
             Err(failure) => Err(failed(context, failure).await),
         }
     }

@@ -1,5 +1,6 @@
 //! From a password in a command to what is stored: which mechanisms, and their keys.
 
+use crate::auth::hash_pool::Owner;
 use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
 use crate::command::context::Context;
 use crate::command::execute::until;
@@ -84,7 +85,13 @@ impl NewPassword {
         let job_256 = self
             .sha_256
             .map(|password| move || password.derive(rounds_256));
-        let both = async { tokio::try_join!(run(services, job_1), run(services, job_256)) };
+        let owner = context.hash_owner();
+        let both = async {
+            tokio::try_join!(
+                run(services, owner.clone(), job_1),
+                run(services, owner.clone(), job_256)
+            )
+        };
         let (sha_1, sha_256) = until(context.deadline, both).await??;
         Ok(Credentials::Scram { sha_1, sha_256 })
     }
@@ -93,12 +100,13 @@ impl NewPassword {
 /// Runs the derivation of one mechanism, if it is wanted.
 async fn run<T: Send + 'static>(
     services: &Services,
+    owner: Owner,
     job: Option<impl FnOnce() -> Result<T, getrandom::Error> + Send + 'static>,
 ) -> Result<Option<Box<T>>, CommandError> {
     let Some(job) = job else {
         return Ok(None);
     };
-    match services.hash_pool.run(job).await {
+    match services.hash_pool.run(owner, job).await {
         Ok(Ok(credential)) => Ok(Some(Box::new(credential))),
         Ok(Err(error)) => Err(internal_error("a random salt", &error)),
         Err(overloaded) => Err(CommandError::new(

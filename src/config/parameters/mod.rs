@@ -5,6 +5,7 @@
 //! Parameters of mongod's without effect here are left out rather than stored; `docs/options.md`
 //! names them.
 
+mod sign_in_limits;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::error::{CommandError, ErrorCode};
 use super::error::{ConfigError, nearest};
 use super::settings::Setting;
 
+pub use sign_in_limits::SignInLimits;
 pub(super) use table::PARAMETERS;
 use table::{Kind, find};
 pub use table::{ParameterSpec, SetAt};
@@ -73,6 +75,7 @@ pub struct Parameters {
     handshake_timeout_ms: AtomicU32,
     idle_timeout_ms: AtomicU32,
     shutdown_timeout_ms: AtomicU32,
+    sign_in_limits: SignInLimits,
 }
 
 impl Default for Parameters {
@@ -89,6 +92,7 @@ impl Default for Parameters {
             handshake_timeout_ms: AtomicU32::default(),
             idle_timeout_ms: AtomicU32::default(),
             shutdown_timeout_ms: AtomicU32::default(),
+            sign_in_limits: SignInLimits::default(),
         };
         let settable = |spec: &&ParameterSpec| spec.set_at != SetAt::Never;
         for spec in PARAMETERS.iter().filter(settable) {
@@ -205,6 +209,11 @@ impl Parameters {
     /// `idleTimeoutMs`: how long a connection may be idle; `None` for ever.
     pub fn idle_timeout(&self) -> Option<Duration> {
         Some(milliseconds(&self.idle_timeout_ms)).filter(|timeout| !timeout.is_zero())
+    }
+
+    /// What guards signing in.
+    pub fn sign_in_limits(&self) -> &SignInLimits {
+        &self.sign_in_limits
     }
 
     /// `shutdownTimeoutMs`: how long a stopping server waits for requests under way.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bson::{RawBson, rawdoc};
 
-use super::{Mechanism, Parameters};
+use super::{Mechanism, Parameters, sign_in_limits};
 
 /// When a parameter may be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,6 +138,13 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         ours: false,
         kind: Kind::Boolean(|parameters| &parameters.enable_localhost_auth_bypass),
     },
+    sign_in_limits::FAILED_DELAY_LONGEST,
+    sign_in_limits::FAILED_DELAY,
+    sign_in_limits::FAILED_HALF_LIFE,
+    sign_in_limits::FAILED_LIMITS_ON_LOOPBACK,
+    sign_in_limits::FAILED_EVERYWHERE_FREE,
+    sign_in_limits::FAILED_PER_ADDRESS_FREE,
+    sign_in_limits::FAILED_PER_USER_FREE,
     ParameterSpec {
         name: "featureCompatibilityVersion",
         set_at: SetAt::Never,
@@ -146,6 +153,8 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         ours: false,
         kind: Kind::Constant(|| RawBson::Document(rawdoc! { "version": "8.0" })),
     },
+    sign_in_limits::HALF_OPEN_LIMIT,
+    sign_in_limits::HALF_OPEN_PER_ADDRESS_LIMIT,
     ParameterSpec {
         name: "handshakeTimeoutMs",
         set_at: SetAt::Startup,
@@ -170,6 +179,7 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
             cell: |parameters| &parameters.hashing_queue_max,
         },
     },
+    sign_in_limits::HASHING_QUEUE_PER_USER_LIMIT,
     ParameterSpec {
         name: "hashingThreads",
         set_at: SetAt::Startup,
@@ -230,4 +240,7 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
             cell: |parameters| &parameters.shutdown_timeout_ms,
         },
     },
+    sign_in_limits::SIGN_IN_TIMEOUT,
+    sign_in_limits::UNAUTHENTICATED_PER_ADDRESS_LIMIT,
+    sign_in_limits::UNAUTHENTICATED_TIMEOUT,
 ];
