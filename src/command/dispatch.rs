@@ -64,7 +64,11 @@ impl Service for Commands {
         let max = parameters
             .sign_in_limits()
             .unauthenticated_per_address_max();
-        if let (Some(from), Some(max)) = (state.limited_origin(parameters), max) {
+        if let (Some(from), Some(max), true) = (
+            state.limited_origin(parameters),
+            max,
+            self.0.is_authorization_enabled,
+        ) {
             state.guard.unauthenticated = Some(self.0.unauthenticated.admit(from, max)?);
         }
         events::connection_accepted(state.client(), self.0.connections.current());

@@ -21,7 +21,7 @@ pub struct RawClient {
 }
 
 impl RawClient {
-    pub(super) fn connect(to: SocketAddr, from: Option<IpAddr>) -> Self {
+    pub fn connect(to: SocketAddr, from: Option<IpAddr>) -> Self {
         let stream = match from {
             None => TcpStream::connect(to).unwrap(),
             Some(from) => {
@@ -112,6 +112,13 @@ impl RawClient {
 
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
+    }
+
+    /// Sends bytes one by one.
+    pub fn send_one_by_one(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.stream.write_all(&[*byte]).unwrap();
+        }
     }
 
     /// The next message: its operation and what follows the header.
