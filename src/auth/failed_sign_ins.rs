@@ -110,7 +110,7 @@ impl FailedSignIns {
             let last_turn = records.get(key).map_or(now, |record| record.last_turn);
             (!delay.is_zero()).then(|| last_turn.max(now) + *delay)
         };
-        let Some(queued) = queues.iter().filter_map(behind).max() else {
+        let Some(own_turn) = queues.iter().filter_map(behind).max() else {
             if !everywhere.is_zero() {
                 self.delayed.fetch_add(1, Ordering::Relaxed);
             }
@@ -127,12 +127,12 @@ impl FailedSignIns {
         origin.waiting += 1;
         for (key, delay) in queues {
             if !delay.is_zero() {
-                record(&mut records, key, now, limits).last_turn = queued;
+                record(&mut records, key, now, limits).last_turn = own_turn;
             }
         }
         self.delayed.fetch_add(1, Ordering::Relaxed);
         Ok(Turn {
-            at: queued.max(now + everywhere),
+            at: own_turn.max(now + everywhere),
             place: Some((self, keys.origin)),
         })
     }

@@ -164,16 +164,16 @@ mod tests {
         timeout: Duration::from_secs(10),
     };
 
-    fn origin(last: u8) -> Option<Origin> {
-        Some(Origin::of(Some([192, 0, 2, last].into())))
+    fn origin(last: u8) -> Origin {
+        Origin::of(Some([192, 0, 2, last].into()))
     }
 
     #[test]
     fn the_oldest_of_an_origin_makes_way() {
         let all = Arc::new(HalfOpenSignIns::default());
         let now = Instant::now();
-        let other = all.begin(origin(2), now, &LIMITS);
-        let [first, second, third] = [(); 3].map(|()| all.begin(origin(1), now, &LIMITS));
+        let other = all.begin(Some(origin(2)), now, &LIMITS);
+        let [first, second, third] = [(); 3].map(|()| all.begin(Some(origin(1)), now, &LIMITS));
         assert!(!first.may_go_on(now, &LIMITS));
         for kept in [&other, &second, &third] {
             assert!(kept.may_go_on(now, &LIMITS));
@@ -189,7 +189,7 @@ mod tests {
         let all = Arc::new(HalfOpenSignIns::default());
         let now = Instant::now();
         let local: Vec<_> = (0..4).map(|_| all.begin(None, now, &LIMITS)).collect();
-        let last = all.begin(origin(1), now, &LIMITS);
+        let last = all.begin(Some(origin(1)), now, &LIMITS);
         assert!(last.may_go_on(now, &LIMITS));
         let kept: Vec<bool> = local
             .iter()
@@ -202,11 +202,11 @@ mod tests {
     fn what_takes_too_long_is_over() {
         let all = Arc::new(HalfOpenSignIns::default());
         let begin = Instant::now();
-        let forgotten = all.begin(origin(1), begin, &LIMITS);
-        let asked = all.begin(origin(2), begin, &LIMITS);
+        let forgotten = all.begin(Some(origin(1)), begin, &LIMITS);
+        let asked = all.begin(Some(origin(2)), begin, &LIMITS);
         let late = begin + LIMITS.timeout;
         assert!(!asked.may_go_on(late, &LIMITS));
-        let next = all.begin(origin(3), late, &LIMITS);
+        let next = all.begin(Some(origin(3)), late, &LIMITS);
         assert_eq!((all.count(), all.dropped()), (1, 2));
         assert!(!forgotten.may_go_on(late, &LIMITS) && next.may_go_on(late, &LIMITS));
     }

@@ -1,5 +1,5 @@
-//! The PROXY protocol, version 2 (HAProxy, "The PROXY protocol", sections 2.2 and 2.3): how a proxy
-//! says for whom it connects.
+//! The PROXY protocol, version 2 (`HAProxy`, "The PROXY protocol", sections 2.2 and 2.3): how a
+//! proxy says for whom it connects.
 //!
 //! A header is a prelude of 16 bytes and as many bytes as that announces: two addresses, then
 //! extensions, which nothing here needs. Version 1, which is text, is refused.
@@ -155,16 +155,16 @@ mod tests {
         (announced.map_err(|error| error.to_string()), bytes.to_vec())
     }
 
-    fn client(source: &str, destination: &str) -> Result<Announced, String> {
-        Ok(Announced::Client {
+    fn client(source: &str, destination: &str) -> Announced {
+        Announced::Client {
             source: source.parse().unwrap(),
             destination: destination.parse().unwrap(),
-        })
+        }
     }
 
     #[tokio::test]
     async fn tcp_over_ipv4_with_extensions_and_nothing_more_is_read() {
-        let expected = client("192.0.2.7:50000", "198.51.100.1:27017");
+        let expected = Ok(client("192.0.2.7:50000", "198.51.100.1:27017"));
         let mut bytes = header(0x21, 0x11, &V4);
         bytes.extend(b"hello");
         assert_eq!(read_of(&bytes).await, (expected.clone(), b"hello".to_vec()));
@@ -180,10 +180,10 @@ mod tests {
             [&ip(source)[..], &ip(destination), &[0, 1], &[0, 2]].concat()
         };
         let bytes = header(0x21, 0x21, &ends("2001:db8::7", "2001:db8::1"));
-        let expected = client("[2001:db8::7]:1", "[2001:db8::1]:2");
+        let expected = Ok(client("[2001:db8::7]:1", "[2001:db8::1]:2"));
         assert_eq!(read_of(&bytes).await.0, expected);
         let bytes = header(0x21, 0x21, &ends("::ffff:192.0.2.7", "::ffff:192.0.2.1"));
-        let expected = client("192.0.2.7:1", "192.0.2.1:2");
+        let expected = Ok(client("192.0.2.7:1", "192.0.2.1:2"));
         assert_eq!(read_of(&bytes).await.0, expected);
     }
 

@@ -1,6 +1,6 @@
 //! A client that sends bytes and documents as it is told.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -138,7 +138,10 @@ impl RawClient {
     /// Whether the server has closed the connection (waits for it).
     pub fn is_closed(&mut self) -> bool {
         let mut byte = [0];
-        matches!(self.stream.read(&mut byte), Ok(0) | Err(_))
+        match self.stream.read(&mut byte) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
     }
 
     /// Signs in by SCRAM-SHA-256 with an independent client; the server's reply if it refuses.
