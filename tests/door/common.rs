@@ -1,5 +1,7 @@
 //! What the tests of this folder share. Each loopback address plays a client of its own.
 
+use std::time::{Duration, Instant};
+
 use bson::{Bson, Document, doc};
 
 use crate::support::scram_client::{Exchange, MECHANISMS, payload};
@@ -14,6 +16,9 @@ pub fn options(parameters: &[&str]) -> Options {
     }
     options
 }
+
+/// Longest wait for a number to become what it will be.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection from this address.
 pub fn from(server: &TestServer, address: &str) -> RawClient {
@@ -51,7 +56,10 @@ pub fn count(admin: &mut RawClient, path: &str) -> i64 {
 
 /// Asks until the number is what it will be.
 pub fn until(admin: &mut RawClient, path: &str, expected: i64) {
-    while count(admin, path) != expected {}
+    let begun = Instant::now();
+    while count(admin, path) != expected {
+        assert!(begun.elapsed() < PATIENCE, "{path} is not {expected}");
+    }
 }
 
 /// `saslStart` for a user of `shop`; the message that is to follow.
