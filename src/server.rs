@@ -10,17 +10,20 @@ use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
 use crate::auth::hash_pool::HashPool;
-use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
+use crate::auth::verified::VerifiedSecrets;
 use crate::authz::Authority;
 use crate::catalog::PlanError;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
+use crate::command::user::credentials::{NewPassword, PasswordRequest};
+use crate::config::parameters::Parameters;
 use crate::config::{Config, FirstAdmin, StorageEngine};
+use crate::error::CommandError;
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
-use crate::model::user::{Credentials, User};
+use crate::model::user::User;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
     StopSource, UnixSocketOptions, serve, stop_channel,
@@ -83,21 +86,23 @@ impl Server {
     /// Opens the data and the sockets.
     pub async fn start(mut config: Config, logs: Logs) -> Result<Self, StartError> {
         let directory = open_directory(&config).await?;
+        let parameters = Arc::clone(&config.parameters);
+        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
+        let hash_pool = HashPool::new(threads, parameters.hashing_queue_max())?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
-            create_first_admin(&directory, &first_admin, &config).await?;
+            create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         write_port_file(&config, &listeners)?;
         let limits = limits(&config);
-        let parameters = Arc::clone(&config.parameters);
-        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
         let (stop, signal) = stop_channel();
         let deployment_secret = directory.catalog().deployment_secret();
         let services = Services {
             deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
             directory,
-            hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
+            hash_pool,
+            verified_secrets: VerifiedSecrets::new().map_err(std::io::Error::other)?,
             parameters,
             logs,
             connections: Arc::new(ConnectionCounters::new(limits.max_incoming_connections)),
@@ -187,19 +192,28 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
 /// Creates the administrator that the environment names, unless there are users or roles.
 async fn create_first_admin(
     directory: &Directory,
-    first_admin: &FirstAdmin,
-    config: &Config,
+    first_admin: FirstAdmin,
+    parameters: &Parameters,
+    hash_pool: &HashPool,
 ) -> Result<(), StartError> {
     if directory.catalog().had_users_or_roles() {
         return Ok(());
     }
     let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
-    let name = first_admin.name.clone();
-    let unusable = |error: PasswordError| StartError::FirstAdmin(error.to_string());
+    let name = first_admin.name;
+    let request = PasswordRequest {
+        user: name.user(),
+        password: first_admin.password,
+        digest: true,
+        mechanisms: None,
+    };
+    let unusable = |error: CommandError| StartError::FirstAdmin(error.message);
+    let password = NewPassword::check(request, parameters).map_err(unusable)?;
+    let derived = password.derive(parameters, hash_pool).await;
     let root = RoleName::new("root", DbName::ADMIN);
     let user = User {
         user_id: uuid::Uuid::new_v4(),
-        credentials: first_credentials(first_admin, config, unusable)?,
+        credentials: derived.map_err(unusable)?,
         restrictions: Restrictions::NONE,
         custom_data: None,
         roles: root.into_iter().collect(),
@@ -213,28 +227,6 @@ async fn create_first_admin(
         Err(error) => return Err(refused(error)),
     }
     Ok(())
-}
-
-fn first_credentials(
-    first_admin: &FirstAdmin,
-    config: &Config,
-    unusable: impl Fn(PasswordError) -> StartError,
-) -> Result<Credentials, StartError> {
-    let parameters = &config.parameters;
-    let enabled = parameters.authentication_mechanisms();
-    let (mut sha_1, mut sha_256) = (None, None);
-    let no_salt = |error: getrandom::Error| StartError::FirstAdmin(error.to_string());
-    if enabled.contains(&Mechanism::ScramSha1) {
-        let password = Sha1Password::digest(first_admin.name.user(), &first_admin.password);
-        let iterations = parameters.scram_sha1_iteration_count();
-        sha_1 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
-    }
-    if enabled.contains(&Mechanism::ScramSha256) {
-        let password = Sha256Password::prepare(&first_admin.password).map_err(unusable)?;
-        let iterations = parameters.scram_sha256_iteration_count();
-        sha_256 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
-    }
-    Ok(Credentials::Scram { sha_1, sha_256 })
 }
 
 fn bind_options(config: &Config) -> BindOptions {

@@ -8,13 +8,16 @@ use tokio::sync::Semaphore;
 
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
+use super::user::credentials::argon2_cost;
 use crate::auth::hash_pool::HashPool;
 use crate::auth::sasl::Policy;
-use crate::auth::scram::Mechanism;
+use crate::auth::verified::VerifiedSecrets;
+use crate::auth::x509::Subject;
 use crate::catalog::{Catalog, PlanError};
 use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
+use crate::model::mechanism::Mechanism;
 use crate::net::{ConnectionCounters, StopSignal};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
@@ -57,6 +60,8 @@ pub struct Services {
     pub directory: Directory,
     /// Where passwords are hashed.
     pub hash_pool: HashPool,
+    /// Which passwords in clear were right.
+    pub verified_secrets: VerifiedSecrets,
     /// What can be set while the server runs.
     pub parameters: Arc<Parameters>,
     /// How the server was started.
@@ -89,6 +94,16 @@ impl Services {
         self.parameters.authentication_mechanisms()
     }
 
+    /// Whether clients can connect by TLS.
+    pub fn has_tls(&self) -> bool {
+        self.server_subject().is_some()
+    }
+
+    /// The subject of the server's own certificate.
+    pub fn server_subject(&self) -> Option<Subject> {
+        None
+    }
+
     /// What signing in is measured by, as of now.
     pub fn sign_in_policy(&self) -> Policy<'_> {
         Policy {
@@ -96,6 +111,9 @@ impl Services {
             sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
             sha_256_iterations: self.parameters.scram_sha256_iteration_count(),
             secret: &self.deployment_secret,
+            argon2_cost: argon2_cost(&self.parameters),
+            hash_pool: &self.hash_pool,
+            verified: &self.verified_secrets,
         }
     }
 
