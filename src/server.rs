@@ -19,14 +19,14 @@ use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
 use crate::command::user::credentials::{NewPassword, PasswordRequest};
 use crate::config::parameters::Parameters;
-use crate::config::{Config, FirstAdmin, StorageEngine};
+use crate::config::{Config, FirstAdmin, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
 use crate::error::CommandError;
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
 use crate::model::user::User;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
-    StopSource, UnixSocketOptions, serve, stop_channel,
+    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
 };
 use crate::ops::{Directory, OpsError, Order};
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
@@ -44,6 +44,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A certificate, a key or the like cannot be used.
+    #[error("cannot use {0}")]
+    Tls(#[from] TlsError),
     /// The first administrator cannot be created.
     #[error("cannot create the first administrator: {0}")]
     FirstAdmin(String),
@@ -82,9 +85,30 @@ impl StopHandle {
     }
 }
 
+/// Makes a server read its certificates again.
+#[derive(Clone, Debug)]
+pub struct CertificateHandle(Option<Arc<Tls>>);
+
+impl CertificateHandle {
+    /// Reads them again for connections to come, and logs how that went. Without TLS there is nothing
+    /// to read.
+    pub async fn rotate(&self) {
+        if let Some(tls) = &self.0 {
+            match tls.rotate().await {
+                Ok(()) => events::certificates_rotated(None),
+                Err(error) => events::certificates_kept(&error),
+            }
+        }
+    }
+}
+
 impl Server {
     /// Opens the data and the sockets.
     pub async fn start(mut config: Config, logs: Logs) -> Result<Self, StartError> {
+        let tls = match &config.net.tls {
+            Some(tls) => Some(Arc::new(Tls::load(tls_options(tls))?)),
+            None => None,
+        };
         let directory = open_directory(&config).await?;
         let parameters = Arc::clone(&config.parameters);
         let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
@@ -116,6 +140,7 @@ impl Server {
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
             started: Instant::now(),
             stop: signal,
+            tls: tls.clone(),
             config,
         };
         let addresses: Vec<String> = listeners
@@ -132,11 +157,14 @@ impl Server {
                 "Nothing outlives this process: the storage engine keeps users in memory only",
             );
         }
+        for warning in tls.iter().flat_map(|tls| tls.warnings()) {
+            events::startup_warning(warning);
+        }
         events::server_started(&addresses, store, services.is_authorization_enabled);
         Ok(Self {
             services: Arc::new(services),
             listeners,
-            door: Arc::new(Door { limits }),
+            door: Arc::new(Door { limits, tls: None }),
             stop: Arc::new(stop),
         })
     }
@@ -154,6 +182,17 @@ impl Server {
     /// What stops it.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(Arc::clone(&self.stop))
+    }
+
+    /// Whether connections over TCP have to be encrypted.
+    pub fn requires_tls(&self) -> bool {
+        let tls = self.services.config.net.tls.as_ref();
+        tls.is_some_and(|tls| tls.mode == TlsMode::RequireTls)
+    }
+
+    /// What makes it read its certificates again.
+    pub fn certificate_handle(&self) -> CertificateHandle {
+        CertificateHandle(self.services.tls.clone())
     }
 
     /// Serves until it is told to stop and everything is closed.
@@ -247,6 +286,21 @@ fn bind_options(config: &Config) -> BindOptions {
                 directory: socket.path_prefix.clone(),
                 permissions: socket.file_permissions,
             }),
+    }
+}
+
+fn tls_options(config: &TlsConfig) -> TlsOptions {
+    let version = |protocol: &TlsProtocol| match protocol {
+        TlsProtocol::Tls1_2 => TlsVersion::Tls12,
+        TlsProtocol::Tls1_3 => TlsVersion::Tls13,
+    };
+    TlsOptions {
+        is_required: config.mode == TlsMode::RequireTls,
+        certificate_key_file: config.certificate_key_file.clone(),
+        ca_file: config.ca_file.clone(),
+        crl_file: config.crl_file.clone(),
+        allow_connections_without_certificates: config.allow_connections_without_certificates,
+        versions: config.protocols.iter().map(version).collect(),
     }
 }
 

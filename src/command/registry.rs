@@ -10,6 +10,7 @@ use super::diagnostic::get_parameter::GetParameter;
 use super::diagnostic::host_info::HostInfo;
 use super::diagnostic::list_commands::ListCommands;
 use super::diagnostic::list_databases::ListDatabases;
+use super::diagnostic::rotate_certificates::RotateCertificates;
 use super::diagnostic::server_status::ServerStatus;
 use super::diagnostic::set_default_rw_concern::SetDefaultRwConcern;
 use super::diagnostic::set_parameter::SetParameter;
@@ -75,6 +76,7 @@ pub static COMMANDS: &[Entry] = &[
     entry::<RevokeRolesFromRole>(),
     entry::<RevokeRolesFromUser>(),
     entry::<RolesInfo>(),
+    entry::<RotateCertificates>(),
     entry::<SaslContinue>(),
     entry::<SaslStart>(),
     entry::<ServerStatus>(),

@@ -18,7 +18,7 @@ use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::mechanism::Mechanism;
-use crate::net::{ConnectionCounters, StopSignal};
+use crate::net::{ConnectionCounters, StopSignal, Tls};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -84,6 +84,8 @@ pub struct Services {
     pub started: Instant,
     /// Says when it stops.
     pub stop: StopSignal,
+    /// What TLS connections begin with; absent when TLS is disabled.
+    pub tls: Option<Arc<Tls>>,
     /// What the made-up salts of unknown users come from.
     pub deployment_secret: Secret<[u8; 32]>,
 }
@@ -94,14 +96,10 @@ impl Services {
         self.parameters.authentication_mechanisms()
     }
 
-    /// Whether clients can connect by TLS.
-    pub fn has_tls(&self) -> bool {
-        self.server_subject().is_some()
-    }
-
-    /// The subject of the server's own certificate.
+    /// The subject of the server's own certificate, where there is TLS.
     pub fn server_subject(&self) -> Option<Subject> {
-        None
+        let certificate = self.tls.as_ref()?.certificate();
+        Subject::of_certificate(&certificate).ok()
     }
 
     /// What signing in is measured by, as of now.

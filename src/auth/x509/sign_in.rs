@@ -38,7 +38,7 @@ pub struct CertificatePolicy<'a> {
     pub has_tls: bool,
     /// The client's verified certificate in DER, if it showed one.
     pub certificate: Option<&'a [u8]>,
-    /// The subject of the server's own certificate.
+    /// The subject of the server's own certificate; without one nobody signs in.
     pub server: Option<&'a Subject>,
     /// Whether certificates may grant roles.
     pub allows_roles: bool,
@@ -77,10 +77,10 @@ impl Session {
         if request.user.is_some_and(|user| user != subject) {
             return Err(failed(&"the certificate names another user"));
         }
-        if policy
-            .server
-            .is_some_and(|server| server.is_of_same_cluster(&certificate.subject))
-        {
+        let Some(server) = policy.server else {
+            return Err(failed(&"the server's own certificate cannot be read"));
+        };
+        if server.is_of_same_cluster(&certificate.subject) {
             return Err(failed(
                 &"the certificate is that of a member of the cluster",
             ));

@@ -68,7 +68,7 @@ pub(super) fn supported_mechanisms(
     let enabled = context.services.mechanisms();
     let db = DbName::parse(&of.db).ok();
     if db.as_ref().is_some_and(DbName::is_external) {
-        let is_usable = enabled.contains(&Mechanism::X509) && context.services.has_tls();
+        let is_usable = enabled.contains(&Mechanism::X509) && context.services.tls.is_some();
         return is_usable.then(|| vec![Mechanism::X509]);
     }
     let name = db.and_then(|db| UserName::new(&of.user, db).ok());
