@@ -55,6 +55,7 @@ const ROOMS: &[Room] = &[
             "catalog",
             "command",
             "config",
+            "error",
             "model",
             "net",
             "ops",

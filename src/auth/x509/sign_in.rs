@@ -152,3 +152,6 @@ pub(in crate::auth) fn restrictions_of(name: &UserName, catalog: &Catalog) -> Re
     let user = catalog.user(name);
     user.map_or(Restrictions::NONE, |user| user.restrictions.clone())
 }
+
+#[cfg(test)]
+mod tests;
