@@ -164,7 +164,7 @@ impl Server {
         Ok(Self {
             services: Arc::new(services),
             listeners,
-            door: Arc::new(Door { limits, tls: None }),
+            door: Arc::new(Door { limits, tls }),
             stop: Arc::new(stop),
         })
     }
