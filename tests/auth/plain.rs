@@ -134,7 +134,7 @@ fn every_refusal_looks_alike() {
         let refused = plain(&mut server.raw_unix(), db, user, password);
         assert_eq!(error_of(&refused), failed(), "{user}@{db}");
     }
-    let log = server.logs();
+    let (_, log) = server.stop();
     for reason in [
         "the password is wrong",
         "there is no such user",
