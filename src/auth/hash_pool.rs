@@ -32,11 +32,18 @@ pub enum Owner {
 /// Threads of low priority with a bounded queue before them.
 ///
 /// Dropping the pool forgets what is still queued and lets the threads end by themselves, without
-/// waiting for them. (No caller loses a job by it: whoever waits in [`run`](Self::run) borrows the
+/// waiting for them. (No caller loses a job by it: whoever waits in [`run`](Share::run) borrows the
 /// pool.)
 #[derive(Debug)]
 pub struct HashPool {
     shared: Arc<Shared>,
+}
+
+/// A [`HashPool`] as one owner may use it.
+#[derive(Debug, Clone)]
+pub struct Share<'a> {
+    pool: &'a HashPool,
+    owner: Owner,
 }
 
 #[derive(Debug)]
@@ -86,27 +93,36 @@ impl HashPool {
         Ok(pool)
     }
 
-    /// Runs `job` on the pool, on behalf of `owner`, and gives its result.
-    ///
-    /// A job whose caller has gone away before its turn is not run. A job that panics panics in its
-    /// caller; the pool goes on.
-    pub async fn run<T: Send + 'static>(
-        &self,
-        owner: Owner,
-        job: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Overloaded> {
-        let (caller, result) = oneshot::channel();
-        self.shared.push(owner, Box::new(Task { job, caller }))?;
-        match result.await {
-            Ok(Ok(value)) => Ok(value),
-            Ok(Err(panic)) => resume_unwind(panic),
-            Err(_) => Err(Overloaded),
-        }
+    /// The pool as one owner may use it.
+    pub fn share_of(&self, owner: Owner) -> Share<'_> {
+        Share { pool: self, owner }
     }
 
     /// Jobs that wait for a thread.
     pub fn waiting(&self) -> usize {
         self.shared.lock().queue.len()
+    }
+}
+
+impl<'a> Share<'a> {
+    /// Runs `job` on the pool and gives its result.
+    ///
+    /// A job whose caller has gone away before its turn is not run. A job that panics panics in its
+    /// caller; the pool goes on.
+    pub fn run<T: Send + 'static, Run: FnOnce() -> T + Send + 'static>(
+        &self,
+        job: Run,
+    ) -> impl Future<Output = Result<T, Overloaded>> + Send + use<'a, T, Run> {
+        let Self { pool, owner } = self.clone();
+        async move {
+            let (caller, result) = oneshot::channel();
+            pool.shared.push(owner, Box::new(Task { job, caller }))?;
+            match result.await {
+                Ok(Ok(value)) => Ok(value),
+                Ok(Err(panic)) => resume_unwind(panic),
+                Err(_) => Err(Overloaded),
+            }
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use super::generic::Generic;
 use super::handshake::hello::HelloStream;
 use super::services::Services;
 use crate::auth::half_open::OpenSignIn;
-use crate::auth::hash_pool::Owner;
+use crate::auth::hash_pool::{Owner, Share};
 use crate::auth::origin::Origin;
 use crate::auth::session::Session;
 use crate::auth::unauthenticated::UnauthenticatedPlace;
@@ -66,7 +66,7 @@ pub struct ConnectionGuard {
     pub guess: Option<(Origin, UserName)>,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
     /// On whose behalf the command runs.
     pub fn authority(&self) -> Authority<'_> {
         self.connection.authority(self.services)
@@ -103,10 +103,11 @@ impl Context<'_> {
         })
     }
 
-    /// On whose behalf the command hashes passwords.
-    pub fn hash_owner(&self) -> Owner {
+    /// The hashing pool, on behalf of whoever runs the command.
+    pub fn hash_share(&self) -> Share<'a> {
         let stranger = || Owner::Stranger(self.connection.origin());
-        self.caller().map_or_else(stranger, Owner::User)
+        let owner = self.caller().map_or_else(stranger, Owner::User);
+        self.services.hash_pool.share_of(owner)
     }
 
     fn caller(&self) -> Option<UserName> {
@@ -161,6 +162,7 @@ impl ConnectionState {
         match self.session.signed_in() {
             Some(signed_in) => Authority::User {
                 user: &signed_in.user,
+                roles_from: signed_in.roles_from,
                 privileges: &signed_in.privileges,
             },
             None if self.has_localhost_exception(services) => Authority::LocalhostException,
@@ -173,5 +175,10 @@ impl ConnectionState {
         services.parameters.enable_localhost_auth_bypass()
             && self.peer.is_local()
             && !services.directory.catalog().had_users_or_roles()
+    }
+
+    /// Whether nobody between the two ends can read it: TLS, or a Unix domain socket.
+    pub fn is_private(&self) -> bool {
+        self.peer.tls.is_some() || matches!(self.peer.remote, Address::Unix(_))
     }
 }

@@ -69,7 +69,13 @@ impl Service for Commands {
             max,
             self.0.is_authorization_enabled,
         ) {
-            state.guard.unauthenticated = Some(self.0.unauthenticated.admit(from, max)?);
+            let place = self.0.unauthenticated.admit(from, max);
+            if place.is_none() {
+                let counters = &self.0.connections;
+                counters.add_unauthenticated_refused(&state.peer.remote);
+                return None;
+            }
+            state.guard.unauthenticated = place;
         }
         events::connection_accepted(state.client(), self.0.connections.current());
         Some(Connection {

@@ -4,11 +4,14 @@ use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::BytesMut;
+
 use super::counters::ConnectionCounters;
 use super::listener::Accepted;
 use super::proxy_protocol::{self, Announced};
 use super::stream::Stream;
-use super::{Address, Limits, TlsSession};
+use super::tls::{TurnedAway, secure};
+use super::{Address, Limits, Tls, TlsSession};
 use crate::model::restriction::Cidr;
 
 /// What a new connection has to pass, in this order: the list of addresses, the PROXY header of a
@@ -23,6 +26,8 @@ pub struct Door {
     /// `net.proxyProtocol.trustedPeers`: proxies, whose connections have to begin with a PROXY
     /// header. What others send is never taken for one.
     pub trusted_proxies: Vec<Cidr>,
+    /// Offers TLS to connections over TCP; absent means that all are plain.
+    pub tls: Option<Arc<Tls>>,
 }
 
 /// A connection that passed.
@@ -32,6 +37,8 @@ pub(super) struct Arrived {
     pub(super) remote: Address,
     pub(super) proxy: Option<Address>,
     pub(super) tls: Option<Arc<TlsSession>>,
+    /// Bytes of the first message that were read already.
+    pub(super) received: BytesMut,
 }
 
 impl Door {
@@ -94,13 +101,15 @@ pub(super) async fn announce(
 /// Lets a connection in. Answers at once where there is nothing to wait for.
 ///
 /// Fails when the peer may not come in, or leaves; the reason is for the log.
-pub(super) async fn arrive(accepted: Accepted, _door: &Door) -> io::Result<Arrived> {
+pub(super) async fn arrive(accepted: Accepted, door: &Door) -> Result<Arrived, TurnedAway> {
+    let secured = secure(accepted.stream, door.tls.as_deref()).await?;
     Ok(Arrived {
-        stream: accepted.stream,
+        stream: secured.stream,
         local: accepted.local,
         remote: accepted.remote,
         proxy: accepted.proxy,
-        tls: None,
+        tls: secured.tls,
+        received: secured.received,
     })
 }
 
@@ -118,6 +127,7 @@ mod tests {
             limits: Limits::default(),
             allowlist: ranges(allowlist),
             trusted_proxies: ranges(trusted_proxies),
+            tls: None,
         }
     }
 

@@ -21,6 +21,7 @@ use super::counters::{ConnectionCounters, Place};
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
+use super::tls::{self, TurnedAway};
 use super::{Answer, Door, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
 use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
@@ -53,6 +54,8 @@ enum End {
     Panicked,
     #[error("the server stops")]
     Stopping,
+    #[error(transparent)]
+    TurnedAway(TurnedAway),
 }
 
 /// Calls [`Handler::closed`] however the connection ends, also when its task is cancelled.
@@ -102,13 +105,19 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let connection_id = admission.place.connection_id();
     let mut stop = Stopped::new(admission.stop);
     let counters = admission.place.counters();
+    let remote = accepted.remote.clone();
     let arrived = match let_in(accepted, &admission.door, counters, &mut stop).await {
         Ok(arrived) => arrived,
-        Err(reason) => {
-            tracing::debug!(connection_id, %reason, "connection turned away");
-            return;
+        Err(End::TurnedAway(reason)) => {
+            return tls::log::turned_away(connection_id, &remote, &reason);
         }
+        Err(reason) => return tracing::debug!(connection_id, %reason, "connection turned away"),
     };
+    counters.add_in(arrived.received.len());
+    if let Some(session) = &arrived.tls {
+        counters.add_tls(session);
+        tls::log::accepted(connection_id, &arrived.remote, session);
+    }
     let peer = Peer {
         connection_id,
         local: arrived.local,
@@ -116,16 +125,13 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         proxy: arrived.proxy,
         tls: arrived.tls,
     };
-    let remote = peer.remote.clone();
-    let Some(handler) = service.connect(peer) else {
-        counters.add_unauthenticated_refused(&remote);
+    let Some(mut handler) = service.connect(peer).map(Guarded) else {
         return;
     };
-    let mut handler = Guarded(handler);
     drop(service);
     let mut socket = Socket {
         stream: arrived.stream,
-        input: Input::default(),
+        input: Input::with(arrived.received),
         output: Output::default(),
         limits: admission.door.limits,
         place: admission.place,
@@ -155,6 +161,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     if !matches!(end, End::Socket(_)) {
         // Replies that were gathered before the end are still owed.
         let _ = socket.flush().await;
+        socket.stream.say_goodbye().await;
     }
     tracing::debug!(connection_id, reason = %end, "connection ends");
 }
@@ -171,7 +178,7 @@ async fn let_in(
     tokio::select! {
         biased;
         arrived = timeout(limit, arrive) => match arrived {
-            Ok(arrived) => arrived.map_err(End::Socket),
+            Ok(arrived) => arrived.map_err(End::TurnedAway),
             Err(_) => Err(End::TooSlow("handshake")),
         },
         () = stop.wait() => Err(End::Stopping),

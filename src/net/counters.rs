@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use super::Address;
 use super::proxy_protocol::ProxyHeaderError;
 use super::refusals::Refusals;
+use super::{Address, TlsSession, TlsVersion};
 
 /// Numbers that only tell, so all accesses are relaxed.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub struct ConnectionCounters {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     requests: AtomicU64,
+    tls_1_2: AtomicU64,
+    tls_1_3: AtomicU64,
 }
 
 impl ConnectionCounters {
@@ -42,6 +44,8 @@ impl ConnectionCounters {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            tls_1_2: AtomicU64::new(0),
+            tls_1_3: AtomicU64::new(0),
         }
     }
 
@@ -75,6 +79,11 @@ impl ConnectionCounters {
         self.proxy_headers.total()
     }
 
+    /// One more connection closes because its address has too many without a user.
+    pub fn add_unauthenticated_refused(&self, remote: &Address) {
+        self.unauthenticated.add(remote, &"");
+    }
+
     /// Connections that were closed because their address has too many without a user.
     pub fn unauthenticated_refused(&self) -> u64 {
         self.unauthenticated.total()
@@ -100,6 +109,11 @@ impl ConnectionCounters {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// Connections that were ever encrypted by this version of TLS.
+    pub fn tls(&self, version: TlsVersion) -> u64 {
+        self.tls_counter(version).load(Ordering::Relaxed)
+    }
+
     /// Takes a place for a connection from `remote`; `None` when all are taken.
     pub(super) fn admit(self: &Arc<Self>, remote: &Address) -> Option<Place> {
         let taken = self.current.fetch_add(1, Ordering::Relaxed);
@@ -121,10 +135,6 @@ impl ConnectionCounters {
         self.proxy_headers.add(proxy, reason);
     }
 
-    pub(super) fn add_unauthenticated_refused(&self, remote: &Address) {
-        self.unauthenticated.add(remote, &"");
-    }
-
     pub(super) fn add_panic(&self) {
         self.panicked.fetch_add(1, Ordering::Relaxed);
     }
@@ -139,6 +149,23 @@ impl ConnectionCounters {
 
     pub(super) fn add_request(&self) {
         add(&self.requests, 1);
+    }
+
+    pub(super) fn add_tls(&self, session: &TlsSession) {
+        let is_newest = session.version == TlsVersion::Tls13.name();
+        let version = if is_newest {
+            TlsVersion::Tls13
+        } else {
+            TlsVersion::Tls12
+        };
+        add(self.tls_counter(version), 1);
+    }
+
+    fn tls_counter(&self, version: TlsVersion) -> &AtomicU64 {
+        match version {
+            TlsVersion::Tls12 => &self.tls_1_2,
+            TlsVersion::Tls13 => &self.tls_1_3,
+        }
     }
 }
 

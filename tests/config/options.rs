@@ -302,10 +302,10 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
         (
             &[
                 "--setParameter",
-                "authenticationMechanisms=SCRAM-SHA-256,PLAIN",
+                "authenticationMechanisms=SCRAM-SHA-256,GSSAPI",
             ],
-            "option 'authenticationMechanisms' on the command line is 'SCRAM-SHA-256,PLAIN'; \
-             expected a list of SCRAM-SHA-256 and SCRAM-SHA-1",
+            "option 'authenticationMechanisms' on the command line is 'SCRAM-SHA-256,GSSAPI'; \
+             expected a list of SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509, PLAIN",
         ),
         (
             &["--setParameter", "authSchemaVersion=5"],

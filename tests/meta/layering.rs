@@ -56,6 +56,7 @@ const ROOMS: &[Room] = &[
             "catalog",
             "command",
             "config",
+            "error",
             "model",
             "net",
             "ops",

@@ -44,6 +44,14 @@ impl RawClient {
         }
     }
 
+    /// Over a connection that is there already.
+    pub fn over(stream: impl Read + Write + Send + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
+            next_id: 1,
+        }
+    }
+
     pub(super) fn connect_unix(path: &Path) -> Self {
         let stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();

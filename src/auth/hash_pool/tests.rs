@@ -37,29 +37,36 @@ async fn poll_once<F: Future + Unpin>(mut future: F) -> Poll<F::Output> {
 #[tokio::test]
 async fn results_come_back_from_another_thread() {
     let pool = pool(2, 1);
-    let thread = pool.run(owner(), || thread::current().id()).await.unwrap();
+    let thread = pool
+        .share_of(owner())
+        .run(|| thread::current().id())
+        .await
+        .unwrap();
     assert_ne!(thread, thread::current().id());
-    assert_eq!(pool.run(owner(), || 6 * 7).await, Ok(42));
+    assert_eq!(pool.share_of(owner()).run(|| 6 * 7).await, Ok(42));
 }
 
 #[tokio::test]
 async fn who_would_wait_beyond_the_limit_is_told_at_once() {
     let pool = pool(1, 1);
     let (job, started, end) = held();
-    let mut running = pin!(pool.run(owner(), job));
+    let mut running = pin!(pool.share_of(owner()).run(job));
     assert!(poll_once(&mut running).await.is_pending());
     started.recv_timeout(PATIENCE).unwrap();
 
-    let mut waiting = pin!(pool.run(owner(), || "had to wait"));
+    let mut waiting = pin!(pool.share_of(owner()).run(|| "had to wait"));
     assert!(poll_once(&mut waiting).await.is_pending());
     assert_eq!(pool.waiting(), 1);
-    let mut refused = pin!(pool.run(owner(), || "too late"));
+    let mut refused = pin!(pool.share_of(owner()).run(|| "too late"));
     assert_eq!(poll_once(&mut refused).await, Poll::Ready(Err(Overloaded)));
 
     end.send(()).unwrap();
     assert_eq!(running.await, Ok(()));
     assert_eq!(waiting.await, Ok("had to wait"));
-    assert_eq!(pool.run(owner(), || "room again").await, Ok("room again"));
+    assert_eq!(
+        pool.share_of(owner()).run(|| "room again").await,
+        Ok("room again")
+    );
 }
 
 #[tokio::test]
@@ -67,16 +74,16 @@ async fn one_owner_leaves_places_for_others() {
     let threads = NonZeroUsize::new(1).unwrap();
     let pool = HashPool::new(threads, 2, 1).unwrap();
     let (job, started, end) = held();
-    let mut running = pin!(pool.run(owner(), job));
+    let mut running = pin!(pool.share_of(owner()).run(job));
     assert!(poll_once(&mut running).await.is_pending());
     started.recv_timeout(PATIENCE).unwrap();
 
-    let mut first = pin!(pool.run(owner(), || "first"));
+    let mut first = pin!(pool.share_of(owner()).run(|| "first"));
     assert!(poll_once(&mut first).await.is_pending());
-    let mut refused = pin!(pool.run(owner(), || "second"));
+    let mut refused = pin!(pool.share_of(owner()).run(|| "second"));
     assert_eq!(poll_once(&mut refused).await, Poll::Ready(Err(Overloaded)));
     let other = Owner::Stranger(Origin::of(Some([192, 0, 2, 1].into())));
-    let mut of_other = pin!(pool.run(other, || "of another"));
+    let mut of_other = pin!(pool.share_of(other).run(|| "of another"));
     assert!(poll_once(&mut of_other).await.is_pending());
 
     end.send(()).unwrap();
@@ -89,7 +96,7 @@ async fn one_owner_leaves_places_for_others() {
 async fn without_a_queue_an_idle_thread_still_takes_a_job() {
     let pool = pool(1, 0);
     for _ in 0..3 {
-        assert_eq!(pool.run(owner(), || 1).await, Ok(1));
+        assert_eq!(pool.share_of(owner()).run(|| 1).await, Ok(1));
     }
 }
 
@@ -97,16 +104,16 @@ async fn without_a_queue_an_idle_thread_still_takes_a_job() {
 async fn abandoned_jobs_are_skipped_and_give_up_their_place() {
     let pool = pool(1, 1);
     let (job, started, end) = held();
-    let mut running = pin!(pool.run(owner(), job));
+    let mut running = pin!(pool.share_of(owner()).run(job));
     assert!(poll_once(&mut running).await.is_pending());
     started.recv_timeout(PATIENCE).unwrap();
 
     let (ran, was_run) = channel();
     {
-        let mut abandoned = pin!(pool.run(owner(), move || ran.send(()).unwrap()));
+        let mut abandoned = pin!(pool.share_of(owner()).run(move || ran.send(()).unwrap()));
         assert!(poll_once(&mut abandoned).await.is_pending());
     }
-    let mut waiting = pin!(pool.run(owner(), || "in its place"));
+    let mut waiting = pin!(pool.share_of(owner()).run(|| "in its place"));
     assert!(poll_once(&mut waiting).await.is_pending());
     end.send(()).unwrap();
     assert_eq!(waiting.await, Ok("in its place"));
@@ -117,19 +124,19 @@ async fn abandoned_jobs_are_skipped_and_give_up_their_place() {
 async fn a_job_abandoned_in_the_queue_is_not_run() {
     let pool = pool(1, 2);
     let (job, started, end) = held();
-    let mut running = pin!(pool.run(owner(), job));
+    let mut running = pin!(pool.share_of(owner()).run(job));
     assert!(poll_once(&mut running).await.is_pending());
     started.recv_timeout(PATIENCE).unwrap();
 
     let (ran, was_run) = channel();
     {
-        let mut abandoned = pin!(pool.run(owner(), move || ran.send(()).unwrap()));
+        let mut abandoned = pin!(pool.share_of(owner()).run(move || ran.send(()).unwrap()));
         assert!(poll_once(&mut abandoned).await.is_pending());
     }
     assert_eq!(pool.waiting(), 1);
     end.send(()).unwrap();
     running.await.unwrap();
-    pool.run(owner(), || ()).await.unwrap();
+    pool.share_of(owner()).run(|| ()).await.unwrap();
     assert!(was_run.recv_timeout(PATIENCE).is_err());
 }
 
@@ -139,12 +146,16 @@ async fn a_panic_reaches_its_caller_and_nobody_else() {
     let same_pool = Arc::clone(&pool);
     let caller = tokio::spawn(async move {
         let _ = same_pool
-            .run(owner(), || panic!("expected by a test"))
+            .share_of(owner())
+            .run(|| panic!("expected by a test"))
             .await;
     });
     assert!(caller.await.unwrap_err().is_panic());
     for _ in 0..3 {
-        assert_eq!(pool.run(owner(), || "still here").await, Ok("still here"));
+        assert_eq!(
+            pool.share_of(owner()).run(|| "still here").await,
+            Ok("still here")
+        );
     }
 }
 
@@ -162,7 +173,8 @@ async fn dropping_the_pool_ends_its_threads() {
 
     let (tell, ended) = channel();
     let pool = pool(1, 1);
-    pool.run(owner(), move || END_OF_THREAD.set(Some(TellAtEnd(tell))))
+    pool.share_of(owner())
+        .run(move || END_OF_THREAD.set(Some(TellAtEnd(tell))))
         .await
         .unwrap();
     drop(pool);
@@ -175,7 +187,7 @@ async fn threads_have_a_lower_priority_and_the_process_keeps_its_own() {
     let niceness = || rustix::process::getpriority_process(Some(rustix::thread::gettid())).unwrap();
     let before = niceness();
     let pool = pool(1, 1);
-    let of_pool = pool.run(owner(), niceness).await.unwrap();
+    let of_pool = pool.share_of(owner()).run(niceness).await.unwrap();
     assert!(of_pool > before || before == 19);
     assert_eq!(niceness(), before);
 }

@@ -9,7 +9,7 @@ use crate::auth::failed_sign_ins::FailureLimits;
 use crate::auth::half_open::{HalfOpenLimits, OpenSignIn};
 use crate::command::context::Context;
 use crate::config::parameters::Parameters;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorCode};
 use crate::model::names::UserName;
 use crate::telemetry::events;
 
@@ -67,10 +67,12 @@ pub(super) async fn wait_for_turn(
     Ok(())
 }
 
-/// The sign-in ended badly. It counts if a password was looked at.
-pub(super) fn failed(context: &mut Context<'_>) {
+/// The sign-in ended badly. It counts if a password was looked at, for which there was no time where
+/// hashing is overloaded.
+pub(super) fn failed(context: &mut Context<'_>, error: &CommandError) {
     let services = context.services;
-    if let Some((from, user)) = context.connection.guard.guess.take() {
+    let guess = context.connection.guard.guess.take();
+    if let Some((from, user)) = guess.filter(|_| error.code != ErrorCode::OPERATION_FAILED) {
         let limits = failure_limits(&services.parameters);
         let failures = &services.failed_sign_ins;
         failures.failed(from, &user, Instant::now(), &limits);

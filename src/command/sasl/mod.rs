@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+pub mod authenticate;
 mod guard;
 pub mod logout;
 pub mod sasl_continue;

@@ -1,4 +1,4 @@
-//! What `saslStart`, `saslContinue` and the speculative form share: answers, delays, logs, counters.
+//! What `saslStart`, `saslContinue`, `authenticate` and the speculative forms share: answers, delays, logs, counters.
 
 use bson::spec::BinarySubtype;
 use bson::{Binary, RawBson};
@@ -41,7 +41,7 @@ pub(super) fn succeeded(context: &mut Context<'_>, attempt: &Attempt) {
 
 /// Logs a failure, waits as long as configured and gives the client's version of it.
 pub(super) async fn failed(context: &mut Context<'_>, failure: Box<SignInError>) -> CommandError {
-    guard::failed(context);
+    guard::failed(context, &failure.error);
     let attempt = failure.attempt.as_ref();
     let user = attempt.map_or_else(
         || "(unknown)".to_owned(),
