@@ -145,6 +145,47 @@ fn a_speculative_attempt_counts() {
 }
 
 #[test]
+fn a_password_in_clear_waits_before_it_is_hashed() {
+    let parameters = [
+        "failedSignInLimitsOnLoopback=true",
+        "failedSignInsPerUserFree=2",
+        "failedSignInDelayMs=600000",
+        "failedSignInDelayMaxMs=600000",
+        "authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,PLAIN",
+        "allowPlainWithoutTLS=true",
+        "argon2MemoryKiB=7168",
+        "argon2Iterations=1",
+    ];
+    let server = TestServer::with_admin_and(options(&parameters));
+    let mut admin = server.admin();
+    let no_roles: [bson::Bson; 0] = [];
+    let create = doc! {
+        "createUser": "ann", "pwd": "secret", "roles": no_roles, "mechanisms": ["PLAIN"],
+    };
+    crate::common::ok(&mut admin, "shop", create);
+    let plain = |address: &str, user: &str, password: &str| {
+        let payload = binary(format!("\0{user}\0{password}").as_bytes());
+        let mut client = from(&server, address);
+        let start = doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": payload };
+        client.send_command("shop", start);
+        client
+    };
+    for user in ["ann", "nobody"] {
+        for _ in 0..2 {
+            let refused = plain(EVE_AT, user, "wrong").receive_reply();
+            assert_eq!(error_of(&refused), failed());
+        }
+    }
+    let _waiting = plain(EVE_AT, "ann", "secret");
+    until(&mut admin, DELAYED, 1);
+    let _waiting_too = plain(EVE_AT, "nobody", "secret");
+    until(&mut admin, DELAYED, 2);
+    let done = plain(ANN_AT, "ann", "secret").receive_reply();
+    assert!(done.get_bool("done").unwrap());
+    assert_eq!(count(&mut admin, DELAYED), 2);
+}
+
+#[test]
 fn a_success_forgives_the_failures_before_it() {
     let server = server("failedSignInDelayMs=600000");
     let mut admin = server.admin();
