@@ -113,12 +113,7 @@ impl Server {
         };
         let directory = open_directory(&config).await?;
         let parameters = Arc::clone(&config.parameters);
-        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
-        let hash_pool = HashPool::new(
-            threads,
-            parameters.hashing_queue_max(),
-            parameters.sign_in_limits().hashing_queue_per_user_max(),
-        )?;
+        let hash_pool = hash_pool(&parameters)?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
             create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
@@ -238,6 +233,14 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
+fn hash_pool(parameters: &Parameters) -> std::io::Result<HashPool> {
+    HashPool::new(
+        NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN),
+        parameters.hashing_queue_max(),
+        parameters.sign_in_limits().hashing_queue_per_user_max(),
+    )
+}
+
 /// Creates the administrator that the environment names, unless there are users or roles.
 async fn create_first_admin(
     directory: &Directory,
@@ -259,7 +262,7 @@ async fn create_first_admin(
     let unusable = |error: CommandError| StartError::FirstAdmin(error.message);
     let password = NewPassword::check(request, parameters).map_err(unusable)?;
     let share = hash_pool.share_of(Owner::Stranger(Origin::of(None)));
-    let derived = password.derive(parameters, &share).await;
+    let derived = password.derive(parameters, share).await;
     let root = RoleName::new("root", DbName::ADMIN);
     let user = User {
         user_id: uuid::Uuid::new_v4(),

@@ -97,8 +97,7 @@ impl Command for CreateUser {
             .check_create_user(&user)
             .map_err(|e| services.ops_error(e))?;
         if let Some(new_password) = new_password {
-            let share = context.hash_share();
-            let derived = new_password.derive(&services.parameters, &share);
+            let derived = new_password.derive(&services.parameters, context.hash_share());
             // Nothing is written yet.
             user.credentials = until(context.deadline, derived).await??;
         }

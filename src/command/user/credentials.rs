@@ -105,7 +105,7 @@ impl NewPassword {
     pub async fn derive(
         self,
         parameters: &Parameters,
-        pool: &Share<'_>,
+        pool: Share<'_>,
     ) -> Result<Credentials, CommandError> {
         let rounds_1 = parameters.scram_sha1_iteration_count();
         let rounds_256 = parameters.scram_sha256_iteration_count();
@@ -115,8 +115,11 @@ impl NewPassword {
             .sha_256
             .map(|password| move || password.derive(rounds_256));
         let job_plain = self.plain.map(|password| move || password.derive(cost));
-        let (sha_1, sha_256, plain) =
-            tokio::try_join!(run(pool, job_1), run(pool, job_256), run(pool, job_plain))?;
+        let (sha_1, sha_256, plain) = tokio::try_join!(
+            run(&pool, job_1),
+            run(&pool, job_256),
+            run(&pool, job_plain)
+        )?;
         Ok(Credentials::Stored {
             sha_1,
             sha_256,

@@ -142,8 +142,7 @@ impl Command for UpdateUser {
             .check_update_user(&name, update.clone())
             .map_err(refused)?;
         if let Some(new_password) = new_password {
-            let share = context.hash_share();
-            let derived = new_password.derive(&services.parameters, &share);
+            let derived = new_password.derive(&services.parameters, context.hash_share());
             // Nothing is written yet.
             let credentials = until(context.deadline, derived).await??;
             update.credentials = CredentialsUpdate::Replace(credentials);
