@@ -9,18 +9,23 @@ use std::time::Instant;
 use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
-use crate::auth::hash_pool::HashPool;
-use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
+use crate::auth::failed_sign_ins::FailedSignIns;
+use crate::auth::hash_pool::{HashPool, Owner};
+use crate::auth::origin::Origin;
+use crate::auth::verified::VerifiedSecrets;
 use crate::authz::Authority;
 use crate::catalog::PlanError;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
+use crate::command::user::credentials::{NewPassword, PasswordRequest};
+use crate::config::parameters::Parameters;
 use crate::config::{Config, FirstAdmin, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
+use crate::error::CommandError;
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
-use crate::model::user::{Credentials, User};
+use crate::model::user::User;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
     StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
@@ -107,24 +112,29 @@ impl Server {
             None => None,
         };
         let directory = open_directory(&config).await?;
+        let parameters = Arc::clone(&config.parameters);
+        let hash_pool = hash_pool(&parameters)?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
-            create_first_admin(&directory, &first_admin, &config).await?;
+            create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         write_port_file(&config, &listeners)?;
-        let limits = limits(&config);
-        let parameters = Arc::clone(&config.parameters);
-        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
         let (stop, signal) = stop_channel();
         let deployment_secret = directory.catalog().deployment_secret();
         let services = Services {
             deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
             directory,
-            hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
+            hash_pool,
+            failed_sign_ins: FailedSignIns::default(),
+            half_open_sign_ins: Arc::default(),
+            unauthenticated: Arc::default(),
+            verified_secrets: VerifiedSecrets::new().map_err(std::io::Error::other)?,
             parameters,
             logs,
-            connections: Arc::new(ConnectionCounters::new(limits.max_incoming_connections)),
+            connections: Arc::new(ConnectionCounters::new(
+                limits(&config).max_incoming_connections,
+            )),
             metrics: Metrics::new(),
             compressors: config.net.compressors.clone(),
             is_authorization_enabled: config.security.authorization,
@@ -157,9 +167,9 @@ impl Server {
         }
         events::server_started(&addresses, store, services.is_authorization_enabled);
         Ok(Self {
+            door: Arc::new(door(&services.config, tls)),
             services: Arc::new(services),
             listeners,
-            door: Arc::new(Door { limits, tls }),
             stop: Arc::new(stop),
         })
     }
@@ -223,22 +233,40 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
+fn hash_pool(parameters: &Parameters) -> std::io::Result<HashPool> {
+    HashPool::new(
+        NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN),
+        parameters.hashing_queue_max(),
+        parameters.sign_in_limits().hashing_queue_per_user_max(),
+    )
+}
+
 /// Creates the administrator that the environment names, unless there are users or roles.
 async fn create_first_admin(
     directory: &Directory,
-    first_admin: &FirstAdmin,
-    config: &Config,
+    first_admin: FirstAdmin,
+    parameters: &Parameters,
+    hash_pool: &HashPool,
 ) -> Result<(), StartError> {
     if directory.catalog().had_users_or_roles() {
         return Ok(());
     }
     let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
-    let name = first_admin.name.clone();
-    let unusable = |error: PasswordError| StartError::FirstAdmin(error.to_string());
+    let name = first_admin.name;
+    let request = PasswordRequest {
+        user: name.user(),
+        password: first_admin.password,
+        digest: true,
+        mechanisms: None,
+    };
+    let unusable = |error: CommandError| StartError::FirstAdmin(error.message);
+    let password = NewPassword::check(request, parameters).map_err(unusable)?;
+    let share = hash_pool.share_of(Owner::Stranger(Origin::of(None)));
+    let derived = password.derive(parameters, share).await;
     let root = RoleName::new("root", DbName::ADMIN);
     let user = User {
         user_id: uuid::Uuid::new_v4(),
-        credentials: first_credentials(first_admin, config, unusable)?,
+        credentials: derived.map_err(unusable)?,
         restrictions: Restrictions::NONE,
         custom_data: None,
         roles: root.into_iter().collect(),
@@ -252,28 +280,6 @@ async fn create_first_admin(
         Err(error) => return Err(refused(error)),
     }
     Ok(())
-}
-
-fn first_credentials(
-    first_admin: &FirstAdmin,
-    config: &Config,
-    unusable: impl Fn(PasswordError) -> StartError,
-) -> Result<Credentials, StartError> {
-    let parameters = &config.parameters;
-    let enabled = parameters.authentication_mechanisms();
-    let (mut sha_1, mut sha_256) = (None, None);
-    let no_salt = |error: getrandom::Error| StartError::FirstAdmin(error.to_string());
-    if enabled.contains(&Mechanism::ScramSha1) {
-        let password = Sha1Password::digest(first_admin.name.user(), &first_admin.password);
-        let iterations = parameters.scram_sha1_iteration_count();
-        sha_1 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
-    }
-    if enabled.contains(&Mechanism::ScramSha256) {
-        let password = Sha256Password::prepare(&first_admin.password).map_err(unusable)?;
-        let iterations = parameters.scram_sha256_iteration_count();
-        sha_256 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
-    }
-    Ok(Credentials::Scram { sha_1, sha_256 })
 }
 
 fn bind_options(config: &Config) -> BindOptions {
@@ -309,6 +315,15 @@ fn tls_options(config: &TlsConfig) -> TlsOptions {
         crl_file: config.crl_file.clone(),
         allow_connections_without_certificates: config.allow_connections_without_certificates,
         versions: config.protocols.iter().map(version).collect(),
+    }
+}
+
+fn door(config: &Config, tls: Option<Arc<Tls>>) -> Door {
+    Door {
+        limits: limits(config),
+        allowlist: config.net.allowlist.clone(),
+        trusted_proxies: config.net.trusted_proxies.clone(),
+        tls,
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use bson::raw::RawDocument;
 
-use super::context::{ConnectionState, Context};
+use super::context::{ConnectionGuard, ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
 use super::registry;
@@ -17,7 +17,7 @@ use crate::auth::session::Session;
 use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::Endpoints;
-use crate::net::{Address, Answer, Handler, Peer, Service};
+use crate::net::{Answer, Handler, Peer, Service};
 use crate::telemetry::events;
 use crate::wire::{DOCUMENT_BYTES_MAX, MESSAGE_BYTES_MAX, OpMsg, OpQuery, Request, WireError};
 
@@ -43,26 +43,45 @@ struct Invocation<'a> {
 impl Service for Commands {
     type Handler = Connection;
 
-    fn connect(&self, peer: Peer) -> Connection {
-        let ip = |address: &Address| match address {
-            Address::Ip(address) => Some(address.ip()),
-            Address::Unix(_) => None,
-        };
+    fn connect(&self, peer: Peer) -> Option<Connection> {
         let endpoints = Endpoints {
-            client: ip(&peer.remote),
-            server: ip(&peer.local),
+            client: peer.remote.ip(),
+            server: peer.local.ip(),
         };
-        let state = ConnectionState {
+        let mut state = ConnectionState {
             session: Session::new(endpoints),
             peer,
             is_greeted: false,
             stream: None,
+            guard: ConnectionGuard {
+                connected_at: tokio::time::Instant::now(),
+                unauthenticated: None,
+                open_sign_in: None,
+                guess: None,
+            },
         };
+        let parameters = &self.0.parameters;
+        let max = parameters
+            .sign_in_limits()
+            .unauthenticated_per_address_max();
+        if let (Some(from), Some(max), true) = (
+            state.limited_origin(parameters),
+            max,
+            self.0.is_authorization_enabled,
+        ) {
+            let place = self.0.unauthenticated.admit(from, max);
+            if place.is_none() {
+                let counters = &self.0.connections;
+                counters.add_unauthenticated_refused(&state.peer.remote);
+                return None;
+            }
+            state.guard.unauthenticated = place;
+        }
         events::connection_accepted(state.client(), self.0.connections.current());
-        Connection {
+        Some(Connection {
             services: Arc::clone(&self.0),
             state,
-        }
+        })
     }
 }
 
@@ -75,6 +94,15 @@ impl Handler for Connection {
         match self.state.authority(&self.services) {
             Authority::Nobody => STRANGER_MESSAGE_BYTES_MAX,
             _ => MESSAGE_BYTES_MAX,
+        }
+    }
+
+    fn ends_when_idle_at(&self) -> Option<tokio::time::Instant> {
+        let limit = self.services.parameters.sign_in_limits();
+        let limit = limit.unauthenticated_timeout()?;
+        match self.state.authority(&self.services) {
+            Authority::Nobody => self.state.guard.connected_at.checked_add(limit),
+            _ => None,
         }
     }
 

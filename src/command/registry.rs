@@ -29,6 +29,7 @@ use super::role::revoke_privileges_from_role::RevokePrivilegesFromRole;
 use super::role::revoke_roles_from_role::RevokeRolesFromRole;
 use super::role::roles_info::RolesInfo;
 use super::role::update_role::UpdateRole;
+use super::sasl::authenticate::Authenticate;
 use super::sasl::logout::Logout;
 use super::sasl::sasl_continue::SaslContinue;
 use super::sasl::sasl_start::SaslStart;
@@ -46,6 +47,7 @@ use super::user::users_info::UsersInfo;
 
 /// Every command that is served.
 pub static COMMANDS: &[Entry] = &[
+    entry::<Authenticate>(),
     entry::<BuildInfo>(),
     entry::<ConnectionStatus>(),
     entry::<CreateRole>(),

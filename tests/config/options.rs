@@ -8,6 +8,7 @@ use portcullis::config::parameters::Mechanism;
 use portcullis::config::{
     Compressor, LogDestination, LogFormat, Start, StorageEngine, TlsConfig, TlsMode, TlsProtocol,
 };
+use portcullis::model::restriction::Cidr;
 
 use crate::{refusal, run, start_with};
 
@@ -186,6 +187,21 @@ fn addresses_to_bind() {
 }
 
 #[test]
+fn addresses_that_may_connect() {
+    let config = run(&[]);
+    assert_eq!(config.net.allowlist, []);
+    assert_eq!(config.net.trusted_proxies, []);
+    let config = run(&[
+        "--ipSourceAllowlist",
+        "10.0.0.0/8, 2001:db8::1",
+        "--proxyProtocolTrustedPeers=192.0.2.9",
+    ]);
+    let allowlist: Vec<&str> = config.net.allowlist.iter().map(Cidr::as_str).collect();
+    assert_eq!(allowlist, ["10.0.0.0/8", "2001:db8::1"]);
+    assert_eq!(config.net.trusted_proxies[0].as_str(), "192.0.2.9");
+}
+
+#[test]
 fn no_compressors() {
     let config = run(&["--networkMessageCompressors", "disabled"]);
     assert_eq!(config.net.compressors, []);
@@ -267,6 +283,26 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
             "options '--bind_ip' and '--bind_ip_all' exclude each other",
         ),
         (
+            &["--ipSourceAllowlist", "10.0.0.0/33"],
+            "option '--ipSourceAllowlist' on the command line is '10.0.0.0/33'; expected IP \
+             addresses and ranges such as 10.0.0.0/8, separated by commas",
+        ),
+        (
+            &["--ipSourceAllowlist", ""],
+            "option '--ipSourceAllowlist' on the command line is ''; expected words separated by \
+             commas",
+        ),
+        (
+            &["--proxyProtocolTrustedPeers", "proxy.example"],
+            "option '--proxyProtocolTrustedPeers' on the command line is 'proxy.example'; expected \
+             IP addresses and ranges such as 10.0.0.0/8, separated by commas",
+        ),
+        (
+            &["--proxyPort", "1"],
+            "option '--proxyPort' on the command line is one of mongod's that Portcullis does not \
+             support",
+        ),
+        (
             &["--filePermissions", "0999"],
             "option '--filePermissions' on the command line is '0999'; expected octal digits from \
              0 to 0777",
@@ -306,10 +342,10 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
         (
             &[
                 "--setParameter",
-                "authenticationMechanisms=SCRAM-SHA-256,PLAIN",
+                "authenticationMechanisms=SCRAM-SHA-256,GSSAPI",
             ],
-            "option 'authenticationMechanisms' on the command line is 'SCRAM-SHA-256,PLAIN'; \
-             expected a list of SCRAM-SHA-256 and SCRAM-SHA-1",
+            "option 'authenticationMechanisms' on the command line is 'SCRAM-SHA-256,GSSAPI'; \
+             expected a list of SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509, PLAIN",
         ),
         (
             &["--setParameter", "authSchemaVersion=5"],

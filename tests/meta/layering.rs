@@ -20,7 +20,8 @@ const ROOMS: &[Room] = &[
     room("error", &["model"]),
     room("query", &["error"]),
     room("wire", &["error"]),
-    room("net", &["error", "wire"]),
+    // Lists of addresses at the door.
+    room("net", &["error", "model", "wire"]),
     room("store", &["model", "secret"]),
     room("catalog", &["model", "secret", "store"]),
     room("authz", &["catalog", "error", "model"]),
@@ -55,6 +56,7 @@ const ROOMS: &[Room] = &[
             "catalog",
             "command",
             "config",
+            "error",
             "model",
             "net",
             "ops",

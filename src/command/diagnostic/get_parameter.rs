@@ -237,8 +237,17 @@ mod tests {
         let runtime = rawdoc! { "getParameter": { "allParameters": true, "setAt": "runtime" } };
         let expected = [
             "authFailedDelayMs",
+            "failedSignInDelayMaxMs",
+            "failedSignInDelayMs",
+            "failedSignInHalfLifeSecs",
+            "failedSignInsEverywhereFree",
+            "failedSignInsPerAddressFree",
+            "failedSignInsPerUserFree",
+            "halfOpenSignInsMax",
+            "halfOpenSignInsPerAddressMax",
             "scramIterationCount",
             "scramSHA256IterationCount",
+            "signInTimeoutMs",
             "ok",
         ];
         assert_eq!(names(&runtime), expected);

@@ -173,7 +173,27 @@ fn portcullis(services: &Services) -> RawDocumentBuf {
             "waiting": int32(services.hash_pool.waiting()),
             "queueMax": int32(services.parameters.hashing_queue_max()),
         },
+        "signIns": sign_ins(services),
+        "connectionsRefused": {
+            "tooMany": int64(services.connections.rejected()),
+            "allowlist": int64(services.connections.turned_away_by_allowlist()),
+            "proxyHeader": int64(services.connections.proxy_headers_refused()),
+            "unauthenticated": int64(services.connections.unauthenticated_refused()),
+        },
+        "logLinesDropped": int64(services.logs.lines_dropped()),
         "connectionsPanicked": int64(services.connections.panicked()),
+    }
+}
+
+/// How sign-ins are held back.
+fn sign_ins(services: &Services) -> RawDocumentBuf {
+    let failures = &services.failed_sign_ins;
+    rawdoc! {
+        "delayed": int64(failures.delayed()),
+        "refusedAtOnce": int64(failures.refused()),
+        "tracked": int64(failures.tracked()),
+        "halfOpen": int64(services.half_open_sign_ins.count()),
+        "halfOpenDropped": int64(services.half_open_sign_ins.dropped()),
     }
 }
 
