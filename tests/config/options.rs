@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use bson::doc;
 use portcullis::config::parameters::Mechanism;
-use portcullis::config::{Compressor, LogDestination, LogFormat, Start, StorageEngine};
+use portcullis::config::{
+    Compressor, LogDestination, LogFormat, Start, StorageEngine, TlsConfig, TlsMode, TlsProtocol,
+};
 
 use crate::{refusal, run, start_with};
 
@@ -25,6 +27,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(socket.file_permissions, 0o700);
     let all = [Compressor::Snappy, Compressor::Zstd, Compressor::Zlib];
     assert_eq!(config.net.compressors, all);
+    assert_eq!(config.net.tls, None);
     assert_eq!(config.storage.engine, StorageEngine::Redb);
     assert_eq!(config.storage.db_path, Path::new("portcullis-data"));
     assert!(config.security.authorization);
@@ -109,6 +112,43 @@ fn every_option_arrives() {
 }
 
 #[test]
+fn tls_arrives() {
+    let least = [
+        "--tlsMode=allowTLS",
+        "--tlsCertificateKeyFile=s.pem",
+        "--tlsCAFile=ca.pem",
+    ];
+    let mut expected = TlsConfig {
+        mode: TlsMode::AllowTls,
+        certificate_key_file: PathBuf::from("s.pem"),
+        ca_file: PathBuf::from("ca.pem"),
+        crl_file: None,
+        allow_connections_without_certificates: false,
+        protocols: vec![TlsProtocol::Tls1_2, TlsProtocol::Tls1_3],
+    };
+    assert_eq!(run(&least).net.tls.unwrap(), expected);
+
+    let more = [
+        "--tlsCRLFile=crl.pem",
+        "--tlsAllowConnectionsWithoutCertificates",
+        "--tlsDisabledProtocols=TLS1_1, TLS1_2",
+    ];
+    let all = run(&[&least[..], &more].concat());
+    expected.crl_file = Some(PathBuf::from("crl.pem"));
+    expected.allow_connections_without_certificates = true;
+    expected.protocols = vec![TlsProtocol::Tls1_3];
+    assert_eq!(all.net.tls.unwrap(), expected);
+    assert_eq!(
+        all.parsed,
+        doc! { "net": { "tls": {
+            "mode": "allowTLS", "certificateKeyFile": "s.pem", "CAFile": "ca.pem",
+            "CRLFile": "crl.pem", "allowConnectionsWithoutCertificates": true,
+            "disabledProtocols": "TLS1_1, TLS1_2",
+        } } }
+    );
+}
+
+#[test]
 fn get_cmd_line_opts_shows_what_was_set() {
     let config = run(&[
         "--port",
@@ -179,8 +219,8 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
              support",
         ),
         (
-            &["--tlsMode=requireTLS"],
-            "option '--tlsMode' on the command line is one of mongod's that Portcullis does not \
+            &["--sslMode=requireSSL"],
+            "option '--sslMode' on the command line is one of mongod's that Portcullis does not \
              support",
         ),
         (

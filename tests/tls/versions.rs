@@ -10,7 +10,7 @@ use crate::{is_refused, options, ping};
 /// The extension `signature_algorithms` (RFC 5246 section 7.4.1.4.1), with its length before it.
 const SIGNATURE_ALGORITHMS: [u8; 10] = [0, 8, 0, 13, 0, 4, 0, 2, 4, 1];
 
-/// A ClientHello as a client sends it that speaks nothing newer than `version` (RFC 5246 section
+/// A client hello as a client sends it that speaks nothing newer than `version` (RFC 5246 section
 /// 7.4.1.2), in a record of TLS 1.0.
 fn client_hello(version: [u8; 2], extensions: &[u8]) -> Vec<u8> {
     let mut hello = version.to_vec();
