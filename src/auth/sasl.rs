@@ -49,6 +49,7 @@ impl Policy<'_> {
 }
 
 /// A `saslStart`.
+#[allow(clippy::struct_excessive_bools)] // independent facts, each named where it is set
 #[derive(Debug)]
 pub struct Start<'a> {
     /// The database that authenticates the user.
@@ -168,7 +169,9 @@ impl Session {
         catalog: &Catalog,
     ) -> Result<(Challenge, Attempt), Box<SignInError>> {
         self.abandon_conversation();
-        let mechanism = Mechanism::from_name(start.mechanism).filter(|_| !start.db.is_external());
+        // On `$external` a name for PLAIN says its database.
+        let mechanism = Mechanism::from_name(start.mechanism)
+            .filter(|mechanism| *mechanism == Mechanism::Plain || !start.db.is_external());
         // Never in a hello: a client that lets the server choose must not send its password first.
         let may_be_plain = !start.is_speculative && policy.mechanisms.contains(&Mechanism::Plain);
         match mechanism.map(|mechanism| (mechanism, ScramMechanism::of(mechanism))) {

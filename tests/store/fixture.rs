@@ -112,6 +112,8 @@ fn make_version_2() {
         store.commit(batch).unwrap();
     }
     drop(store);
+    let file = folder.path().join("catalog.redb");
+    redb::Database::open(&file).unwrap().compact().unwrap();
     fs::create_dir_all(fixture.parent().unwrap()).unwrap();
-    fs::copy(folder.path().join("catalog.redb"), fixture).unwrap();
+    fs::copy(file, fixture).unwrap();
 }

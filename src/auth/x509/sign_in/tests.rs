@@ -10,7 +10,7 @@ use crate::model::action::Action;
 use crate::model::names::RoleName;
 use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
-use crate::model::restriction::{AddressRestriction, Endpoints};
+use crate::model::restriction::{AddressRestriction, Endpoints, Restrictions};
 use crate::model::role::Role;
 use crate::store::Change;
 
