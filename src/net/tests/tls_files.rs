@@ -61,7 +61,7 @@ async fn a_version_can_be_switched_off() {
 fn keys_in_their_older_forms() {
     // PKCS #1.
     Tls::load(options(|options| {
-        options.certificate_key_file = file("server-rsa")
+        options.certificate_key_file = file("server-rsa");
     }))
     .unwrap();
 
