@@ -236,6 +236,9 @@ mod tests {
         );
         let runtime = rawdoc! { "getParameter": { "allParameters": true, "setAt": "runtime" } };
         let expected = [
+            "argon2Iterations",
+            "argon2MemoryKiB",
+            "argon2Parallelism",
             "authFailedDelayMs",
             "failedSignInDelayMaxMs",
             "failedSignInDelayMs",
