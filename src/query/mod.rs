@@ -15,12 +15,15 @@
 mod compare;
 mod evaluate;
 mod expression;
+mod field_path;
 mod number;
 mod operand;
 mod parse;
 mod pattern;
 mod print;
+mod projection;
 mod refused;
+mod sort;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +33,8 @@ pub use self::compare::compare;
 use self::evaluate::Evaluation;
 use self::expression::Expression;
 use self::parse::Parser;
+pub use self::projection::Projection;
+pub use self::sort::{Sort, SortKey};
 use crate::error::CommandError;
 
 /// A valid filter, such as `{ user: /^app/, "roles.db": "admin" }`.
