@@ -13,6 +13,7 @@ use crate::auth::hash_pool::HashPool;
 use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
 use crate::authz::Authority;
 use crate::catalog::PlanError;
+use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
@@ -109,6 +110,7 @@ impl Server {
                 counter: 0,
             },
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
+            cursors: Arc::new(Cursors::new(Arc::clone(&config.parameters))),
             started: Instant::now(),
             stop: signal,
             config,

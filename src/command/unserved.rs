@@ -45,7 +45,6 @@ macro_rules! unserved {
 
 unserved! {
     "abortTransaction" SignedIn [],
-    "aggregate" Collection [Find],
     "collMod" Collection [CollMod],
     "collStats" Collection [CollStats],
     "collmod" Collection [CollMod],
@@ -53,7 +52,6 @@ unserved! {
     "commitTransaction" SignedIn [],
     "compact" Collection [Compact],
     "convertToCapped" Collection [ConvertToCapped],
-    "count" Collection [Find],
     "create" Collection [CreateCollection],
     "createIndexes" Collection [CreateIndex],
     "currentOp" Cluster [Inprog],
@@ -61,18 +59,12 @@ unserved! {
     "dbStats" Database [DbStats],
     "dbstats" Database [DbStats],
     "delete" Collection [Remove],
-    "distinct" Collection [Find],
     "drop" Collection [DropCollection],
     "dropDatabase" Database [DropDatabase],
     "dropIndexes" Collection [DropIndex],
-    "find" Collection [Find],
     "fsync" Cluster [Fsync],
-    "getMore" SignedIn [],
     "insert" Collection [Insert],
-    "killCursors" SignedIn [],
     "killOp" Cluster [Killop],
-    "listCollections" Database [ListCollections],
-    "listIndexes" Collection [ListIndexes],
     "logRotate" Cluster [LogRotate],
     "reIndex" Collection [ReIndex],
     "replSetGetConfig" Cluster [ReplSetGetConfig],
@@ -139,13 +131,7 @@ impl Unserved {
         });
         match authority.require(needs.as_slice()) {
             Err(denied) => denied.to_command_error(self.name, db.as_str(), body, SENSITIVE),
-            Ok(_) => CommandError::new(
-                ErrorCode::COMMAND_NOT_SUPPORTED,
-                format!(
-                    "{} is allowed, but no engine stands behind this gate",
-                    self.name
-                ),
-            ),
+            Ok(_) => CommandError::no_engine(self.name),
         }
     }
 }

@@ -25,6 +25,14 @@ impl CommandError {
         )
     }
 
+    /// A command that is allowed, on data that are not kept here.
+    pub fn no_engine(command: &str) -> Self {
+        Self::new(
+            ErrorCode::COMMAND_NOT_SUPPORTED,
+            format!("{command} is allowed, but no engine stands behind this gate"),
+        )
+    }
+
     /// `apiStrict: true` and a command outside API version 1.
     pub fn api_strict(command: &str) -> Self {
         Self::new(

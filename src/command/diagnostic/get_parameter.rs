@@ -237,6 +237,7 @@ mod tests {
         let runtime = rawdoc! { "getParameter": { "allParameters": true, "setAt": "runtime" } };
         let expected = [
             "authFailedDelayMs",
+            "cursorTimeoutMillis",
             "scramIterationCount",
             "scramSHA256IterationCount",
             "ok",

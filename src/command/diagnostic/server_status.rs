@@ -50,7 +50,11 @@ const SECTIONS: [Section; 8] = [
         security(services.mechanisms(), &services.metrics.authentication)
     }),
     ("storageEngine", storage_engine),
-    ("metrics", |services| command_metrics(&services.metrics)),
+    ("metrics", |services| {
+        let mut section = command_metrics(&services.metrics);
+        append(&mut section, "cursor", cursors(services));
+        section
+    }),
 ];
 
 impl Command for ServerStatus {
@@ -217,6 +221,14 @@ fn storage_engine(services: &Services) -> RawDocumentBuf {
         "readOnly": false,
         "persistent": services.directory.is_durable(),
         "backupCursorOpen": false,
+    }
+}
+
+fn cursors(services: &Services) -> RawDocumentBuf {
+    let (open, pinned, timed_out) = services.cursors.counts();
+    rawdoc! {
+        "timedOut": int64(timed_out),
+        "open": { "noTimeout": 0_i64, "pinned": int64(pinned), "total": int64(open) },
     }
 }
 
