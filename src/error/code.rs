@@ -59,6 +59,7 @@ codes! {
     CLIENT_METADATA_CANNOT_BE_MUTATED = 186 "ClientMetadataCannotBeMutated",
     ILLEGAL_OP_MSG_FLAG = 223 "IllegalOpMsgFlag",
     QUERY_FEATURE_NOT_ALLOWED = 224 "QueryFeatureNotAllowed",
+    MAX_SUB_PIPELINE_DEPTH_EXCEEDED = 232 "MaxSubPipelineDepthExceeded",
     TOO_MANY_DOCUMENT_SEQUENCES = 233 "TooManyDocumentSequences",
     CURSOR_KILLED = 237 "CursorKilled",
     OPERATION_NOT_SUPPORTED_IN_TRANSACTION = 263 "OperationNotSupportedInTransaction",

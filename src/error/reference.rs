@@ -111,6 +111,7 @@ const MEANINGS: &[(i32, &str)] = &[
         224,
         "A filter with an operator that is known but not served.",
     ),
+    (232, "Pipelines within pipelines too deep."),
     (
         233,
         "No answer, the connection closes: more than two document sequences.",
@@ -165,6 +166,7 @@ const MEANINGS: &[(i32, &str)] = &[
         16_979,
         "`OP_QUERY` asks for another number of documents than one.",
     ),
+    (16_990, "`$out` is neither a string nor a document."),
     (
         17_217,
         "The values of a `distinct` do not fit in an answer.",
@@ -196,6 +198,8 @@ const MEANINGS: &[(i32, &str)] = &[
     (40_158, "A `$count` with a name that begins with `$`."),
     (40_159, "A `$count` with NUL in its name."),
     (40_160, "A `$count` with a dot in its name."),
+    (40_169, "`$facet` is not a document, or an empty one."),
+    (40_170, "A part of `$facet` is not a pipeline."),
     (40_234, "A field of `$group` that is no document."),
     (40_235, "A field of `$group` with a dot in its name."),
     (
@@ -206,7 +210,8 @@ const MEANINGS: &[(i32, &str)] = &[
         40_238,
         "A field of `$group` without an accumulator, or with two.",
     ),
-    (40_323, "A stage of a pipeline with no field or several."),
+    (40_323, "A stage of a pipeline has not exactly one field."),
+    (40_324, "A stage of a pipeline that nobody knows."),
     (40_352, "An empty path."),
     (40_353, "A path that ends with a dot."),
     (40_413, "A field comes twice."),
@@ -252,6 +257,7 @@ const MEANINGS: &[(i32, &str)] = &[
         51_108,
         "A filter with an unknown option of a regular expression.",
     ),
+    (51_181, "Modes of `$merge` that do not go together."),
     (51_270, "A projection with an empty document in it."),
     (51_272, "An empty `$project`."),
     (

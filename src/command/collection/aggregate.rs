@@ -12,10 +12,9 @@ use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, number};
 use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
+use crate::command::unserved::pipeline::pipeline_needs;
 use crate::error::{CommandError, ErrorCode};
-use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::model::resource::Resource;
 
 /// What mongod calls the collection of pipelines that are about a database as a whole.
 const NO_COLLECTION: &str = "$cmd.aggregate";
@@ -147,7 +146,7 @@ impl Aggregate {
     }
 
     fn needs(&self, db: &DbName) -> Result<Vec<Need>, CommandError> {
-        let namespace = Resource::Namespace(db.clone(), self.collection().into());
-        Ok(vec![Need::one(Action::Find, namespace)])
+        let bypass_validation = self.bypass_document_validation.0;
+        pipeline_needs(db, self.collection(), &self.pipeline.0, bypass_validation)
     }
 }

@@ -3,6 +3,10 @@
 //! They are authorized all the same, so that what a user may do can be tested: 13 for those who may
 //! not, 115 for those who may.
 
+mod fields;
+pub(in crate::command) mod pipeline;
+mod stages;
+
 use bson::RawBsonRef;
 use bson::raw::RawDocument;
 
@@ -149,7 +153,7 @@ fn collection(body: &RawDocument) -> Result<&str, CommandError> {
             ErrorCode::INVALID_NAMESPACE,
             format!(
                 "collection name has invalid type {}",
-                super::arguments::type_name(other)
+                crate::command::arguments::type_name(other)
             ),
         )),
         _ => Err(CommandError::new(
