@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use bson::raw::RawDocument;
 use bson::{RawArrayBuf, RawBson, RawBsonRef};
 
 use super::compare;
@@ -112,34 +113,39 @@ impl Accumulator {
         }
     }
 
-    /// Takes in a document; how many bytes that keeps at most.
+    /// Takes in a document, and keeps `bytes` up to date, which is what all groups take.
     ///
     /// # Errors
-    /// 115 for decimals that would have to be added.
+    /// 115 for decimals that would have to be added, 292 if one value takes more than `bytes_max`.
     pub(super) fn add(
         &self,
         state: &mut State,
-        document: &bson::raw::RawDocument,
-    ) -> Result<usize, CommandError> {
-        let value = self.value.of(document);
+        document: &RawDocument,
+        bytes: &mut usize,
+        bytes_max: usize,
+    ) -> Result<(), CommandError> {
+        let value = self.value.of(document, bytes_max)?;
         let added = value.as_ref().map_or(0, byte_count);
         match state {
-            State::One(kept) => return Ok(self.keep_one(kept, value, added)),
+            State::One(kept) => {
+                let before = kept.as_ref().map_or(0, byte_count);
+                self.keep_one(kept, value);
+                let after = kept.as_ref().map_or(0, byte_count);
+                *bytes = bytes.saturating_sub(before).saturating_add(after);
+            }
             State::Many(values) => {
                 if let Some(value) = value {
                     values.push(value);
+                    *bytes = bytes.saturating_add(added);
                 }
             }
             State::Set(values) => {
-                if let Some(value) = value
-                    && !values.insert(Ordered(value))
-                {
-                    return Ok(0);
+                if value.is_some_and(|value| values.insert(Ordered(value))) {
+                    *bytes = bytes.saturating_add(added);
                 }
             }
             State::Sum(sum) => {
                 sum.add(value.as_ref())?;
-                return Ok(0);
             }
             State::Average { sum, count } => {
                 let mut one = Sum::default();
@@ -147,13 +153,12 @@ impl Accumulator {
                     *sum += one.to_double();
                     *count += 1.0;
                 }
-                return Ok(0);
             }
         }
-        Ok(added)
+        Ok(())
     }
 
-    fn keep_one(&self, kept: &mut Option<RawBson>, value: Option<RawBson>, added: usize) -> usize {
+    fn keep_one(&self, kept: &mut Option<RawBson>, value: Option<RawBson>) {
         let is_better = |order: std::cmp::Ordering| match (&value, &*kept) {
             (None | Some(RawBson::Null | RawBson::Undefined), _) => false,
             (Some(_), None) => true,
@@ -167,12 +172,10 @@ impl Accumulator {
             Kind::Minimum => is_better(std::cmp::Ordering::Less),
             _ => true,
         };
-        if !replaces {
-            return 0;
+        if replaces {
+            // What is missing is null in the answer, and the first of a group all the same.
+            *kept = Some(value.unwrap_or(RawBson::Null));
         }
-        // What is missing is null in the answer, and the first of a group all the same.
-        *kept = Some(value.unwrap_or(RawBson::Null));
-        added
     }
 }
 

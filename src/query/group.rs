@@ -25,6 +25,7 @@ pub struct Groups<'a> {
     group: &'a Group,
     groups: BTreeMap<Ordered, Vec<State>>,
     bytes: usize,
+    bytes_max: usize,
 }
 
 impl Group {
@@ -53,12 +54,13 @@ impl Group {
         }
     }
 
-    /// No document yet.
-    pub fn start(&self) -> Groups<'_> {
+    /// No document yet; the groups may take about `bytes_max`.
+    pub fn start(&self, bytes_max: usize) -> Groups<'_> {
         Groups {
             group: self,
             groups: BTreeMap::new(),
             bytes: 0,
+            bytes_max,
         }
     }
 }
@@ -67,27 +69,32 @@ impl Groups<'_> {
     /// Puts a document into its group.
     ///
     /// # Errors
-    /// 115 if a decimal would have to be added up.
+    /// 115 if a decimal would have to be added up, 292 once the groups take more than they may.
     pub fn add(&mut self, document: &RawDocument) -> Result<(), CommandError> {
-        let key = self.group.key.of(document).unwrap_or(RawBson::Null);
+        let bytes_max = self.bytes_max;
+        let check = |bytes: usize| {
+            if bytes > bytes_max {
+                return Err(CommandError::memory_exceeded("$group"));
+            }
+            Ok(())
+        };
+        let key = self.group.key.of(document, bytes_max)?;
+        let key = key.unwrap_or(RawBson::Null);
         let key_bytes = byte_count(&key);
         let states = match self.groups.entry(Ordered(key)) {
             Entry::Occupied(states) => states.into_mut(),
             Entry::Vacant(place) => {
                 self.bytes += key_bytes + self.group.fields.len() * size_of::<State>();
+                check(self.bytes)?;
                 let fields = self.group.fields.iter();
                 place.insert(fields.map(|(_, accumulator)| accumulator.start()).collect())
             }
         };
         for ((_, accumulator), state) in self.group.fields.iter().zip(states) {
-            self.bytes += accumulator.add(state, document)?;
+            accumulator.add(state, document, &mut self.bytes, bytes_max)?;
+            check(self.bytes)?;
         }
         Ok(())
-    }
-
-    /// About how much memory they take.
-    pub fn byte_count(&self) -> usize {
-        self.bytes
     }
 
     /// A document for each group, in the order of the keys.
@@ -143,9 +150,12 @@ mod tests {
 
     use super::*;
 
+    /// What groups may take here.
+    const ROOM_BYTES: usize = 1024 * 1024;
+
     fn grouped(operand: &RawDocument, documents: &[RawDocumentBuf]) -> Vec<RawDocumentBuf> {
         let group = Group::parse(RawBsonRef::Document(operand)).unwrap();
-        let mut groups = group.start();
+        let mut groups = group.start(ROOM_BYTES);
         for document in documents {
             groups.add(document).unwrap();
         }
@@ -241,15 +251,43 @@ mod tests {
     }
 
     #[test]
-    fn memory_is_counted() {
-        let operand = rawdoc! { "_id": null, "all": { "$push": "$$ROOT" } };
-        let group = Group::parse(RawBsonRef::Document(&operand)).unwrap();
-        let mut groups = group.start();
-        let document = rawdoc! { "text": "x".repeat(1000) };
-        for _ in 0..10 {
-            groups.add(&document).unwrap();
+    fn memory_has_an_end() {
+        let many = |name: &str, value: &RawDocument| {
+            let mut operand = rawdoc! { "_id": null };
+            for number in 0..100 {
+                let name = CString::try_from(format!("{name}{number}")).unwrap();
+                operand.append(name, value);
+            }
+            operand
+        };
+        let push = rawdoc! { "$push": "$$ROOT" };
+        let mut key = RawDocumentBuf::new();
+        for number in 0..100 {
+            key.append(CString::try_from(format!("k{number}")).unwrap(), "$$ROOT");
         }
-        assert!((10_000..20_000).contains(&groups.byte_count()));
+        let document = rawdoc! { "text": "x".repeat(1000) };
+        for (operand, fits) in [
+            (rawdoc! { "_id": null, "all": push.clone() }, 9..=10),
+            (
+                rawdoc! { "_id": null, "all": { "$addToSet": "$$ROOT" } },
+                1000..=1000,
+            ),
+            // What takes the place of something else does not add up.
+            (
+                rawdoc! { "_id": null, "all": { "$last": "$$ROOT" } },
+                1000..=1000,
+            ),
+            (many("f", &push), 0..=0),
+            (rawdoc! { "_id": key.clone() }, 0..=0),
+            (rawdoc! { "_id": 1, "all": { "$first": key } }, 0..=0),
+        ] {
+            let group = Group::parse(RawBsonRef::Document(&operand)).unwrap();
+            let mut groups = group.start(11_000);
+            let added = (0..1000).take_while(|_| groups.add(&document).is_ok());
+            assert!(fits.contains(&added.count()), "{operand:?}");
+        }
+        let group = Group::parse(RawBsonRef::Document(&many("f", &push))).unwrap();
+        assert_eq!(group.start(11_000).add(&document).unwrap_err().code.0, 292);
     }
 
     #[test]
@@ -277,7 +315,10 @@ mod tests {
         assert_eq!(none.code, ErrorCode(15_947));
         let operand = rawdoc! { "_id": 1, "n": { "$sum": "$a" } };
         let group = Group::parse(RawBsonRef::Document(&operand)).unwrap();
-        let error = group.start().add(&rawdoc! { "a": decimal }).unwrap_err();
+        let error = group
+            .start(ROOM_BYTES)
+            .add(&rawdoc! { "a": decimal })
+            .unwrap_err();
         assert_eq!(error.code, ErrorCode::COMMAND_NOT_SUPPORTED);
     }
 }

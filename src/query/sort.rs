@@ -69,7 +69,10 @@ impl Sort {
     }
 
     /// What the document is sorted by.
-    pub fn key(&self, document: &RawDocument) -> SortKey {
+    ///
+    /// # Errors
+    /// 292 for much more than `bytes_max`: each key may be as large as the document.
+    pub fn key(&self, document: &RawDocument, bytes_max: usize) -> Result<SortKey, CommandError> {
         let mut values = RawArrayBuf::new();
         for (path, direction) in &self.0 {
             let mut best = None;
@@ -79,8 +82,11 @@ impl Sort {
                 }
             });
             values.push(best.unwrap_or(RawBsonRef::Null));
+            if values.as_bytes().len() > bytes_max {
+                return Err(CommandError::memory_exceeded("Sort"));
+            }
         }
-        SortKey(values)
+        Ok(SortKey(values))
     }
 
     /// Which of two documents comes first.
@@ -186,7 +192,10 @@ mod tests {
     /// The `_id`s in the order of the pattern.
     fn sorted(pattern: &RawDocument, documents: &[RawDocumentBuf]) -> Vec<i32> {
         let sort = Sort::parse(pattern).unwrap();
-        let mut keyed: Vec<_> = documents.iter().map(|one| (sort.key(one), one)).collect();
+        let mut keyed: Vec<_> = documents
+            .iter()
+            .map(|one| (sort.key(one, 1000).unwrap(), one))
+            .collect();
         keyed.sort_by(|left, right| sort.compare(&left.0, &right.0));
         keyed
             .iter()
@@ -242,6 +251,14 @@ mod tests {
         assert_eq!(sorted(&rawdoc! { "d.e": -1 }, &documents), [0, 2, 1]);
         assert_eq!(sorted(&rawdoc! { "a.0": 1 }, &documents), [1, 2, 0]);
         assert_eq!(sorted(&rawdoc! { "d.0.e": 1 }, &documents), [2, 0, 1]);
+    }
+
+    #[test]
+    fn keys_have_an_end() {
+        let sort = Sort::parse(&rawdoc! { "a": 1, "a.b": 1, "a.b.c": 1 }).unwrap();
+        let document = rawdoc! { "a": { "b": { "c": "x".repeat(1000) } } };
+        assert!(sort.key(&document, 4000).is_ok());
+        assert_eq!(sort.key(&document, 2000).unwrap_err().code.0, 292);
     }
 
     #[test]

@@ -63,19 +63,30 @@ impl Value {
 
     /// The value; `None` if a field is missing. A path through an array leads to an array of what
     /// its documents have.
-    pub(super) fn of(&self, document: &RawDocument) -> Option<RawBson> {
+    ///
+    /// # Errors
+    /// 292 for a document that would take much more than `bytes_max`: the same field can stand in it
+    /// as often as a command is long.
+    pub(super) fn of(
+        &self,
+        document: &RawDocument,
+        bytes_max: usize,
+    ) -> Result<Option<RawBson>, CommandError> {
         match self {
-            Self::Constant(value) => Some(value.clone()),
-            Self::Root => Some(RawBson::Document(document.to_owned())),
-            Self::Field(path) => follow(RawBsonRef::Document(document), path),
+            Self::Constant(value) => Ok(Some(value.clone())),
+            Self::Root => Ok(Some(RawBson::Document(document.to_owned()))),
+            Self::Field(path) => Ok(follow(RawBsonRef::Document(document), path)),
             Self::Document(fields) => {
                 let mut made = RawDocumentBuf::new();
                 for (name, value) in fields {
-                    if let Some(value) = value.of(document) {
+                    if let Some(value) = value.of(document, bytes_max)? {
                         made.append(name, value);
                     }
+                    if made.as_bytes().len() > bytes_max {
+                        return Err(CommandError::memory_exceeded("$group"));
+                    }
                 }
-                Some(RawBson::Document(made))
+                Ok(Some(RawBson::Document(made)))
             }
         }
     }

@@ -176,18 +176,21 @@ impl Cursors {
 
     /// Closes a cursor, also while somebody reads from it; whether it was open.
     pub(super) fn kill(&self, id: i64) -> bool {
-        self.lock().remove(id)
+        // What it kept is let go of after the lock.
+        let removed = self.lock().remove(id);
+        removed.is_some()
     }
 
     /// Closes cursors that nobody has read from for long; whether any are left.
     fn close_idle(&self) -> bool {
         let timeout = self.parameters.cursor_timeout();
+        let mut removed = Vec::new();
         let mut slots = self.lock();
         let is_idle = |slot: &Slot| slot.rows.is_some() && slot.last_used.elapsed() >= timeout;
         let idle = slots.by_id.iter().filter(|(_, slot)| is_idle(slot));
         let idle: Vec<i64> = idle.map(|(id, _)| *id).collect();
         for id in idle {
-            slots.remove(id);
+            removed.extend(slots.remove(id));
             slots.timed_out += 1;
         }
         slots.is_swept = !slots.by_id.is_empty();
@@ -244,12 +247,10 @@ impl Drop for Pinned<'_> {
 }
 
 impl Slots {
-    fn remove(&mut self, id: i64) -> bool {
-        let Some(slot) = self.by_id.remove(&id) else {
-            return false;
-        };
+    fn remove(&mut self, id: i64) -> Option<Slot> {
+        let slot = self.by_id.remove(&id)?;
         self.bytes = self.bytes.saturating_sub(slot.bytes);
-        true
+        Some(slot)
     }
 
     /// Random, positive, and nobody's yet.

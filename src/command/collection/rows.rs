@@ -10,7 +10,7 @@ use bson::RawDocumentBuf;
 
 use super::system_collection::Stored;
 use crate::command::services::Interrupt;
-use crate::error::{CommandError, ErrorCode};
+use crate::error::CommandError;
 use crate::query::{Filter, Group, Projection, Sort, SortKey};
 
 /// Bytes that one sort or one group may keep.
@@ -190,7 +190,7 @@ impl Rows {
         let mut keyed: Vec<(SortKey, Row)> = Vec::new();
         let mut bytes = 0;
         while let Some((stored, document)) = self.advance(interrupt)? {
-            let key = sort.key(&document);
+            let key = sort.key(&document, BLOCKING_STAGE_BYTES_MAX)?;
             let row = stored.map_or_else(|| Row::Made(document), Row::Stored);
             bytes += keyed_bytes(&key, &row);
             keyed.push((key, row));
@@ -199,7 +199,9 @@ impl Rows {
                 keyed.truncate(wanted);
                 bytes = keyed.iter().map(|(key, row)| keyed_bytes(key, row)).sum();
             }
-            check_memory("Sort", bytes)?;
+            if bytes > BLOCKING_STAGE_BYTES_MAX {
+                return Err(CommandError::memory_exceeded("Sort"));
+            }
         }
         keyed.sort_by(order);
         keyed.truncate(wanted);
@@ -207,10 +209,9 @@ impl Rows {
     }
 
     fn grouped(mut self, group: &Group, interrupt: &Interrupt) -> Result<Self, CommandError> {
-        let mut groups = group.start();
+        let mut groups = group.start(BLOCKING_STAGE_BYTES_MAX);
         while let Some((_, document)) = self.advance(interrupt)? {
             groups.add(&document)?;
-            check_memory("$group", groups.byte_count())?;
         }
         Ok(Self::of_documents(groups.into_documents()))
     }
@@ -263,19 +264,6 @@ fn keyed_bytes(key: &SortKey, row: &Row) -> usize {
         Row::Made(document) => document.as_bytes().len(),
     };
     size_of::<(SortKey, Row)>() + key.byte_count() + made
-}
-
-fn check_memory(what: &str, bytes: usize) -> Result<(), CommandError> {
-    if bytes <= BLOCKING_STAGE_BYTES_MAX {
-        return Ok(());
-    }
-    Err(CommandError::new(
-        ErrorCode::QUERY_EXCEEDED_MEMORY_LIMIT_NO_DISK_USE_ALLOWED,
-        format!(
-            "{what} exceeded memory limit of {BLOCKING_STAGE_BYTES_MAX} bytes; there is no disk to \
-             use instead"
-        ),
-    ))
 }
 
 #[cfg(test)]
