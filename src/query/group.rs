@@ -23,7 +23,7 @@ pub struct Group {
 #[derive(Debug)]
 pub struct Groups<'a> {
     group: &'a Group,
-    groups: BTreeMap<Ordered, Vec<State>>,
+    by_key: BTreeMap<Ordered, Vec<State>>,
     bytes: usize,
     bytes_max: usize,
 }
@@ -58,7 +58,7 @@ impl Group {
     pub fn start(&self, bytes_max: usize) -> Groups<'_> {
         Groups {
             group: self,
-            groups: BTreeMap::new(),
+            by_key: BTreeMap::new(),
             bytes: 0,
             bytes_max,
         }
@@ -81,7 +81,7 @@ impl Groups<'_> {
         let key = self.group.key.of(document, bytes_max)?;
         let key = key.unwrap_or(RawBson::Null);
         let key_bytes = byte_count(&key);
-        let states = match self.groups.entry(Ordered(key)) {
+        let states = match self.by_key.entry(Ordered(key)) {
             Entry::Occupied(states) => states.into_mut(),
             Entry::Vacant(place) => {
                 self.bytes += key_bytes + self.group.fields.len() * size_of::<State>();
@@ -100,7 +100,7 @@ impl Groups<'_> {
     /// A document for each group, in the order of the keys.
     pub fn into_documents(self) -> impl Iterator<Item = RawDocumentBuf> {
         let fields = &self.group.fields;
-        self.groups.into_iter().map(move |(key, states)| {
+        self.by_key.into_iter().map(move |(key, states)| {
             let mut document = RawDocumentBuf::new();
             document.append(cstr!("_id"), key.0);
             for ((name, _), state) in fields.iter().zip(states) {

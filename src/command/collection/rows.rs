@@ -39,7 +39,7 @@ enum Row {
 /// Documents that have yet to be read.
 #[derive(Debug)]
 pub(super) struct Rows {
-    rows: VecDeque<Row>,
+    left: VecDeque<Row>,
     /// What each goes through: no stage that needs all rows.
     steps: Vec<Step>,
     /// A document that was asked for and given back.
@@ -116,7 +116,7 @@ impl Rows {
 
     /// The bytes it keeps, without what the catalog has anyway.
     pub(super) fn byte_count(&self) -> usize {
-        let made = self.rows.iter().map(|row| match row {
+        let made = self.left.iter().map(|row| match row {
             Row::Stored(_) => size_of::<Row>(),
             Row::Made(document) => size_of::<Row>() + document.as_bytes().len(),
         });
@@ -127,9 +127,9 @@ impl Rows {
         made.sum::<usize>() + ahead
     }
 
-    fn new(rows: VecDeque<Row>) -> Self {
+    fn new(left: VecDeque<Row>) -> Self {
         Self {
-            rows,
+            left,
             steps: Vec::new(),
             ahead: None,
         }
@@ -145,9 +145,9 @@ impl Rows {
             // Nothing passes a limit that is used up, so the rest need not be looked at.
             let is_used_up = |step: &Step| matches!(step, Step::Limit(0));
             if self.steps.iter().any(is_used_up) {
-                self.rows.clear();
+                self.left.clear();
             }
-            let Some(row) = self.rows.pop_front() else {
+            let Some(row) = self.left.pop_front() else {
                 return Ok(None);
             };
             let (mut stored, mut document) = match row {
@@ -160,12 +160,11 @@ impl Rows {
             for step in &mut self.steps {
                 match step {
                     Step::Match(filter) if !filter.matches(&document) => continue 'rows,
-                    Step::Match(_) => {}
                     Step::Project(projection) => {
                         stored = None;
                         document = projection.apply(&document);
                     }
-                    Step::Skip(0) => {}
+                    Step::Match(_) | Step::Skip(0) => {}
                     Step::Skip(left) => {
                         *left -= 1;
                         continue 'rows;
@@ -313,7 +312,7 @@ mod tests {
                 .sorted(&descending(), Some(wanted), &interrupt)
                 .unwrap();
             let expected = wanted.min(10);
-            assert_eq!(rows.rows.len(), expected);
+            assert_eq!(rows.left.len(), expected);
             let first = rows.next(&interrupt).unwrap();
             assert_eq!(first, (expected > 0).then(|| rawdoc! { "_id": 9 }));
         }
