@@ -12,7 +12,7 @@ use super::registry;
 use super::reply::{Reply, error_document, too_large};
 use super::services::Services;
 use super::spec::{Access, Spec};
-use super::unserved;
+use super::unserved::{self, Asked};
 use crate::auth::session::Session;
 use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
@@ -37,7 +37,8 @@ struct Invocation<'a> {
     body: &'a RawDocument,
     exhaust_allowed: bool,
     by_op_query: bool,
-    has_sequences: bool,
+    /// The message, where its document sequences belong to the command.
+    message: Option<&'a OpMsg>,
 }
 
 impl Service for Commands {
@@ -122,7 +123,7 @@ impl Connection {
             body,
             exhaust_allowed: message.exhaust_allowed(),
             by_op_query: false,
-            has_sequences: message.has_sequences(),
+            message: message.has_sequences().then_some(message),
         })
         .await
     }
@@ -133,7 +134,7 @@ impl Connection {
             body: query.command(),
             exhaust_allowed: false,
             by_op_query: true,
-            has_sequences: false,
+            message: None,
         })
         .await
     }
@@ -149,11 +150,8 @@ impl Connection {
         let Some((place, entry)) = found else {
             return self.not_served(name, &request);
         };
-        if request.has_sequences {
-            return Err(CommandError::new(
-                ErrorCode(40_472),
-                format!("The {name} command does not support document sequences."),
-            ));
+        if request.message.is_some() {
+            return Err(no_sequences(name));
         }
         let started = events::are_commands_logged().then(Instant::now);
         let result = match Generic::parse(entry.spec.name, request.db, request.body) {
@@ -192,16 +190,33 @@ impl Connection {
             self.services.metrics.unknown_commands.increment();
             return Err(CommandError::command_not_found(name));
         };
-        let authority = self.state.authority(&self.services);
-        if matches!(authority, Authority::Nobody) {
-            return Err(CommandError::requires_authentication(name));
+        if request.message.is_some() && !command.takes_sequences() {
+            return Err(no_sequences(name));
         }
-        let generic = Generic::parse(name, request.db, request.body)?;
-        Err(command.refuse(
-            &generic.db,
-            request.body,
-            &self.state.authority(&self.services),
-        ))
+        let authority = self.state.authority(&self.services);
+        let generic = match Generic::parse(command.name(), request.db, request.body) {
+            Err(_) if matches!(authority, Authority::Nobody) => {
+                return Err(CommandError::requires_authentication(command.name()));
+            }
+            parsed => parsed?,
+        };
+        let caller = match authority {
+            Authority::User { user, .. } => Some(&user.name),
+            _ => None,
+        };
+        let asked = Asked {
+            name: command.name(),
+            db: &generic.db,
+            body: request.body,
+            message: request.message,
+            caller,
+        };
+        let error = command.refuse(&asked, &authority);
+        if error.code == ErrorCode::UNAUTHORIZED && caller.is_some() {
+            let db = generic.db.as_str();
+            events::access_denied(command.name(), db, caller, self.state.client());
+        }
+        Err(error)
     }
 
     fn must_sign_in(&self, spec: &Spec) -> bool {
@@ -245,6 +260,13 @@ fn command_name(body: &RawDocument) -> Result<&str, CommandError> {
         Some(Err(error)) => Err(super::arguments::invalid_bson(&error)),
         None => Err(CommandError::command_not_found("")),
     }
+}
+
+fn no_sequences(name: &str) -> CommandError {
+    CommandError::new(
+        ErrorCode(40_472),
+        format!("The {name} command does not support document sequences."),
+    )
 }
 
 fn unsupported_op_query(name: &str) -> CommandError {

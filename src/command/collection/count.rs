@@ -2,10 +2,9 @@
 
 use bson::RawDocumentBuf;
 
-use super::options::{CollectionName, Hint, NonNegative, check_collation};
+use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation};
 use super::rows::{Rows, Stage};
-use super::system_collection::SystemCollection;
-use crate::authz::{Authority, Denied, Need, Pass};
+use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeInt64};
@@ -14,7 +13,6 @@ use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::model::resource::Resource;
 use crate::query::Filter;
 
 arguments! {
@@ -22,7 +20,7 @@ arguments! {
     #[derive(Debug)]
     pub struct Count {
         /// The collection; see `find`.
-        "count" => collection: CollectionName,
+        "count" => collection: CollectionOrUuid,
         /// A query that documents must match.
         "query" => query: Option<RawDocumentBuf>,
         /// Documents to count at most; 0 for no limit, and the sign does not matter.
@@ -45,13 +43,11 @@ impl Command for Count {
     };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
-        let namespace = Resource::Namespace(db.clone(), self.collection.0.as_str().into());
-        authority.require(&[Need::one(Action::Find, namespace)])
+        authority.require(&self.collection.needs(db, Action::Find))
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        let Some(collection) = SystemCollection::find(&context.generic.db, &self.collection.0)
-        else {
+        let Some(collection) = self.collection.find(&context.generic.db) else {
             return Err(CommandError::no_engine(Self::SPEC.name));
         };
         check_collation(self.collation.as_ref())?;

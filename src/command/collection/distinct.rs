@@ -2,10 +2,9 @@
 
 use bson::RawDocumentBuf;
 
-use super::options::{CollectionName, Hint, check_collation};
+use super::options::{CollectionOrUuid, Hint, check_collation};
 use super::rows::{Rows, Stage};
-use super::system_collection::SystemCollection;
-use crate::authz::{Authority, Denied, Need, Pass};
+use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::reply::Reply;
@@ -13,7 +12,6 @@ use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::model::resource::Resource;
 use crate::query::{Distinct as DistinctValues, Filter};
 
 arguments! {
@@ -21,7 +19,7 @@ arguments! {
     #[derive(Debug)]
     pub struct Distinct {
         /// The collection; see `find`.
-        "distinct" => collection: CollectionName,
+        "distinct" => collection: CollectionOrUuid,
         /// The field, or a dotted path.
         "key" => key: String,
         /// A query that documents must match.
@@ -37,13 +35,11 @@ impl Command for Distinct {
     const SPEC: Spec = Spec::new("distinct", "Answers the different values of a field.");
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
-        let namespace = Resource::Namespace(db.clone(), self.collection.0.as_str().into());
-        authority.require(&[Need::one(Action::Find, namespace)])
+        authority.require(&self.collection.needs(db, Action::Find))
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        let Some(collection) = SystemCollection::find(&context.generic.db, &self.collection.0)
-        else {
+        let Some(collection) = self.collection.find(&context.generic.db) else {
             return Err(CommandError::no_engine(Self::SPEC.name));
         };
         check_collation(self.collation.as_ref())?;

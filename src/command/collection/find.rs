@@ -3,19 +3,18 @@
 use bson::RawDocumentBuf;
 
 use super::batch::{Query, answer};
-use super::options::{CollectionName, Hint, NonNegative, check_collation, not_supported};
+use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation, not_supported};
 use super::rows::Stage;
 use super::system_collection::SystemCollection;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
-use crate::command::field_types::SafeBool;
+use crate::command::field_types::{SafeBool, SafeInt64};
 use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::model::resource::Resource;
 use crate::query::{Filter, Projection, Sort};
 
 arguments! {
@@ -24,7 +23,7 @@ arguments! {
     pub struct Find {
         /// The collection: `system.users`, `system.roles` or `system.version` of `admin`; all others
         /// are refused (115).
-        "find" => collection: CollectionName,
+        "find" => collection: CollectionOrUuid,
         /// A query that documents must match.
         "filter" => filter: Option<RawDocumentBuf>,
         /// Fields to show, or to leave out.
@@ -61,6 +60,8 @@ arguments! {
         "returnKey" => return_key: SafeBool = SafeBool(false),
         /// Refused when true.
         "showRecordId" => show_record_id: SafeBool = SafeBool(false),
+        /// For servers among themselves; takes `internal` on the cluster.
+        "term" => term: Option<SafeInt64>,
         /// Refused unless empty.
         "max" => max: Option<RawDocumentBuf>,
         /// Refused unless empty.
@@ -76,12 +77,12 @@ impl Command for Find {
     const ARGUMENTS_NAME: &'static str = "FindCommandRequest";
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
-        authority.require(&[self.need(db)])
+        authority.require(&self.needs(db))
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let Some(collection) = SystemCollection::find(db, &self.collection.0) else {
+        let Some(collection) = self.collection.find(db) else {
             return Err(CommandError::no_engine(Self::SPEC.name));
         };
         self.check_supported(collection)?;
@@ -90,16 +91,17 @@ impl Command for Find {
             stages: self.stages()?,
             batch_size: self.batch_size.map(|NonNegative(size)| size),
             is_single_batch: self.single_batch.0,
-            needs: vec![self.need(db)],
+            needs: self.needs(db),
         };
         answer(context, query).await
     }
 }
 
 impl Find {
-    fn need(&self, db: &DbName) -> Need {
-        let namespace = Resource::Namespace(db.clone(), self.collection.0.as_str().into());
-        Need::one(Action::Find, namespace)
+    fn needs(&self, db: &DbName) -> Vec<Need> {
+        let mut needs = self.collection.needs(db, Action::Find);
+        needs.extend(self.term.map(|_| Need::on_cluster(Action::Internal)));
+        needs
     }
 
     fn check_supported(&self, collection: SystemCollection) -> Result<(), CommandError> {

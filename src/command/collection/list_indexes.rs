@@ -1,8 +1,7 @@
 //! `listIndexes` (MongoDB manual, "listIndexes").
 
 use super::batch::answer_documents;
-use super::options::{CollectionName, CursorOptions};
-use super::system_collection::SystemCollection;
+use super::options::{CollectionOrUuid, CursorOptions};
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -12,14 +11,13 @@ use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::model::resource::Resource;
 
 arguments! {
     /// The fields of `listIndexes`.
     #[derive(Debug)]
     pub struct ListIndexes {
         /// The collection; see `find`.
-        "listIndexes" => collection: CollectionName,
+        "listIndexes" => collection: CollectionOrUuid,
         /// `{batchSize: n}` or empty.
         "cursor" => cursor: Option<CursorOptions>,
         /// Changes nothing: no index is being built.
@@ -36,12 +34,12 @@ impl Command for ListIndexes {
     };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
-        authority.require(&[self.need(db)])
+        authority.require(&self.needs(db))
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let Some(collection) = SystemCollection::find(db, &self.collection.0) else {
+        let Some(collection) = self.collection.find(db) else {
             return Err(CommandError::no_engine(Self::SPEC.name));
         };
         let namespace = format!("{db}.{}", collection.name());
@@ -52,14 +50,13 @@ impl Command for ListIndexes {
             ));
         }
         let batch_size = self.cursor.and_then(|cursor| cursor.batch_size);
-        let origin = (namespace, vec![self.need(db)]);
+        let origin = (namespace, self.needs(db));
         answer_documents(context, collection.indexes(), batch_size, origin)
     }
 }
 
 impl ListIndexes {
-    fn need(&self, db: &DbName) -> Need {
-        let namespace = Resource::Namespace(db.clone(), self.collection.0.as_str().into());
-        Need::one(Action::ListIndexes, namespace)
+    fn needs(&self, db: &DbName) -> Vec<Need> {
+        self.collection.needs(db, Action::ListIndexes)
     }
 }

@@ -1,10 +1,16 @@
 //! Fields that several of these commands have.
 
+use bson::spec::BinarySubtype;
 use bson::{RawBsonRef, RawDocumentBuf};
 
+use super::system_collection::SystemCollection;
+use crate::authz::Need;
 use crate::command::arguments::{FromField, Path, arguments, type_name};
 use crate::command::field_types::{NUMBER_TYPES, whole_number};
 use crate::error::{CommandError, ErrorCode};
+use crate::model::action::Action;
+use crate::model::names::DbName;
+use crate::model::resource::Resource;
 
 /// The name of a collection on the command's database.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +30,56 @@ impl FromField for CollectionName {
                 "collection name has invalid type {}",
                 type_name(other)
             )),
+        }
+    }
+}
+
+/// A collection by its name or by its UUID. No collection that can be read is found by its UUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CollectionOrUuid {
+    /// Its name on the command's database.
+    Name(String),
+    /// Its UUID.
+    Uuid,
+}
+
+impl FromField for CollectionOrUuid {
+    const TYPES: &'static [&'static str] = &["string", "binData"];
+
+    fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
+        match value {
+            RawBsonRef::Binary(id) if id.subtype == BinarySubtype::Uuid && id.bytes.len() == 16 => {
+                Ok(Some(Self::Uuid))
+            }
+            other => {
+                let name = CollectionName::from_field(other, path)?;
+                Ok(name.map(|CollectionName(name)| Self::Name(name)))
+            }
+        }
+    }
+}
+
+impl CollectionOrUuid {
+    /// Which collection that can be read it is, if it is one.
+    pub(super) fn find(&self, db: &DbName) -> Option<SystemCollection> {
+        match self {
+            Self::Name(name) => SystemCollection::find(db, name),
+            Self::Uuid => None,
+        }
+    }
+
+    /// What it takes to do `action` with it. Which collection a UUID stands for is not known, so that
+    /// takes the action on the whole database.
+    pub(super) fn needs(&self, db: &DbName, action: Action) -> Vec<Need> {
+        match self {
+            Self::Name(name) => {
+                let namespace = Resource::Namespace(db.clone(), name.as_str().into());
+                vec![Need::one(action, namespace)]
+            }
+            Self::Uuid => vec![
+                Need::on_cluster(Action::UseUUID),
+                Need::on_database(db, action),
+            ],
         }
     }
 }
