@@ -59,6 +59,30 @@ impl RawClient {
         self.run_raw(&RawDocumentBuf::try_from(&command).unwrap())
     }
 
+    /// Runs a command of which some arrays (of documents) go as document sequences.
+    pub fn run_with_sequences(
+        &mut self,
+        db: &str,
+        mut command: Document,
+        sequences: &Document,
+    ) -> Document {
+        command.insert("$db", db);
+        let mut body = vec![0, 0, 0, 0, 0];
+        body.extend_from_slice(RawDocumentBuf::try_from(&command).unwrap().as_bytes());
+        for (name, documents) in sequences {
+            let mut section = format!("{name}\0").into_bytes();
+            for document in documents.as_array().unwrap() {
+                let document = RawDocumentBuf::try_from(document.as_document().unwrap()).unwrap();
+                section.extend_from_slice(document.as_bytes());
+            }
+            body.push(1);
+            body.extend_from_slice(&i32::try_from(section.len() + 4).unwrap().to_le_bytes());
+            body.extend_from_slice(&section);
+        }
+        self.send(2013, &body);
+        self.receive_reply()
+    }
+
     /// Like [`Self::run`] where the server may end meanwhile.
     pub fn try_run(&mut self, db: &str, mut command: Document) -> std::io::Result<Document> {
         command.insert("$db", db);

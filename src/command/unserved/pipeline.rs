@@ -134,7 +134,7 @@ impl<'a> PipelineReader<'a> {
                     let resource = match on {
                         On::Namespace => namespace.resource(),
                         On::Cluster => Resource::Cluster,
-                        On::AnyResource => Resource::AnyResource,
+                        On::AnyNormal => Resource::AnyNormal,
                     };
                     self.needs.add(resource, actions)?;
                 }

@@ -25,8 +25,8 @@ pub(super) enum On {
     Namespace,
     /// The cluster.
     Cluster,
-    /// Everything there is.
-    AnyResource,
+    /// Every database.
+    AnyNormal,
 }
 
 /// Sources whose fields matter.
@@ -134,7 +134,7 @@ static STAGES: &[(&str, Stage)] = &[
     ("$group", Reaching(Group)),
     ("$indexStats", Source(&[(On::Namespace, &[Action::IndexStats])])),
     ("$limit", Plain),
-    ("$listCachedAndActiveUsers", Source(&[(On::AnyResource, &[Action::ListCachedAndActiveUsers])])),
+    ("$listCachedAndActiveUsers", Source(&[(On::AnyNormal, &[Action::ListCachedAndActiveUsers])])),
     ("$listCatalog", Computed(ListCatalog)),
     ("$listLocalSessions", Computed(ListSessions)),
     ("$listSampledQueries", Source(&[(On::Cluster, &[Action::ListSampledQueries])])),
