@@ -171,10 +171,7 @@ fn without_authorization_everybody_reads() {
     let options = crate::support::Options::default().argument("--noauth");
     let server = options.start();
     let mut client = server.raw();
-    assert_eq!(
-        find(&mut client, doc! { "find": "system.users" }),
-        [doc! {}; 0]
-    );
+    assert!(find(&mut client, doc! { "find": "system.users" }).is_empty());
     let schema = doc! { "_id": "featureCompatibilityVersion", "version": "8.0" };
     assert_eq!(
         find(&mut client, doc! { "find": "system.version" }),
