@@ -15,6 +15,7 @@ use crate::auth::origin::Origin;
 use crate::auth::verified::VerifiedSecrets;
 use crate::authz::Authority;
 use crate::catalog::PlanError;
+use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
@@ -143,6 +144,7 @@ impl Server {
                 counter: 0,
             },
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
+            cursors: Arc::new(Cursors::new(Arc::clone(&config.parameters))),
             started: Instant::now(),
             stop: signal,
             tls: tls.clone(),

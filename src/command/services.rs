@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::collection::cursors::Cursors;
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
 use super::user::credentials::argon2_cost;
@@ -89,6 +90,8 @@ pub struct Services {
     pub topology: TopologyVersion,
     /// Places for reads of the whole catalog, [`SCANS_MAX`] of them.
     pub scans: Arc<Semaphore>,
+    /// What is answered over several batches.
+    pub cursors: Arc<Cursors>,
     /// When it started.
     pub started: Instant,
     /// Says when it stops.

@@ -240,6 +240,7 @@ mod tests {
             "argon2MemoryKiB",
             "argon2Parallelism",
             "authFailedDelayMs",
+            "cursorTimeoutMillis",
             "failedSignInDelayMaxMs",
             "failedSignInDelayMs",
             "failedSignInHalfLifeSecs",

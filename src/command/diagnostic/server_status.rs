@@ -52,7 +52,11 @@ const SECTIONS: [Section; 9] = [
     }),
     ("storageEngine", storage_engine),
     ("transportSecurity", transport_security),
-    ("metrics", |services| command_metrics(&services.metrics)),
+    ("metrics", |services| {
+        let mut section = command_metrics(&services.metrics);
+        append(&mut section, "cursor", cursors(services));
+        section
+    }),
 ];
 
 impl Command for ServerStatus {
@@ -251,6 +255,14 @@ fn transport_security(services: &Services) -> RawDocumentBuf {
         "1.2": int64(counters.tls(TlsVersion::Tls12)),
         "1.3": int64(counters.tls(TlsVersion::Tls13)),
         "unknown": 0_i64,
+    }
+}
+
+fn cursors(services: &Services) -> RawDocumentBuf {
+    let (open, pinned, timed_out) = services.cursors.counts();
+    rawdoc! {
+        "timedOut": int64(timed_out),
+        "open": { "noTimeout": 0_i64, "pinned": int64(pinned), "total": int64(open) },
     }
 }
 

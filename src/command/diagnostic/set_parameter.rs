@@ -37,7 +37,7 @@ impl Command for SetParameter {
             "setParameter",
             "Sets parameters of the server until it stops: { setParameter: 1, <name>: <value> }. \
              Supported: argon2Iterations, argon2MemoryKiB, argon2Parallelism, authFailedDelayMs, \
-             failedSignInDelayMaxMs, failedSignInDelayMs, \
+             cursorTimeoutMillis, failedSignInDelayMaxMs, failedSignInDelayMs, \
              failedSignInHalfLifeSecs, failedSignInsEverywhereFree, failedSignInsPerAddressFree, \
              failedSignInsPerUserFree, halfOpenSignInsMax, halfOpenSignInsPerAddressMax, \
              scramIterationCount, scramSHA256IterationCount, signInTimeoutMs.",

@@ -145,13 +145,7 @@ impl Unserved {
             Err(denied) => {
                 denied.to_command_error(self.name, asked.db.as_str(), asked.body, SENSITIVE)
             }
-            Ok(_) => CommandError::new(
-                ErrorCode::COMMAND_NOT_SUPPORTED,
-                format!(
-                    "{} is allowed, but no engine stands behind this gate",
-                    self.name
-                ),
-            ),
+            Ok(_) => CommandError::no_engine(self.name),
         }
     }
 }

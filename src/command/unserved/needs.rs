@@ -48,31 +48,6 @@ pub(in crate::command) fn find(asked: &Asked<'_>) -> Result<Requirement, Command
     Ok(Requirement::all(needs))
 }
 
-/// `listIndexes`.
-pub(in crate::command) fn list_indexes(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
-    on_collection_or_uuid(asked, Action::ListIndexes).map(Requirement::all)
-}
-
-/// `getMore`: whose cursor it is, is asked where the cursors are.
-pub(in crate::command) fn get_more(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
-    let has_term = field(asked.body, "term", &asked.path())?.is_some();
-    let needs = has_term.then(|| Need::on_cluster(Action::Internal));
-    Ok(Requirement::all(needs.into_iter().collect()))
-}
-
-/// `listCollections`: who lists only names, and only of what it may use, need not be allowed more.
-pub(in crate::command) fn list_collections(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
-    let need = Need::on_database(asked.db, Action::ListCollections);
-    let mut ways = vec![Way::all(vec![need])];
-    if asked.flag("nameOnly")? && asked.flag("authorizedCollections")? {
-        ways.push(Way {
-            anything_in: Some(asked.db.clone()),
-            ..Way::default()
-        });
-    }
-    Ok(Requirement::any(ways))
-}
-
 /// `create`: a collection, or a view.
 pub(in crate::command) fn create(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
     let namespace = asked.collection()?;

@@ -75,6 +75,7 @@ pub struct Parameters {
     allow_roles_from_x509_certificates: AtomicBool,
     enforce_user_cluster_separation: AtomicBool,
     auth_failed_delay_ms: AtomicU32,
+    cursor_timeout_millis: AtomicU32,
     enable_localhost_auth_bypass: AtomicBool,
     hashing_threads: AtomicU32,
     hashing_queue_max: AtomicU32,
@@ -98,6 +99,7 @@ impl Default for Parameters {
             allow_roles_from_x509_certificates: AtomicBool::default(),
             enforce_user_cluster_separation: AtomicBool::default(),
             auth_failed_delay_ms: AtomicU32::default(),
+            cursor_timeout_millis: AtomicU32::default(),
             enable_localhost_auth_bypass: AtomicBool::default(),
             hashing_threads: AtomicU32::default(),
             hashing_queue_max: AtomicU32::default(),
@@ -225,6 +227,11 @@ impl Parameters {
     /// `authFailedDelayMs`: how long the answer to a failed sign-in is held back.
     pub fn auth_failed_delay(&self) -> Duration {
         milliseconds(&self.auth_failed_delay_ms)
+    }
+
+    /// `cursorTimeoutMillis`: how long a cursor waits for who reads from it.
+    pub fn cursor_timeout(&self) -> Duration {
+        milliseconds(&self.cursor_timeout_millis)
     }
 
     /// `enableLocalhostAuthBypass`: whether there is a localhost exception.

@@ -187,6 +187,18 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         kind: Kind::Mechanisms,
     },
     ParameterSpec {
+        name: "cursorTimeoutMillis",
+        set_at: SetAt::StartupAndRuntime,
+        default: "600000",
+        help: "Milliseconds after which a cursor that nobody reads from is closed.",
+        ours: false,
+        kind: Kind::Integer {
+            min: 1,
+            max: 2_147_483_647,
+            cell: |parameters| &parameters.cursor_timeout_millis,
+        },
+    },
+    ParameterSpec {
         name: "enableLocalhostAuthBypass",
         set_at: SetAt::Startup,
         default: "true",
