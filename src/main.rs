@@ -41,6 +41,10 @@ fn run(config: Config) -> ExitCode {
             Ok(terminate) => terminate,
             Err(error) => return fail(&error),
         };
+        let mut rotate = match signal(SignalKind::user_defined1()) {
+            Ok(rotate) => rotate,
+            Err(error) => return fail(&error),
+        };
         let server = match Server::start(config, logs).await {
             Ok(server) => server,
             Err(error) => return fail(&error),
@@ -48,7 +52,12 @@ fn run(config: Config) -> ExitCode {
         if !quiet {
             greet(&server, authorization);
         }
-        let stop = server.stop_handle();
+        let (stop, audit) = (server.stop_handle(), server.audit());
+        tokio::spawn(async move {
+            while rotate.recv().await.is_some() {
+                audit.reopen().await;
+            }
+        });
         let serving = tokio::spawn(server.run());
         tokio::spawn(async move {
             let reason = wait_for_signal(&mut terminate).await;

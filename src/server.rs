@@ -6,9 +6,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bson::RawDocumentBuf;
 use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
+use crate::audit::{Audit, AuditStartError, Event, Origin};
 use crate::auth::hash_pool::HashPool;
 use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
 use crate::authz::Authority;
@@ -16,8 +18,9 @@ use crate::catalog::PlanError;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
-use crate::command::services::{SCANS_MAX, Services};
+use crate::command::services::{SCANS_MAX, Services, ops_error_code};
 use crate::config::{Config, FirstAdmin, StorageEngine};
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
 use crate::model::user::{Credentials, User};
@@ -26,6 +29,7 @@ use crate::net::{
     StopSource, UnixSocketOptions, serve, stop_channel,
 };
 use crate::ops::{Directory, OpsError, Order};
+use crate::secret::Secret;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
@@ -38,6 +42,9 @@ pub enum StartError {
     /// The data cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Auditing cannot start.
+    #[error(transparent)]
+    Audit(#[from] AuditStartError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -83,9 +90,12 @@ impl Server {
     /// Opens the data and the sockets.
     pub async fn start(mut config: Config, logs: Logs) -> Result<Self, StartError> {
         let directory = open_directory(&config).await?;
+        let deployment_secret = directory.catalog().deployment_secret();
+        let deployment_secret = deployment_secret.ok_or(StartError::NoSecret)?;
+        let audit = start_audit(&config, &deployment_secret).await?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
-            create_first_admin(&directory, &first_admin, &config).await?;
+            create_first_admin(&directory, &audit, &first_admin, &config).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         write_port_file(&config, &listeners)?;
@@ -93,10 +103,10 @@ impl Server {
         let parameters = Arc::clone(&config.parameters);
         let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
         let (stop, signal) = stop_channel();
-        let deployment_secret = directory.catalog().deployment_secret();
         let services = Services {
-            deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
+            deployment_secret,
             directory,
+            audit,
             hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
             parameters,
             logs,
@@ -127,6 +137,10 @@ impl Server {
                 "Nothing outlives this process: the storage engine keeps users in memory only",
             );
         }
+        if let Ok(options) = RawDocumentBuf::try_from(&services.config.parsed) {
+            // Whatever comes of it: from now on each change and each sign-in asks again.
+            let _ = services.audit.record(Event::startup(&options)).await;
+        }
         events::server_started(&addresses, store, services.is_authorization_enabled);
         Ok(Self {
             services: Arc::new(services),
@@ -146,6 +160,11 @@ impl Server {
         !self.services.directory.catalog().had_users_or_roles()
     }
 
+    /// Its audit log, to be opened anew when its file was moved away.
+    pub fn audit(&self) -> Audit {
+        self.services.audit.clone()
+    }
+
     /// What stops it.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(Arc::clone(&self.stop))
@@ -153,15 +172,21 @@ impl Server {
 
     /// Serves until it is told to stop and everything is closed.
     pub async fn run(self) -> ServeSummary {
-        let summary = serve(
+        let serving = serve(
             self.listeners,
             Arc::new(Commands(Arc::clone(&self.services))),
             self.door,
             Arc::clone(&self.services.connections),
             self.services.stop.clone(),
-        )
-        .await;
+        );
+        let announcing = async {
+            self.services.stop.stopped().await;
+            // It stops whether or not that can be written.
+            let _ = self.services.audit.record(Event::shutdown()).await;
+        };
+        let (summary, ()) = tokio::join!(serving, announcing);
         self.services.directory.close().await;
+        self.services.audit.close().await;
         events::server_stopped(summary.connections_dropped);
         summary
     }
@@ -184,9 +209,16 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
+async fn start_audit(config: &Config, secret: &Secret<[u8; 32]>) -> Result<Audit, StartError> {
+    let (config, secret) = (config.audit.clone(), secret.clone());
+    let started = tokio::task::spawn_blocking(move || Audit::start(config.as_ref(), &secret));
+    Ok(started.await.map_err(std::io::Error::other)??)
+}
+
 /// Creates the administrator that the environment names, unless there are users or roles.
 async fn create_first_admin(
     directory: &Directory,
+    audit: &Audit,
     first_admin: &FirstAdmin,
     config: &Config,
 ) -> Result<(), StartError> {
@@ -206,7 +238,15 @@ async fn create_first_admin(
         name: name.clone(),
     };
     let pass = Authority::Unchecked.require_sign_in();
-    let order = Order::new(pass.map_err(|denied| StartError::FirstAdmin(denied.to_string()))?);
+    let change = DirectoryChange {
+        roles: Some(user.roles.clone()),
+        ..DirectoryChange::of_user("createUser", ChangeKind::Created, &name)
+    };
+    let order = Order::new(pass.map_err(|denied| StartError::FirstAdmin(denied.to_string()))?)
+        .audited(audit.clone(), move |refusal| {
+            let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+            Event::change(&Origin::system(), &change, code)
+        });
     match directory.create_user(order, user).await {
         Ok(_) => events::first_admin_created(&name),
         Err(OpsError::Plan(PlanError::UserExists(_))) => {}

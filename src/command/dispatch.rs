@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::raw::RawDocument;
+use uuid::Uuid;
 
+use super::auditing::{are_allowed_audited, audit_allowed, audit_refused};
 use super::context::{ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
@@ -13,6 +15,7 @@ use super::reply::{Reply, error_document, too_large};
 use super::services::Services;
 use super::spec::{Access, Spec};
 use super::unserved;
+use crate::audit::Event;
 use crate::auth::session::Session;
 use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
@@ -54,6 +57,7 @@ impl Service for Commands {
         };
         let state = ConnectionState {
             session: Session::new(endpoints),
+            audit_id: self.0.audit.is_on().then(Uuid::new_v4),
             peer,
             is_greeted: false,
             stream: None,
@@ -97,6 +101,13 @@ impl Handler for Connection {
     }
 
     fn closed(&mut self) {
+        if self.state.session.signed_in().is_some()
+            && let Some(origin) = self.state.origin()
+        {
+            self.services
+                .audit
+                .record_later(&Event::disconnected(origin));
+        }
         events::connection_ended(self.state.client(), self.services.connections.current());
     }
 }
@@ -142,12 +153,28 @@ impl Connection {
         self.state.stream = None;
         self.refresh_session();
         let name = command_name(request.body)?;
+        let result = self.find_and_run(name, &request).await;
+        if let Err(error) = &result
+            && error.code == ErrorCode::UNAUTHORIZED
+            && self.services.audit.is_on()
+        {
+            let request = (request.db, request.body);
+            Box::pin(audit_refused(&self.services, &self.state, name, request)).await;
+        }
+        result
+    }
+
+    async fn find_and_run(
+        &mut self,
+        name: &str,
+        request: &Invocation<'_>,
+    ) -> Result<Reply, CommandError> {
         let found = registry::find(name);
         if request.by_op_query && !found.is_some_and(|(_, entry)| entry.spec.by_op_query) {
             return Err(unsupported_op_query(name));
         }
         let Some((place, entry)) = found else {
-            return self.not_served(name, &request);
+            return self.not_served(name, request).await;
         };
         if request.has_sequences {
             return Err(CommandError::new(
@@ -187,7 +214,11 @@ impl Connection {
     }
 
     /// A command that is known but has no engine behind it, or one that nobody knows.
-    fn not_served(&self, name: &str, request: &Invocation<'_>) -> Result<Reply, CommandError> {
+    async fn not_served(
+        &self,
+        name: &str,
+        request: &Invocation<'_>,
+    ) -> Result<Reply, CommandError> {
         let Some(command) = unserved::find(name) else {
             self.services.metrics.unknown_commands.increment();
             return Err(CommandError::command_not_found(name));
@@ -197,11 +228,16 @@ impl Connection {
             return Err(CommandError::requires_authentication(name));
         }
         let generic = Generic::parse(name, request.db, request.body)?;
-        Err(command.refuse(
+        let refusal = command.refuse(
             &generic.db,
             request.body,
             &self.state.authority(&self.services),
-        ))
+        );
+        if refusal.code != ErrorCode::UNAUTHORIZED && are_allowed_audited(&self.services) {
+            let request = (request.db, request.body);
+            Box::pin(audit_allowed(&self.services, &self.state, name, request)).await?;
+        }
+        Err(refusal)
     }
 
     fn must_sign_in(&self, spec: &Spec) -> bool {

@@ -6,6 +6,7 @@
 use tokio::time::Instant;
 
 use super::arguments::Path;
+use super::auditing::are_allowed_audited;
 use super::context::Context;
 use super::reply::Reply;
 use super::spec::{Access, Command, Spec, rules};
@@ -26,6 +27,9 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         Ok(pass) => pass,
         Err(denied) => return Err(refuse(&denied, spec, &context)),
     };
+    if spec.access == Access::SignedIn && are_allowed_audited(context.services) {
+        Box::pin(context.audit_allowed(spec.name)).await?;
+    }
     check_api(spec, &context)?;
     context.generic.check_supported(spec.name)?;
     check_write_concern(spec, &context)?;

@@ -8,4 +8,4 @@ pub mod logs;
 mod record;
 #[cfg(test)]
 mod tests;
-mod timestamp;
+pub mod timestamp;

@@ -44,7 +44,7 @@ impl Command for SaslContinue {
         match continued {
             Ok((challenge, attempt)) => {
                 if challenge.done {
-                    succeeded(context, &attempt);
+                    succeeded(context, &attempt).await?;
                 }
                 Ok(challenge_reply(challenge, self.payload.is_base64))
             }

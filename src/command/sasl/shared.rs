@@ -3,6 +3,7 @@
 use bson::spec::BinarySubtype;
 use bson::{Binary, RawBson};
 
+use crate::audit::{AuditError, Event};
 use crate::auth::sasl::{Attempt, Challenge, SignInError};
 use crate::command::context::Context;
 use crate::command::reply::Reply;
@@ -26,8 +27,15 @@ pub(super) fn challenge_reply(challenge: Challenge, as_base64: bool) -> Reply {
         .with("payload", payload)
 }
 
-/// Logs and counts a success.
-pub(super) fn succeeded(context: &Context<'_>, attempt: &Attempt) {
+/// Audits, logs and counts a success. One that cannot be audited is none: nobody is signed in then.
+pub(super) async fn succeeded(
+    context: &mut Context<'_>,
+    attempt: &Attempt,
+) -> Result<(), CommandError> {
+    if let Err(failure) = audit(context, Some(attempt), 0).await {
+        context.connection.session.log_out(attempt.user.db());
+        return Err(failure.to_command_error());
+    }
     context
         .services
         .metrics
@@ -35,9 +43,10 @@ pub(super) fn succeeded(context: &Context<'_>, attempt: &Attempt) {
         .succeeded(attempt.mechanism, attempt.is_speculative);
     let client = context.connection.client();
     events::sign_in_succeeded(&attempt.user, attempt.mechanism.name(), client);
+    Ok(())
 }
 
-/// Logs a failure, waits as long as configured and gives the client's version of it.
+/// Logs and audits a failure, waits as long as configured and gives the client's version of it.
 pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> CommandError {
     let attempt = failure.attempt.as_ref();
     let user = attempt.map_or_else(
@@ -51,9 +60,32 @@ pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> 
         context.connection.client(),
         &failure.reason,
     );
+    // It has failed whether or not that can be written.
+    let _ = audit(context, failure.attempt.as_ref(), failure.error.code.0).await;
     let delay = context.services.parameters.auth_failed_delay();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
     }
     failure.error
+}
+
+/// `authenticate`, boxed so that sign-ins need no room for it where nothing is audited.
+async fn audit(
+    context: &Context<'_>,
+    attempt: Option<&Attempt>,
+    result: i32,
+) -> Result<(), AuditError> {
+    let Some(origin) = context.connection.origin() else {
+        return Ok(());
+    };
+    let (user, db, mechanism) = match attempt {
+        Some(attempt) => (
+            attempt.user.user(),
+            attempt.user.db().as_str(),
+            attempt.mechanism.name(),
+        ),
+        None => ("", context.generic.db.as_str(), ""),
+    };
+    let event = Event::authenticate(origin, user, db, mechanism, result);
+    Box::pin(context.services.audit.record(event)).await
 }

@@ -14,12 +14,12 @@ use crate::command::restrictions::RestrictionArgument;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::{DbName, UserName};
 use crate::model::resource::Resource;
 use crate::model::user::Credentials;
 use crate::ops::OpsError;
 use crate::secret::Secret;
-use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `updateUser`; each one given replaces what was there.
@@ -136,14 +136,21 @@ impl Command for UpdateUser {
         let name = UserName::new(&self.user, db.clone())
             .map_err(|_| not_found(&self.user, &db, is_trim))?;
         // Asked again when the change is planned; asking first spares useless hashing.
-        services
-            .directory
-            .check_update_user(&name, update.clone())
-            .map_err(refused)?;
+        let change = DirectoryChange {
+            password_changed: Some(new_password.is_some()),
+            custom_data: update.custom_data.clone(),
+            roles: update.roles.clone().map(Vec::into_boxed_slice),
+            restrictions: update.restrictions.clone(),
+            ..DirectoryChange::of_user(Self::SPEC.name, ChangeKind::Updated, &name)
+        };
+        let checked = services.directory.check_update_user(&name, update.clone());
+        if let Err(error) = checked {
+            return Err(context.refused(&change, refused(error)).await);
+        }
         if let Some(new_password) = new_password {
             update.credentials = CredentialsUpdate::Replace(new_password.derive(context).await?);
         }
-        let order = context.user_order(pass, UserAction::Updated, &name);
+        let order = context.order(pass, change);
         services
             .directory
             .update_user(order, name.clone(), update)

@@ -67,6 +67,7 @@ pub struct Parameters {
     scram_sha1_iteration_count: AtomicU32,
     scram_sha256_iteration_count: AtomicU32,
     auth_failed_delay_ms: AtomicU32,
+    audit_authorization_success: AtomicBool,
     enable_localhost_auth_bypass: AtomicBool,
     hashing_threads: AtomicU32,
     hashing_queue_max: AtomicU32,
@@ -83,6 +84,7 @@ impl Default for Parameters {
             scram_sha1_iteration_count: AtomicU32::default(),
             scram_sha256_iteration_count: AtomicU32::default(),
             auth_failed_delay_ms: AtomicU32::default(),
+            audit_authorization_success: AtomicBool::default(),
             enable_localhost_auth_bypass: AtomicBool::default(),
             hashing_threads: AtomicU32::default(),
             hashing_queue_max: AtomicU32::default(),
@@ -155,6 +157,10 @@ impl Parameters {
                 let number = in_range(spec.name, value, *min, *max)?;
                 Ok(to_int32(cell(self).swap(number, Ordering::Relaxed)))
             }
+            (SetAt::StartupAndRuntime, Kind::Boolean(cell)) => {
+                let new = truth(spec.name, value)?;
+                Ok(RawBson::Boolean(cell(self).swap(new, Ordering::Relaxed)))
+            }
             _ => Err(ParameterError::NotAtRuntime(spec.name)),
         }
     }
@@ -177,6 +183,11 @@ impl Parameters {
     /// `authFailedDelayMs`: how long the answer to a failed sign-in is held back.
     pub fn auth_failed_delay(&self) -> Duration {
         milliseconds(&self.auth_failed_delay_ms)
+    }
+
+    /// `auditAuthorizationSuccess`: whether allowed commands are audited, not only refused ones.
+    pub fn audit_authorization_success(&self) -> bool {
+        self.audit_authorization_success.load(Ordering::Relaxed)
     }
 
     /// `enableLocalhostAuthBypass`: whether there is a localhost exception.
@@ -219,6 +230,21 @@ fn to_int32(number: u32) -> RawBson {
 
 fn milliseconds(cell: &AtomicU32) -> Duration {
     Duration::from_millis(cell.load(Ordering::Relaxed).into())
+}
+
+/// A truth value, or a number that stands for one.
+fn truth(name: &'static str, value: RawBsonRef<'_>) -> Result<bool, ParameterError> {
+    match value {
+        RawBsonRef::Boolean(value) => Ok(value),
+        RawBsonRef::Int32(number) => Ok(number != 0),
+        RawBsonRef::Int64(number) => Ok(number != 0),
+        RawBsonRef::Double(number) => Ok(number != 0.0),
+        other => Err(ParameterError::BadValue {
+            name,
+            found: format!("a value of type {:?}", other.element_type()),
+            expected: "true or false".to_owned(),
+        }),
+    }
 }
 
 /// Any BSON number without fraction, in the range.
