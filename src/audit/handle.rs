@@ -206,7 +206,7 @@ impl Audit {
             answer: None,
         };
         let queue = running.queue().clone();
-        if !queue.is_some_and(|queue| queue.try_send(job).is_ok()) {
+        if queue.is_none_or(|queue| queue.try_send(job).is_err()) {
             running.counters.failures.fetch_add(1, Ordering::Relaxed);
         }
     }

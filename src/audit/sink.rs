@@ -139,9 +139,11 @@ impl FileSink {
 
 fn append(mut file: &File, events: &[Vec<u8>], sync: bool) -> io::Result<()> {
     let before = file.metadata()?;
-    let written = write_gathered(&mut file, events).and_then(|()| match sync {
-        true => file.sync_data(),
-        false => Ok(()),
+    let written = write_gathered(&mut file, events).and_then(|()| {
+        if sync {
+            return file.sync_data();
+        }
+        Ok(())
     });
     if written.is_err() && before.is_file() {
         // Whoever waits is told that nothing was written. If this fails too, the file is moved aside
@@ -265,7 +267,7 @@ mod tests {
             write();
             write();
             let twice = [event.as_slice(), &other, &event, &other].concat();
-            assert_eq!(files(folder.path()), [twice.clone()]);
+            assert_eq!(files(folder.path()), std::slice::from_ref(&twice));
 
             let torn = &twice[..twice.len() - 1];
             fs::write(&path, torn).unwrap();

@@ -138,6 +138,20 @@ impl SignInError {
 }
 
 impl Session {
+    /// Who has begun to sign in and not come to an end.
+    pub fn open_attempt(&self) -> Option<&Attempt> {
+        self.conversation
+            .as_ref()
+            .map(|conversation| &conversation.attempt)
+    }
+
+    /// The attempt that a `saslStart` would put an end to. What began in a hello, or after one that
+    /// asked for mechanisms, is taken up by it instead.
+    pub fn attempt_to_replace(&self) -> Option<&Attempt> {
+        self.open_attempt()
+            .filter(|attempt| !attempt.is_speculative && !self.has_negotiated)
+    }
+
     /// Begins a conversation; one that was open is abandoned.
     pub fn sasl_start(
         &mut self,

@@ -38,6 +38,39 @@ impl ConnectionState {
             roles: roles.unwrap_or_default(),
         })
     }
+
+    /// Audits that a command on a database is allowed; an error must keep it from running.
+    pub async fn audit_allowed(
+        &self,
+        services: &Services,
+        command: &str,
+        db: &str,
+        body: &RawDocument,
+    ) -> Result<(), CommandError> {
+        let Some(origin) = self.origin() else {
+            return Ok(());
+        };
+        let event = Event::check(origin, &check(command, db, body), 0);
+        let recorded = services.audit.record(event).await;
+        recorded.map_err(|failure| failure.to_command_error())
+    }
+
+    /// Audits that a command on a database is refused for want of a privilege. It is refused also if
+    /// that cannot be written.
+    pub async fn audit_refused(
+        &self,
+        services: &Services,
+        command: &str,
+        db: &str,
+        body: &RawDocument,
+    ) {
+        if let Some(origin) = self.origin() {
+            let code = ErrorCode::UNAUTHORIZED.0;
+            let event = Event::check(origin, &check(command, db, body), code);
+            // Counted and logged there.
+            let _ = services.audit.record(event).await;
+        }
+    }
 }
 
 impl Context<'_> {
@@ -53,12 +86,6 @@ impl Context<'_> {
             Err(failure) => failure.to_command_error(),
         }
     }
-
-    /// Audits that the command is allowed, if that is wanted; an error must keep it from running.
-    pub async fn audit_allowed(&self, command: &str) -> Result<(), CommandError> {
-        let db = self.generic.db.as_str();
-        audit_allowed(self.services, self.connection, command, (db, self.body)).await
-    }
 }
 
 /// Whether allowed commands are audited: one branch where they are not.
@@ -66,34 +93,27 @@ pub fn are_allowed_audited(services: &Services) -> bool {
     services.audit.is_on() && services.parameters.audit_authorization_success()
 }
 
-/// Audits that a command on a database is allowed.
-pub async fn audit_allowed(
-    services: &Services,
-    connection: &ConnectionState,
-    command: &str,
-    (db, body): (&str, &RawDocument),
-) -> Result<(), CommandError> {
+/// Audits what the end of a connection puts an end to: a sign-in that was under way, and that of who
+/// is signed in.
+pub fn audit_end(services: &Services, connection: &ConnectionState) {
     let Some(origin) = connection.origin() else {
-        return Ok(());
+        return;
     };
-    let event = Event::check(origin, &check(command, db, body), 0);
-    let recorded = services.audit.record(event).await;
-    recorded.map_err(|failure| failure.to_command_error())
-}
-
-/// Audits that a command on a database is refused for want of a privilege. It is refused also if that
-/// cannot be written.
-pub async fn audit_refused(
-    services: &Services,
-    connection: &ConnectionState,
-    command: &str,
-    (db, body): (&str, &RawDocument),
-) {
-    if let Some(origin) = connection.origin() {
-        let code = ErrorCode::UNAUTHORIZED.0;
-        let event = Event::check(origin, &check(command, db, body), code);
-        // Counted and logged there.
-        let _ = services.audit.record(event).await;
+    let session = &connection.session;
+    if let Some(attempt) = session.open_attempt() {
+        let code = ErrorCode::AUTHENTICATION_ABANDONED.0;
+        let (user, mechanism) = (&attempt.user, attempt.mechanism.name());
+        let event = Event::authenticate(
+            origin.clone(),
+            user.user(),
+            user.db().as_str(),
+            mechanism,
+            code,
+        );
+        services.audit.record_later(&event);
+    }
+    if session.signed_in().is_some() {
+        services.audit.record_later(&Event::disconnected(origin));
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use bson::raw::RawDocument;
 use uuid::Uuid;
 
-use super::auditing::{are_allowed_audited, audit_allowed, audit_refused};
+use super::auditing::{are_allowed_audited, audit_end};
 use super::context::{ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
@@ -15,7 +15,6 @@ use super::reply::{Reply, error_document, too_large};
 use super::services::Services;
 use super::spec::{Access, Spec};
 use super::unserved;
-use crate::audit::Event;
 use crate::auth::session::Session;
 use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
@@ -101,13 +100,7 @@ impl Handler for Connection {
     }
 
     fn closed(&mut self) {
-        if self.state.session.signed_in().is_some()
-            && let Some(origin) = self.state.origin()
-        {
-            self.services
-                .audit
-                .record_later(&Event::disconnected(origin));
-        }
+        audit_end(&self.services, &self.state);
         events::connection_ended(self.state.client(), self.services.connections.current());
     }
 }
@@ -158,8 +151,8 @@ impl Connection {
             && error.code == ErrorCode::UNAUTHORIZED
             && self.services.audit.is_on()
         {
-            let request = (request.db, request.body);
-            Box::pin(audit_refused(&self.services, &self.state, name, request)).await;
+            let (services, db, body) = (&self.services, request.db, request.body);
+            Box::pin(self.state.audit_refused(services, name, db, body)).await;
         }
         result
     }
@@ -234,8 +227,8 @@ impl Connection {
             &self.state.authority(&self.services),
         );
         if refusal.code != ErrorCode::UNAUTHORIZED && are_allowed_audited(&self.services) {
-            let request = (request.db, request.body);
-            Box::pin(audit_allowed(&self.services, &self.state, name, request)).await?;
+            let (services, db, body) = (&self.services, request.db, request.body);
+            Box::pin(self.state.audit_allowed(services, name, db, body)).await?;
         }
         Err(refusal)
     }

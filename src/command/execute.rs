@@ -28,7 +28,12 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         Err(denied) => return Err(refuse(&denied, spec, &context)),
     };
     if spec.access == Access::SignedIn && are_allowed_audited(context.services) {
-        Box::pin(context.audit_allowed(spec.name)).await?;
+        let (services, db) = (context.services, context.generic.db.as_str());
+        let allowed = context
+            .connection
+            .audit_allowed(services, spec.name, db, context.body);
+        // Boxed, so that commands carry no room for it where nothing is audited.
+        Box::pin(allowed).await?;
     }
     check_api(spec, &context)?;
     context.generic.check_supported(spec.name)?;

@@ -27,8 +27,11 @@ pub struct Order {
 /// What the audit log is told of an order, which depends on what comes of it.
 pub(super) struct Audited {
     audit: Audit,
-    event: Box<dyn Fn(Option<&OpsError>) -> Event + Send>,
+    event: ToEvent,
 }
+
+/// Makes the event of an order that is done, or refused for this reason.
+type ToEvent = Box<dyn Fn(Option<&OpsError>) -> Event + Send>;
 
 impl Order {
     /// Nothing follows.

@@ -236,6 +236,7 @@ mod tests {
         );
         let runtime = rawdoc! { "getParameter": { "allParameters": true, "setAt": "runtime" } };
         let expected = [
+            "auditAuthorizationSuccess",
             "authFailedDelayMs",
             "scramIterationCount",
             "scramSHA256IterationCount",

@@ -36,7 +36,7 @@ impl Command for SetParameter {
         ..Spec::new(
             "setParameter",
             "Sets parameters of the server until it stops: { setParameter: 1, <name>: <value> }. \
-             Supported: authFailedDelayMs, scramIterationCount, scramSHA256IterationCount.",
+             Supported: auditAuthorizationSuccess, authFailedDelayMs, scramIterationCount, scramSHA256IterationCount.",
         )
     };
 

@@ -2,7 +2,7 @@
 
 use bson::{RawBsonRef, RawDocumentBuf};
 
-use super::shared::{challenge_reply, failed};
+use super::shared::{abandon, challenge_reply, failed};
 use crate::auth::sasl::Start;
 use crate::auth::scram::Mechanism;
 use crate::authz::Pass;
@@ -59,6 +59,7 @@ impl SaslStart {
         db: &DbName,
         is_speculative: bool,
     ) -> Result<Reply, CommandError> {
+        abandon(context).await;
         let services = context.services;
         let start = Start {
             db,

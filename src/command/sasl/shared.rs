@@ -7,7 +7,7 @@ use crate::audit::{AuditError, Event};
 use crate::auth::sasl::{Attempt, Challenge, SignInError};
 use crate::command::context::Context;
 use crate::command::reply::Reply;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorCode};
 use crate::telemetry::events;
 
 /// `{conversationId: 1, done, payload}`.
@@ -67,6 +67,15 @@ pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> 
         tokio::time::sleep(delay).await;
     }
     failure.error
+}
+
+/// Audits that a conversation is about to be replaced by another one.
+pub(super) async fn abandon(context: &Context<'_>) {
+    if let Some(attempt) = context.connection.session.attempt_to_replace() {
+        let code = ErrorCode::AUTHENTICATION_ABANDONED.0;
+        // Nobody signs in by it, whether or not that can be written.
+        let _ = audit(context, Some(attempt), code).await;
+    }
 }
 
 /// `authenticate`, boxed so that sign-ins need no room for it where nothing is audited.

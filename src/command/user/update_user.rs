@@ -136,13 +136,7 @@ impl Command for UpdateUser {
         let name = UserName::new(&self.user, db.clone())
             .map_err(|_| not_found(&self.user, &db, is_trim))?;
         // Asked again when the change is planned; asking first spares useless hashing.
-        let change = DirectoryChange {
-            password_changed: Some(new_password.is_some()),
-            custom_data: update.custom_data.clone(),
-            roles: update.roles.clone().map(Vec::into_boxed_slice),
-            restrictions: update.restrictions.clone(),
-            ..DirectoryChange::of_user(Self::SPEC.name, ChangeKind::Updated, &name)
-        };
+        let change = change(&name, &update, new_password.is_some());
         let checked = services.directory.check_update_user(&name, update.clone());
         if let Err(error) = checked {
             return Err(context.refused(&change, refused(error)).await);
@@ -157,6 +151,16 @@ impl Command for UpdateUser {
             .await
             .map_err(refused)?;
         Ok(Reply::new())
+    }
+}
+
+fn change(name: &UserName, update: &UserUpdate, password_changed: bool) -> DirectoryChange {
+    DirectoryChange {
+        password_changed: Some(password_changed),
+        custom_data: update.custom_data.clone(),
+        roles: update.roles.clone().map(Vec::into_boxed_slice),
+        restrictions: update.restrictions.clone(),
+        ..DirectoryChange::of_user(UpdateUser::SPEC.name, ChangeKind::Updated, name)
     }
 }
 
