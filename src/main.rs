@@ -7,7 +7,8 @@ use std::time::Duration;
 use portcullis::config::{Config, Start};
 use portcullis::net::Address;
 use portcullis::server::Server;
-use portcullis::telemetry::{events, logs};
+use portcullis::telemetry::events;
+use portcullis::telemetry::logs::{self, Logs};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -23,10 +24,17 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config) -> ExitCode {
-    let logs = match logs::install(&config.log) {
-        Ok(logs) => logs,
-        Err(error) => return fail(&error),
-    };
+    match logs::install(&config.log) {
+        Ok(logs) => {
+            let code = serve(config, &logs);
+            logs.flush();
+            code
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn serve(config: Config, logs: &Logs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -41,30 +49,44 @@ fn run(config: Config) -> ExitCode {
             Ok(terminate) => terminate,
             Err(error) => return fail(&error),
         };
+        // Before anything can go wrong slowly: by default the signals would end the process.
+        let mut hang_up = match signal(SignalKind::hangup()) {
+            Ok(hang_up) => hang_up,
+            Err(error) => return fail(&error),
+        };
         let mut rotate = match signal(SignalKind::user_defined1()) {
             Ok(rotate) => rotate,
             Err(error) => return fail(&error),
         };
-        let server = match Server::start(config, logs).await {
+        let server = match Server::start(config, logs.clone()).await {
             Ok(server) => server,
             Err(error) => return fail(&error),
         };
         if !quiet {
             greet(&server, authorization);
         }
-        let (stop, audit) = (server.stop_handle(), server.audit());
+        let audit = server.audit();
         tokio::spawn(async move {
             while rotate.recv().await.is_some() {
                 audit.reopen().await;
             }
         });
+        let certificates = server.certificate_handle();
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                certificates.rotate().await;
+            }
+        });
+        let stop = server.stop_handle();
         let serving = tokio::spawn(server.run());
+        let logs = logs.clone();
         tokio::spawn(async move {
             let reason = wait_for_signal(&mut terminate).await;
             events::server_stopping(reason);
             stop.stop();
             // Whoever asks twice does not want to wait for what is under way.
             wait_for_signal(&mut terminate).await;
+            logs.flush();
             std::process::exit(1);
         });
         match serving.await {
@@ -94,7 +116,11 @@ fn greet(server: &Server, authorization: bool) {
     if let Some(address) = tcp {
         text += "  Connect:           mongosh mongodb://";
         text += &address.to_string();
-        text += "\n";
+        text += if server.requires_tls() {
+            "/?tls=true\n"
+        } else {
+            "\n"
+        };
     }
     if server.is_empty() {
         text += "  First user:        use admin\n                     \

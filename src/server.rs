@@ -1,5 +1,7 @@
 //! The whole server: from a configuration to open sockets, and back to nothing.
 
+mod first_admin;
+
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -10,25 +12,21 @@ use bson::RawDocumentBuf;
 use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
-use crate::audit::{Audit, AuditStartError, Event, Origin};
+use crate::audit::{Audit, AuditStartError, Event};
+use crate::auth::failed_sign_ins::FailedSignIns;
 use crate::auth::hash_pool::HashPool;
-use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
-use crate::authz::Authority;
-use crate::catalog::PlanError;
+use crate::auth::verified::VerifiedSecrets;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
-use crate::command::services::{SCANS_MAX, Services, ops_error_code};
-use crate::config::{Config, FirstAdmin, StorageEngine};
-use crate::model::directory_change::{ChangeKind, DirectoryChange};
-use crate::model::names::{DbName, RoleName};
-use crate::model::restriction::Restrictions;
-use crate::model::user::{Credentials, User};
+use crate::command::services::{SCANS_MAX, Services};
+use crate::config::parameters::Parameters;
+use crate::config::{Config, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
-    StopSource, UnixSocketOptions, serve, stop_channel,
+    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
 };
-use crate::ops::{Directory, OpsError, Order};
+use crate::ops::Directory;
 use crate::secret::Secret;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::telemetry::events;
@@ -48,6 +46,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A certificate, a key or the like cannot be used.
+    #[error("cannot use {0}")]
+    Tls(#[from] TlsError),
     /// The first administrator cannot be created.
     #[error("cannot create the first administrator: {0}")]
     FirstAdmin(String),
@@ -86,31 +87,57 @@ impl StopHandle {
     }
 }
 
+/// Makes a server read its certificates again.
+#[derive(Clone, Debug)]
+pub struct CertificateHandle(Option<Arc<Tls>>);
+
+impl CertificateHandle {
+    /// Reads them again for connections to come, and logs how that went. Without TLS there is nothing
+    /// to read.
+    pub async fn rotate(&self) {
+        if let Some(tls) = &self.0 {
+            match tls.rotate().await {
+                Ok(()) => events::certificates_rotated(None),
+                Err(error) => events::certificates_kept(&error),
+            }
+        }
+    }
+}
+
 impl Server {
     /// Opens the data and the sockets.
     pub async fn start(mut config: Config, logs: Logs) -> Result<Self, StartError> {
+        let tls = match &config.net.tls {
+            Some(tls) => Some(Arc::new(Tls::load(tls_options(tls))?)),
+            None => None,
+        };
         let directory = open_directory(&config).await?;
         let deployment_secret = directory.catalog().deployment_secret();
         let deployment_secret = deployment_secret.ok_or(StartError::NoSecret)?;
         let audit = start_audit(&config, &deployment_secret).await?;
+        let parameters = Arc::clone(&config.parameters);
+        let hash_pool = hash_pool(&parameters)?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
-            create_first_admin(&directory, &audit, &first_admin, &config).await?;
+            first_admin::create(&directory, &audit, first_admin, &parameters, &hash_pool).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         write_port_file(&config, &listeners)?;
-        let limits = limits(&config);
-        let parameters = Arc::clone(&config.parameters);
-        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
         let (stop, signal) = stop_channel();
         let services = Services {
             deployment_secret,
             directory,
             audit,
-            hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
+            hash_pool,
+            failed_sign_ins: FailedSignIns::default(),
+            half_open_sign_ins: Arc::default(),
+            unauthenticated: Arc::default(),
+            verified_secrets: VerifiedSecrets::new().map_err(std::io::Error::other)?,
             parameters,
             logs,
-            connections: Arc::new(ConnectionCounters::new(limits.max_incoming_connections)),
+            connections: Arc::new(ConnectionCounters::new(
+                limits(&config).max_incoming_connections,
+            )),
             metrics: Metrics::new(),
             compressors: config.net.compressors.clone(),
             is_authorization_enabled: config.security.authorization,
@@ -121,31 +148,14 @@ impl Server {
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
             started: Instant::now(),
             stop: signal,
+            tls: tls.clone(),
             config,
         };
-        let addresses: Vec<String> = listeners
-            .addresses()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let store = services.directory.store_name();
-        if !services.is_authorization_enabled {
-            events::authorization_disabled();
-        }
-        if !services.directory.is_durable() {
-            events::startup_warning(
-                "Nothing outlives this process: the storage engine keeps users in memory only",
-            );
-        }
-        if let Ok(options) = RawDocumentBuf::try_from(&services.config.parsed) {
-            // Whatever comes of it: from now on each change and each sign-in asks again.
-            let _ = services.audit.record(Event::startup(&options)).await;
-        }
-        events::server_started(&addresses, store, services.is_authorization_enabled);
+        announce(&services, &listeners).await;
         Ok(Self {
+            door: Arc::new(door(&services.config, tls)),
             services: Arc::new(services),
             listeners,
-            door: Arc::new(Door { limits }),
             stop: Arc::new(stop),
         })
     }
@@ -168,6 +178,17 @@ impl Server {
     /// What stops it.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(Arc::clone(&self.stop))
+    }
+
+    /// Whether connections over TCP have to be encrypted.
+    pub fn requires_tls(&self) -> bool {
+        let tls = self.services.config.net.tls.as_ref();
+        tls.is_some_and(|tls| tls.mode == TlsMode::RequireTls)
+    }
+
+    /// What makes it read its certificates again.
+    pub fn certificate_handle(&self) -> CertificateHandle {
+        CertificateHandle(self.services.tls.clone())
     }
 
     /// Serves until it is told to stop and everything is closed.
@@ -209,72 +230,44 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
+/// Says in the log and in the audit log that the server begins, and what its operator should know.
+async fn announce(services: &Services, listeners: &Listeners) {
+    let addresses: Vec<String> = listeners
+        .addresses()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let store = services.directory.store_name();
+    if !services.is_authorization_enabled {
+        events::authorization_disabled();
+    }
+    if !services.directory.is_durable() {
+        events::startup_warning(
+            "Nothing outlives this process: the storage engine keeps users in memory only",
+        );
+    }
+    if let Ok(options) = RawDocumentBuf::try_from(&services.config.parsed) {
+        // Whatever comes of it: from now on each change and each sign-in asks again.
+        let _ = services.audit.record(Event::startup(&options)).await;
+    }
+    for warning in services.tls.iter().flat_map(|tls| tls.warnings()) {
+        events::startup_warning(warning);
+    }
+    events::server_started(&addresses, store, services.is_authorization_enabled);
+}
+
 async fn start_audit(config: &Config, secret: &Secret<[u8; 32]>) -> Result<Audit, StartError> {
     let (config, secret) = (config.audit.clone(), secret.clone());
     let started = tokio::task::spawn_blocking(move || Audit::start(config.as_ref(), &secret));
     Ok(started.await.map_err(std::io::Error::other)??)
 }
 
-/// Creates the administrator that the environment names, unless there are users or roles.
-async fn create_first_admin(
-    directory: &Directory,
-    audit: &Audit,
-    first_admin: &FirstAdmin,
-    config: &Config,
-) -> Result<(), StartError> {
-    if directory.catalog().had_users_or_roles() {
-        return Ok(());
-    }
-    let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
-    let name = first_admin.name.clone();
-    let unusable = |error: PasswordError| StartError::FirstAdmin(error.to_string());
-    let root = RoleName::new("root", DbName::ADMIN);
-    let user = User {
-        user_id: uuid::Uuid::new_v4(),
-        credentials: first_credentials(first_admin, config, unusable)?,
-        restrictions: Restrictions::NONE,
-        custom_data: None,
-        roles: root.into_iter().collect(),
-        name: name.clone(),
-    };
-    let pass = Authority::Unchecked.require_sign_in();
-    let change = DirectoryChange {
-        roles: Some(user.roles.clone()),
-        ..DirectoryChange::of_user("createUser", ChangeKind::Created, &name)
-    };
-    let order = Order::new(pass.map_err(|denied| StartError::FirstAdmin(denied.to_string()))?)
-        .audited(audit.clone(), move |refusal| {
-            let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
-            Event::change(&Origin::system(), &change, code)
-        });
-    match directory.create_user(order, user).await {
-        Ok(_) => events::first_admin_created(&name),
-        Err(OpsError::Plan(PlanError::UserExists(_))) => {}
-        Err(error) => return Err(refused(error)),
-    }
-    Ok(())
-}
-
-fn first_credentials(
-    first_admin: &FirstAdmin,
-    config: &Config,
-    unusable: impl Fn(PasswordError) -> StartError,
-) -> Result<Credentials, StartError> {
-    let parameters = &config.parameters;
-    let enabled = parameters.authentication_mechanisms();
-    let (mut sha_1, mut sha_256) = (None, None);
-    let no_salt = |error: getrandom::Error| StartError::FirstAdmin(error.to_string());
-    if enabled.contains(&Mechanism::ScramSha1) {
-        let password = Sha1Password::digest(first_admin.name.user(), &first_admin.password);
-        let iterations = parameters.scram_sha1_iteration_count();
-        sha_1 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
-    }
-    if enabled.contains(&Mechanism::ScramSha256) {
-        let password = Sha256Password::prepare(&first_admin.password).map_err(unusable)?;
-        let iterations = parameters.scram_sha256_iteration_count();
-        sha_256 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
-    }
-    Ok(Credentials::Scram { sha_1, sha_256 })
+fn hash_pool(parameters: &Parameters) -> std::io::Result<HashPool> {
+    HashPool::new(
+        NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN),
+        parameters.hashing_queue_max(),
+        parameters.sign_in_limits().hashing_queue_per_user_max(),
+    )
 }
 
 fn bind_options(config: &Config) -> BindOptions {
@@ -295,6 +288,30 @@ fn bind_options(config: &Config) -> BindOptions {
                 directory: socket.path_prefix.clone(),
                 permissions: socket.file_permissions,
             }),
+    }
+}
+
+fn tls_options(config: &TlsConfig) -> TlsOptions {
+    let version = |protocol: &TlsProtocol| match protocol {
+        TlsProtocol::Tls1_2 => TlsVersion::Tls12,
+        TlsProtocol::Tls1_3 => TlsVersion::Tls13,
+    };
+    TlsOptions {
+        is_required: config.mode == TlsMode::RequireTls,
+        certificate_key_file: config.certificate_key_file.clone(),
+        ca_file: config.ca_file.clone(),
+        crl_file: config.crl_file.clone(),
+        allow_connections_without_certificates: config.allow_connections_without_certificates,
+        versions: config.protocols.iter().map(version).collect(),
+    }
+}
+
+fn door(config: &Config, tls: Option<Arc<Tls>>) -> Door {
+    Door {
+        limits: limits(config),
+        allowlist: config.net.allowlist.clone(),
+        trusted_proxies: config.net.trusted_proxies.clone(),
+        tls,
     }
 }
 

@@ -20,7 +20,7 @@ const SENSITIVE: [&str; 2] = ["payload", "pwd"];
 
 impl ConnectionState {
     /// Where events of this connection come from; `None` while nothing is audited.
-    pub fn origin(&self) -> Option<Origin> {
+    pub fn audit_origin(&self) -> Option<Origin> {
         let uuid = self.audit_id?;
         let signed_in = self.session.signed_in();
         let roles = signed_in.map(|signed_in| signed_in.roles.names().cloned().collect());
@@ -47,7 +47,7 @@ impl ConnectionState {
         db: &str,
         body: &RawDocument,
     ) -> Result<(), CommandError> {
-        let Some(origin) = self.origin() else {
+        let Some(origin) = self.audit_origin() else {
             return Ok(());
         };
         let event = Event::check(origin, &check(command, db, body), 0);
@@ -64,7 +64,7 @@ impl ConnectionState {
         db: &str,
         body: &RawDocument,
     ) {
-        if let Some(origin) = self.origin() {
+        if let Some(origin) = self.audit_origin() {
             let code = ErrorCode::UNAUTHORIZED.0;
             let event = Event::check(origin, &check(command, db, body), code);
             // Counted and logged there.
@@ -77,7 +77,7 @@ impl Context<'_> {
     /// Audits a change that is refused before the writer is asked. The answer is the refusal, or the
     /// reason why it could not be audited.
     pub async fn refused(&self, change: &DirectoryChange, refusal: CommandError) -> CommandError {
-        let Some(origin) = self.connection.origin() else {
+        let Some(origin) = self.connection.audit_origin() else {
             return refusal;
         };
         let event = Event::change(&origin, change, refusal.code.0);
@@ -96,7 +96,7 @@ pub fn are_allowed_audited(services: &Services) -> bool {
 /// Audits what the end of a connection puts an end to: a sign-in that was under way, and that of who
 /// is signed in.
 pub fn audit_end(services: &Services, connection: &ConnectionState) {
-    let Some(origin) = connection.origin() else {
+    let Some(origin) = connection.audit_origin() else {
         return;
     };
     let session = &connection.session;

@@ -67,6 +67,8 @@ pub struct Generic<'a> {
     pub api_strict: bool,
     /// Asks what the command does instead of running it.
     pub help: bool,
+    /// Comes with an `lsid`.
+    pub has_session: bool,
     read_concern: Option<&'a RawDocument>,
     in_transaction: bool,
     has_transaction_number: bool,
@@ -87,22 +89,31 @@ impl<'a> Generic<'a> {
             max_time_ms: 0,
             api_strict: false,
             help: false,
+            has_session: false,
             read_concern: None,
             in_transaction: false,
             has_transaction_number: false,
         };
         let mut api_version = None;
+        let mut seen = Vec::new();
         let root = Path::root(command);
         for element in body.iter().skip(1) {
             let (key, value) = element.map_err(|error| invalid_bson(&error))?;
             let path = root.field(key.as_str());
+            if is_generic(key.as_str()) {
+                // Not more of them than there are generic arguments.
+                if seen.contains(&key) {
+                    return Err(duplicate_field(&path));
+                }
+                seen.push(key);
+            }
             if matches!(value, RawBsonRef::Null | RawBsonRef::Undefined) {
                 continue;
             }
             match key.as_str() {
-                "lsid" => check_session_id(value, &path)?,
-                "writeConcern" if generic.write_concern.is_some() => {
-                    return Err(duplicate_field(&path));
+                "lsid" => {
+                    check_session_id(value, &path)?;
+                    generic.has_session = true;
                 }
                 "writeConcern" => generic.write_concern = Some(value),
                 "readConcern" => generic.read_concern = Some(document(value, &path)?),

@@ -8,15 +8,21 @@ use tokio::sync::Semaphore;
 
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
+use super::user::credentials::argon2_cost;
 use crate::audit::Audit;
-use crate::auth::hash_pool::HashPool;
+use crate::auth::failed_sign_ins::FailedSignIns;
+use crate::auth::half_open::HalfOpenSignIns;
+use crate::auth::hash_pool::{HashPool, Share};
 use crate::auth::sasl::Policy;
-use crate::auth::scram::Mechanism;
+use crate::auth::unauthenticated::UnauthenticatedConnections;
+use crate::auth::verified::VerifiedSecrets;
+use crate::auth::x509::Subject;
 use crate::catalog::{Catalog, PlanError};
 use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
-use crate::net::{ConnectionCounters, StopSignal};
+use crate::model::mechanism::Mechanism;
+use crate::net::{ConnectionCounters, StopSignal, Tls};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -60,6 +66,14 @@ pub struct Services {
     pub audit: Audit,
     /// Where passwords are hashed.
     pub hash_pool: HashPool,
+    /// Who has to wait before the next sign-in.
+    pub failed_sign_ins: FailedSignIns,
+    /// Sign-ins that have begun and not ended.
+    pub half_open_sign_ins: Arc<HalfOpenSignIns>,
+    /// Connections on which nobody has signed in.
+    pub unauthenticated: Arc<UnauthenticatedConnections>,
+    /// Which passwords in clear were right.
+    pub verified_secrets: VerifiedSecrets,
     /// What can be set while the server runs.
     pub parameters: Arc<Parameters>,
     /// How the server was started.
@@ -82,6 +96,8 @@ pub struct Services {
     pub started: Instant,
     /// Says when it stops.
     pub stop: StopSignal,
+    /// What TLS connections begin with; absent when TLS is disabled.
+    pub tls: Option<Arc<Tls>>,
     /// What the made-up salts of unknown users come from.
     pub deployment_secret: Secret<[u8; 32]>,
 }
@@ -92,13 +108,23 @@ impl Services {
         self.parameters.authentication_mechanisms()
     }
 
-    /// What signing in is measured by, as of now.
-    pub fn sign_in_policy(&self) -> Policy<'_> {
+    /// The subject of the server's own certificate, where there is TLS.
+    pub fn server_subject(&self) -> Option<Subject> {
+        let certificate = self.tls.as_ref()?.certificate();
+        Subject::of_certificate(&certificate).ok()
+    }
+
+    /// What signing in is measured by, as of now; passwords in clear are checked on this share of the
+    /// hashing pool.
+    pub fn sign_in_policy<'a>(&'a self, hash_pool: Share<'a>) -> Policy<'a> {
         Policy {
             mechanisms: self.mechanisms(),
             sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
             sha_256_iterations: self.parameters.scram_sha256_iteration_count(),
             secret: &self.deployment_secret,
+            argon2_cost: argon2_cost(&self.parameters),
+            hash_pool,
+            verified: &self.verified_secrets,
         }
     }
 
@@ -151,7 +177,8 @@ impl Services {
         }
     }
 
-    fn stopping(&self) -> CommandError {
+    /// What is told to who waits while the server stops.
+    pub fn stopping(&self) -> CommandError {
         let mut error = CommandError::new(
             ErrorCode::SHUTDOWN_IN_PROGRESS,
             "The server is shutting down",

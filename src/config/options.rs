@@ -1,6 +1,12 @@
 //! The table of options: the one declaration that the command line, the configuration file and
 //! `docs/options.md` are made from. Names are mongod's; those marked `ours` mongod does not have.
 
+mod mongod_only;
+#[cfg(test)]
+mod tests;
+
+use mongod_only::{MONGOD_ONLY_FLAGS, MONGOD_ONLY_PATHS};
+
 /// What an option accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -129,6 +135,19 @@ options! {
         Kind::Integer { min: 5, max: 1_000_000 }, "65536", mongod,
         "Connections open at the same time; further ones are closed at once. mongod's default is \
          1000000, which no default limit of open files allows.";
+    IP_SOURCE_ALLOWLIST: "Network", "net.ipSourceAllowlist",
+        &[Flag::value("ipSourceAllowlist", "LIST")],
+        Kind::List, "", ours,
+        "Addresses and CIDR ranges of clients that may connect; others are closed before a byte is \
+         read. Not set, everybody may; Unix sockets always may. (mongod's clusterIpSourceAllowlist \
+         is for members of its cluster only.)";
+    TRUSTED_PROXIES: "Network", "net.proxyProtocol.trustedPeers",
+        &[Flag::value("proxyProtocolTrustedPeers", "LIST")],
+        Kind::List, "", ours,
+        "Addresses and CIDR ranges of proxies. Their connections must begin with a PROXY header of \
+         version 2, and the client named in it is the client for every purpose; from anybody else a \
+         header is not looked at. (mongod opens a second port for that, proxyPort, and believes \
+         whoever reaches it.)";
     UNIX_SOCKET: "Network", "net.unixDomainSocket.enabled",
         &[Flag::sets("nounixsocket", "false", "Do not listen on a Unix domain socket.")],
         Kind::Switch, "true", mongod,
@@ -145,6 +164,35 @@ options! {
         &[Flag::value("networkMessageCompressors", "LIST")],
         Kind::List, "snappy,zstd,zlib", mongod,
         "Compressors offered to clients, most liked first; 'disabled' for none.";
+    TLS_MODE: "TLS", "net.tls.mode", &[Flag::value("tlsMode", "MODE")],
+        Kind::Choice(&["disabled", "allowTLS", "preferTLS", "requireTLS"]), "disabled", mongod,
+        "Whether connections over TCP may (allowTLS and preferTLS, which are the same here) or must \
+         (requireTLS) be encrypted. The versions are TLS 1.2 and 1.3. Unix domain sockets are never \
+         encrypted.";
+    TLS_CERTIFICATE_KEY_FILE: "TLS", "net.tls.certificateKeyFile",
+        &[Flag::value("tlsCertificateKeyFile", "FILE")],
+        Kind::Text, "", mongod,
+        "PEM file with the server's certificate, those between it and its authority, and its private \
+         key, which must not be encrypted. Needed unless TLS is disabled.";
+    TLS_CA_FILE: "TLS", "net.tls.CAFile", &[Flag::value("tlsCAFile", "FILE")],
+        Kind::Text, "", mongod,
+        "PEM file with the authorities that clients' certificates are verified against. Needed \
+         unless TLS is disabled.";
+    TLS_CRL_FILE: "TLS", "net.tls.CRLFile", &[Flag::value("tlsCRLFile", "FILE")],
+        Kind::Text, "", mongod,
+        "PEM file with lists of revoked certificates. With it, a client's certificate that is in the \
+         scope of no list, or only of an outdated one, is refused too.";
+    TLS_ALLOW_CONNECTIONS_WITHOUT_CERTIFICATES:
+        "TLS", "net.tls.allowConnectionsWithoutCertificates",
+        &[Flag::switch("tlsAllowConnectionsWithoutCertificates")],
+        Kind::Switch, "false", mongod,
+        "Let clients connect that present no certificate. One that is presented is verified all the \
+         same.";
+    TLS_DISABLED_PROTOCOLS: "TLS", "net.tls.disabledProtocols",
+        &[Flag::value("tlsDisabledProtocols", "LIST")],
+        Kind::List, "none", mongod,
+        "Versions of TLS not to speak: TLS1_2 or TLS1_3. TLS1_0 and TLS1_1 may be listed and are \
+         never spoken; 'none' disables no other.";
     DB_PATH: "Storage", "storage.dbPath", &[Flag::value("dbpath", "FOLDER")],
         Kind::Text, "portcullis-data", mongod,
         "Folder of the data, made at the first start. mongod's default is /data/db, which needs \
@@ -231,7 +279,7 @@ pub(super) fn is_section(path: &str) -> bool {
 
 /// Whether mongod knows this flag and Portcullis does not.
 pub(super) fn is_mongod_only_flag(long: &str) -> bool {
-    let families = ["tls", "ssl", "ldap", "wiredTiger", "kmip"];
+    let families = ["ssl", "ldap", "wiredTiger", "kmip"];
     MONGOD_ONLY_FLAGS.contains(&long) || families.iter().any(|family| long.starts_with(family))
 }
 
@@ -245,136 +293,4 @@ pub(super) fn is_mongod_only_path(path: &str) -> bool {
 fn is_below(path: &str, section: &str) -> bool {
     path.strip_prefix(section)
         .is_some_and(|rest| rest.starts_with('.'))
-}
-
-static MONGOD_ONLY_FLAGS: &[&str] = &[
-    "auditCompressionMode",
-    "auditEncryptionHeaderMetadataFile",
-    "auditEncryptionKeyUID",
-    "auditLocalKeyFile",
-    "auditRuntimeConfiguration",
-    "auditSchema",
-    "clusterAuthMode",
-    "clusterIpSourceAllowlist",
-    "configExpand",
-    "configsvr",
-    "directoryperdb",
-    "enableEncryption",
-    "enableMajorityReadConcern",
-    "encryptionCipherMode",
-    "encryptionKeyFile",
-    "fork",
-    "journal",
-    "journalCommitInterval",
-    "keyFile",
-    "listenBacklog",
-    "logRotate",
-    "maxIncomingConnectionsOverride",
-    "nojournal",
-    "noscripting",
-    "notablescan",
-    "oplogMinRetentionHours",
-    "oplogSize",
-    "outputConfig",
-    "pidfilepath",
-    "profile",
-    "profileFilter",
-    "redactClientLogData",
-    "repair",
-    "replSet",
-    "serviceExecutor",
-    "shardsvr",
-    "slowOpSampleRate",
-    "slowms",
-    "syncdelay",
-    "sysinfo",
-    "syslog",
-    "syslogFacility",
-    "timeStampFormat",
-    "timeZoneInfo",
-    "traceExceptions",
-    "transitionToAuth",
-    "upgrade",
-];
-
-static MONGOD_ONLY_PATHS: &[&str] = &[
-    "auditLog.auditEncryptionKeyIdentifier",
-    "auditLog.compressionMode",
-    "auditLog.localAuditKeyFile",
-    "auditLog.runtimeConfiguration",
-    "auditLog.schema",
-    "cloud",
-    "net.listenBacklog",
-    "net.maxIncomingConnectionsOverride",
-    "net.serviceExecutor",
-    "net.ssl",
-    "net.tls",
-    "operationProfiling",
-    "processManagement",
-    "replication",
-    "security.clusterAuthMode",
-    "security.clusterIpSourceAllowlist",
-    "security.enableEncryption",
-    "security.encryptionCipherMode",
-    "security.encryptionKeyFile",
-    "security.javascriptEnabled",
-    "security.keyFile",
-    "security.kmip",
-    "security.ldap",
-    "security.redactClientLogData",
-    "security.sasl",
-    "security.transitionToAuth",
-    "sharding",
-    "storage.directoryPerDB",
-    "storage.inMemory",
-    "storage.journal",
-    "storage.oplogMinRetentionHours",
-    "storage.syncPeriodSecs",
-    "storage.wiredTiger",
-    "systemLog.component",
-    "systemLog.logRotate",
-    "systemLog.syslogFacility",
-    "systemLog.timeStampFormat",
-    "systemLog.traceAllExceptions",
-];
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn names_are_unique() {
-        let mut paths = HashSet::new();
-        let mut flags = HashSet::new();
-        for option in OPTIONS {
-            assert!(paths.insert(option.yaml), "{}", option.yaml);
-            for flag in option.flags {
-                assert!(flags.insert(flag.long), "{}", flag.long);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_supported_is_not_listed_as_unsupported() {
-        for option in OPTIONS {
-            assert!(!is_mongod_only_path(option.yaml), "{}", option.yaml);
-            for flag in option.flags {
-                assert!(!is_mongod_only_flag(flag.long), "{}", flag.long);
-            }
-        }
-        assert!(is_mongod_only_path("net.tls.mode"));
-        assert!(!is_mongod_only_path("net.tlsx"));
-        assert!(is_mongod_only_flag("tlsMode"));
-    }
-
-    #[test]
-    fn sections_are_the_parents_of_options() {
-        assert!(is_section("net"));
-        assert!(is_section("net.unixDomainSocket"));
-        assert!(!is_section("net.port"));
-        assert!(!is_section("ne"));
-        assert!(!is_section(""));
-    }
 }

@@ -11,8 +11,9 @@ use super::parameters::Parameters;
 use super::settings::{Setting, Settings};
 use super::{
     Compressor, Config, FirstAdmin, LogConfig, LogDestination, LogFormat, NetConfig,
-    SecurityConfig, StorageConfig, StorageEngine, UnixSocketConfig,
+    SecurityConfig, StorageConfig, StorageEngine, UnixSocketConfig, tls,
 };
+use crate::model::restriction::Cidr;
 
 /// Bytes the path of a Unix domain socket may have: `sun_path` less its final NUL.
 const UNIX_SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -52,8 +53,11 @@ fn net(settings: &Settings) -> Result<NetConfig, ConfigError> {
         port_file: path(settings, &option::PORT_FILE)?,
         bind_addresses: bind_addresses(settings)?,
         connections_max: settings.integer(&option::MAX_CONNECTIONS)? as usize,
+        allowlist: ranges(settings, &option::IP_SOURCE_ALLOWLIST)?,
+        trusted_proxies: ranges(settings, &option::TRUSTED_PROXIES)?,
         unix_socket: unix_socket(settings)?,
         compressors: compressors(&settings.setting(&option::COMPRESSORS))?,
+        tls: tls::config(settings)?,
     })
 }
 
@@ -108,6 +112,19 @@ fn both_families(v4: Ipv4Addr, v6: Ipv6Addr, ipv6: bool) -> Vec<IpAddr> {
         addresses.push(IpAddr::V6(v6));
     }
     addresses
+}
+
+/// Ranges of addresses; none if the option is not set.
+fn ranges(settings: &Settings, option: &OptionSpec) -> Result<Vec<Cidr>, ConfigError> {
+    let Some(setting) = settings.explicit(option) else {
+        return Ok(Vec::new());
+    };
+    let range = |word: &str| {
+        word.parse().map_err(|_| {
+            setting.refuse("IP addresses and ranges such as 10.0.0.0/8, separated by commas")
+        })
+    };
+    words(setting)?.into_iter().map(range).collect()
 }
 
 fn unix_socket(settings: &Settings) -> Result<Option<UnixSocketConfig>, ConfigError> {
@@ -181,13 +198,16 @@ fn log(settings: &Settings) -> Result<LogConfig, ConfigError> {
     })
 }
 
-fn path(settings: &Settings, option: &OptionSpec) -> Result<Option<PathBuf>, ConfigError> {
+pub(super) fn path(
+    settings: &Settings,
+    option: &OptionSpec,
+) -> Result<Option<PathBuf>, ConfigError> {
     let text = settings.text(option)?;
     Ok(text.map(|text| Path::new(&text).to_owned()))
 }
 
 /// The words of a list, at least one and none empty.
-fn words(setting: &Setting) -> Result<Vec<&str>, ConfigError> {
+pub(super) fn words(setting: &Setting) -> Result<Vec<&str>, ConfigError> {
     let words: Vec<&str> = setting.text.split(',').map(str::trim).collect();
     if words.iter().any(|word| word.is_empty()) {
         return Err(setting.refuse("words separated by commas"));

@@ -89,6 +89,10 @@ const MEANINGS: &[(i32, &str)] = &[
         115,
         "The command is allowed but needs an engine, and none stands behind this server.",
     ),
+    (
+        140,
+        "`rotateCertificates`: a file cannot be used; the certificates from before stay in use.",
+    ),
     (162, "An authentication restriction without a range."),
     (
         183,
@@ -105,6 +109,7 @@ const MEANINGS: &[(i32, &str)] = &[
         224,
         "A filter with an operator that is known but not served.",
     ),
+    (232, "Pipelines within pipelines too deep."),
     (
         233,
         "No answer, the connection closes: more than two document sequences.",
@@ -144,6 +149,7 @@ const MEANINGS: &[(i32, &str)] = &[
         16_979,
         "`OP_QUERY` asks for another number of documents than one.",
     ),
+    (16_990, "`$out` is neither a string nor a document."),
     (18_527, "`OP_QUERY` with the exhaust flag."),
     (18_633, "`OP_QUERY` without a namespace that ends."),
     (18_634, "A message that ends within a number."),
@@ -156,6 +162,10 @@ const MEANINGS: &[(i32, &str)] = &[
         31_382,
         "`topologyVersion` with a counter that the server has not reached.",
     ),
+    (40_169, "`$facet` is not a document, or an empty one."),
+    (40_170, "A part of `$facet` is not a pipeline."),
+    (40_323, "A stage of a pipeline has not exactly one field."),
+    (40_324, "A stage of a pipeline that nobody knows."),
     (40_413, "A field comes twice."),
     (40_414, "A required field is missing."),
     (40_415, "A field that nobody knows."),
@@ -187,6 +197,7 @@ const MEANINGS: &[(i32, &str)] = &[
         51_108,
         "A filter with an unknown option of a regular expression.",
     ),
+    (51_181, "Modes of `$merge` that do not go together."),
     (
         51_300,
         "Default read and write concerns belong to replica sets.",
@@ -215,6 +226,7 @@ const MEANINGS: &[(i32, &str)] = &[
         5_739_101,
         "A real query by `OP_QUERY`, or `OP_GET_MORE`; answered in the form of old servers, `{$err, code, ok: 0}`.",
     ),
+    (7_749_501, "A pipeline of too many stages."),
 ];
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod action;
 pub mod directory_change;
 pub mod mechanism;
 pub mod names;
+pub mod plain_credential;
 pub mod privilege;
 pub mod resource;
 pub mod restriction;

@@ -15,12 +15,13 @@ use futures_util::FutureExt;
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::arrival::{Arrived, arrive};
+use super::arrival::{Arrived, announce, arrive};
 use super::buffer::{Input, Output};
-use super::counters::Place;
+use super::counters::{ConnectionCounters, Place};
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
+use super::tls::{self, TurnedAway};
 use super::{Answer, Door, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
 use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
@@ -53,6 +54,8 @@ enum End {
     Panicked,
     #[error("the server stops")]
     Stopping,
+    #[error(transparent)]
+    TurnedAway(TurnedAway),
 }
 
 /// Calls [`Handler::closed`] however the connection ends, also when its task is cancelled.
@@ -80,6 +83,8 @@ struct Socket {
     last_reply_id: i32,
     /// Longest message the peer may send now.
     message_bytes_max: usize,
+    /// What [`Handler::ends_when_idle_at`] said last.
+    ends_when_idle_at: Option<Instant>,
     /// No complete message has arrived yet.
     is_new: bool,
     /// Since when a connection has existed, been idle, or had an incomplete message.
@@ -99,23 +104,34 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let since = Instant::now();
     let connection_id = admission.place.connection_id();
     let mut stop = Stopped::new(admission.stop);
-    let arrived = match let_in(accepted, &admission.door, &mut stop).await {
+    let counters = admission.place.counters();
+    let remote = accepted.remote.clone();
+    let arrived = match let_in(accepted, &admission.door, counters, &mut stop).await {
         Ok(arrived) => arrived,
-        Err(reason) => {
-            tracing::debug!(connection_id, %reason, "connection turned away");
-            return;
+        Err(End::TurnedAway(reason)) => {
+            return tls::log::turned_away(connection_id, &remote, &reason);
         }
+        Err(reason) => return tracing::debug!(connection_id, %reason, "connection turned away"),
     };
-    let mut handler = Guarded(service.connect(Peer {
+    counters.add_in(arrived.received.len());
+    if let Some(session) = &arrived.tls {
+        counters.add_tls(session);
+        tls::log::accepted(connection_id, &arrived.remote, session);
+    }
+    let peer = Peer {
         connection_id,
         local: arrived.local,
         remote: arrived.remote,
+        proxy: arrived.proxy,
         tls: arrived.tls,
-    }));
+    };
+    let Some(mut handler) = service.connect(peer).map(Guarded) else {
+        return;
+    };
     drop(service);
     let mut socket = Socket {
         stream: arrived.stream,
-        input: Input::default(),
+        input: Input::with(arrived.received),
         output: Output::default(),
         limits: admission.door.limits,
         place: admission.place,
@@ -123,6 +139,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         connection_id,
         last_reply_id: 0,
         message_bytes_max: 0,
+        ends_when_idle_at: None,
         is_new: true,
         since: Some(since),
         peer_left: false,
@@ -132,6 +149,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
             .0
             .message_bytes_max()
             .min(socket.limits.wire.message_bytes_max);
+        socket.ends_when_idle_at = handler.0.ends_when_idle_at();
         let frame = match socket.receive().await {
             Ok(frame) => frame,
             Err(end) => break end,
@@ -143,17 +161,24 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     if !matches!(end, End::Socket(_)) {
         // Replies that were gathered before the end are still owed.
         let _ = socket.flush().await;
+        socket.stream.say_goodbye().await;
     }
     tracing::debug!(connection_id, reason = %end, "connection ends");
 }
 
 /// The time for the first message runs from the start.
-async fn let_in(accepted: Accepted, door: &Door, stop: &mut Stopped) -> Result<Arrived, End> {
+async fn let_in(
+    accepted: Accepted,
+    door: &Door,
+    counters: &ConnectionCounters,
+    stop: &mut Stopped,
+) -> Result<Arrived, End> {
     let limit = door.limits.handshake_timeout();
+    let arrive = async { arrive(announce(accepted, door, counters).await?, door).await };
     tokio::select! {
         biased;
-        arrived = timeout(limit, arrive(accepted, door)) => match arrived {
-            Ok(arrived) => arrived.map_err(End::Socket),
+        arrived = timeout(limit, arrive) => match arrived {
+            Ok(arrived) => arrived.map_err(End::TurnedAway),
             Err(_) => Err(End::TooSlow("handshake")),
         },
         () = stop.wait() => Err(End::Stopping),
@@ -235,7 +260,8 @@ impl Socket {
     }
 
     async fn wait_for_input(&mut self, message_bytes: usize) -> Result<(), End> {
-        let deadline = self.deadline();
+        let of_handler = self.ends_when_idle_at.map(|at| (at, "sign-in"));
+        let deadline = [self.deadline(), of_handler].into_iter().flatten().min();
         let Self {
             stream,
             input,

@@ -20,7 +20,8 @@ const ROOMS: &[Room] = &[
     room("error", &["model"]),
     room("query", &["error"]),
     room("wire", &["error"]),
-    room("net", &["error", "wire"]),
+    // Lists of addresses at the door.
+    room("net", &["error", "model", "wire"]),
     // Options name compressors, mechanisms and the first administrator.
     room("config", &["error", "model", "secret", "wire"]),
     room("telemetry", &["config", "model"]),
@@ -64,6 +65,7 @@ const ROOMS: &[Room] = &[
             "catalog",
             "command",
             "config",
+            "error",
             "model",
             "net",
             "ops",

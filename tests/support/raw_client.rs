@@ -1,6 +1,6 @@
 //! A client that sends bytes and documents as it is told.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub struct RawClient {
 }
 
 impl RawClient {
-    pub(super) fn connect(to: SocketAddr, from: Option<IpAddr>) -> Self {
+    pub fn connect(to: SocketAddr, from: Option<IpAddr>) -> Self {
         let stream = match from {
             None => TcpStream::connect(to).unwrap(),
             Some(from) => {
@@ -38,6 +38,14 @@ impl RawClient {
         };
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
         stream.set_nodelay(true).unwrap();
+        Self {
+            stream: Box::new(stream),
+            next_id: 1,
+        }
+    }
+
+    /// Over a connection that is there already.
+    pub fn over(stream: impl Read + Write + Send + 'static) -> Self {
         Self {
             stream: Box::new(stream),
             next_id: 1,
@@ -114,6 +122,13 @@ impl RawClient {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// Sends bytes one by one.
+    pub fn send_one_by_one(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.stream.write_all(&[*byte]).unwrap();
+        }
+    }
+
     /// The next message: its operation and what follows the header.
     pub fn receive(&mut self) -> (i32, Vec<u8>) {
         self.try_receive().unwrap()
@@ -131,7 +146,10 @@ impl RawClient {
     /// Whether the server has closed the connection (waits for it).
     pub fn is_closed(&mut self) -> bool {
         let mut byte = [0];
-        matches!(self.stream.read(&mut byte), Ok(0) | Err(_))
+        match self.stream.read(&mut byte) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
     }
 
     /// Signs in by SCRAM-SHA-256 with an independent client; the server's reply if it refuses.

@@ -238,8 +238,17 @@ mod tests {
         let expected = [
             "auditAuthorizationSuccess",
             "authFailedDelayMs",
+            "failedSignInDelayMaxMs",
+            "failedSignInDelayMs",
+            "failedSignInHalfLifeSecs",
+            "failedSignInsEverywhereFree",
+            "failedSignInsPerAddressFree",
+            "failedSignInsPerUserFree",
+            "halfOpenSignInsMax",
+            "halfOpenSignInsPerAddressMax",
             "scramIterationCount",
             "scramSHA256IterationCount",
+            "signInTimeoutMs",
             "ok",
         ];
         assert_eq!(names(&runtime), expected);

@@ -22,6 +22,7 @@ use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::mechanism::Mechanism;
 use crate::model::names::DbName;
+use crate::net::TlsVersion;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -38,7 +39,7 @@ arguments! {
 type Section = (&'static str, fn(&Services) -> RawDocumentBuf);
 
 /// In mongod's order: by name, and the metrics last.
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
     ("audit", audit),
     ("connections", connections),
     ("mem", |_| memory(process_memory().as_ref())),
@@ -51,6 +52,7 @@ const SECTIONS: [Section; 9] = [
         security(services.mechanisms(), &services.metrics.authentication)
     }),
     ("storageEngine", storage_engine),
+    ("transportSecurity", transport_security),
     ("metrics", |services| command_metrics(&services.metrics)),
 ];
 
@@ -182,7 +184,27 @@ fn portcullis(services: &Services) -> RawDocumentBuf {
             "waiting": int32(services.hash_pool.waiting()),
             "queueMax": int32(services.parameters.hashing_queue_max()),
         },
+        "signIns": sign_ins(services),
+        "connectionsRefused": {
+            "tooMany": int64(services.connections.rejected()),
+            "allowlist": int64(services.connections.turned_away_by_allowlist()),
+            "proxyHeader": int64(services.connections.proxy_headers_refused()),
+            "unauthenticated": int64(services.connections.unauthenticated_refused()),
+        },
+        "logLinesDropped": int64(services.logs.lines_dropped()),
         "connectionsPanicked": int64(services.connections.panicked()),
+    }
+}
+
+/// How sign-ins are held back.
+fn sign_ins(services: &Services) -> RawDocumentBuf {
+    let failures = &services.failed_sign_ins;
+    rawdoc! {
+        "delayed": int64(failures.delayed()),
+        "refusedAtOnce": int64(failures.refused()),
+        "tracked": int64(failures.tracked()),
+        "halfOpen": int64(services.half_open_sign_ins.count()),
+        "halfOpenDropped": int64(services.half_open_sign_ins.dropped()),
     }
 }
 
@@ -231,6 +253,18 @@ fn storage_engine(services: &Services) -> RawDocumentBuf {
     }
 }
 
+/// Connections by version of TLS, plain ones not counted. What mongod counts as well is never spoken.
+fn transport_security(services: &Services) -> RawDocumentBuf {
+    let counters = &services.connections;
+    rawdoc! {
+        "1.0": 0_i64,
+        "1.1": 0_i64,
+        "1.2": int64(counters.tls(TlsVersion::Tls12)),
+        "1.3": int64(counters.tls(TlsVersion::Tls13)),
+        "unknown": 0_i64,
+    }
+}
+
 fn command_metrics(metrics: &Metrics) -> RawDocumentBuf {
     let mut commands = rawdoc! { "<UNKNOWN>": metrics.unknown_commands.get() };
     for (name, counters) in metrics.commands() {
@@ -263,7 +297,8 @@ mod tests {
                 "connections",
                 "opcounters",
                 "portcullis",
-                "storageEngine"
+                "storageEngine",
+                "transportSecurity"
             ]
         );
     }

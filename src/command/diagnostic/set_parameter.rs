@@ -36,7 +36,10 @@ impl Command for SetParameter {
         ..Spec::new(
             "setParameter",
             "Sets parameters of the server until it stops: { setParameter: 1, <name>: <value> }. \
-             Supported: auditAuthorizationSuccess, authFailedDelayMs, scramIterationCount, scramSHA256IterationCount.",
+             Supported: auditAuthorizationSuccess, authFailedDelayMs, failedSignInDelayMaxMs, failedSignInDelayMs, \
+             failedSignInHalfLifeSecs, failedSignInsEverywhereFree, failedSignInsPerAddressFree, \
+             failedSignInsPerUserFree, halfOpenSignInsMax, halfOpenSignInsPerAddressMax, \
+             scramIterationCount, scramSHA256IterationCount, signInTimeoutMs.",
         )
     };
 

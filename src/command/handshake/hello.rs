@@ -86,7 +86,7 @@ impl Command for Hello {
         let is_hello = context.invoked_as == Self::SPEC.name;
         self.greet(context)?;
         if let Some(client) = &self.client
-            && let Some(origin) = context.connection.origin()
+            && let Some(origin) = context.connection.audit_origin()
         {
             let event = Event::client_metadata(origin, client);
             // Boxed, as what follows. A greeting does nothing that could be refused.

@@ -29,7 +29,7 @@ impl Command for Logout {
     };
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        let origin = context.connection.origin();
+        let origin = context.connection.audit_origin();
         if let Some(user) = context.connection.session.log_out(&context.generic.db) {
             events::signed_out(&user, context.connection.client());
             if let Some(origin) = origin {

@@ -2,9 +2,9 @@
 
 use bson::{RawBsonRef, RawDocumentBuf};
 
-use super::shared::{abandon, challenge_reply, failed};
+use super::guard;
+use super::shared::{audit_abandoned, challenge_reply, failed, succeeded};
 use crate::auth::sasl::Start;
-use crate::auth::scram::Mechanism;
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -12,6 +12,7 @@ use crate::command::field_types::{Anything, SafeBool, SaslPayload};
 use crate::command::reply::Reply;
 use crate::command::spec::{Access, Command, Spec};
 use crate::error::CommandError;
+use crate::model::mechanism::Mechanism;
 use crate::model::names::DbName;
 
 arguments! {
@@ -59,14 +60,17 @@ impl SaslStart {
         db: &DbName,
         is_speculative: bool,
     ) -> Result<Reply, CommandError> {
-        abandon(context).await;
+        audit_abandoned(context, context.connection.session.attempt_to_replace()).await;
         let services = context.services;
         let start = Start {
             db,
             mechanism: &self.mechanism,
-            payload: self.payload.bytes.expose(),
+            payload: &self.payload.bytes,
             skip_empty_exchange: skip_empty_exchange(self.options.as_ref())?,
             is_speculative,
+            is_private: context.connection.is_private()
+                || services.parameters.allow_plain_without_tls(),
+            is_api_strict: context.generic.api_strict,
         };
         if let Some(mechanism) = Mechanism::from_name(&self.mechanism) {
             services
@@ -74,14 +78,25 @@ impl SaslStart {
                 .authentication
                 .received(mechanism, is_speculative);
         }
-        let policy = services.sign_in_policy();
+        if let Some(user) = start.user_to_prove() {
+            guard::wait_for_turn(context, user).await?;
+        }
+        let policy = services.sign_in_policy(context.hash_share());
         let catalog = services.directory.catalog();
-        match context
+        let started = context
             .connection
             .session
             .sasl_start(&start, &policy, catalog)
-        {
-            Ok(challenge) => Ok(challenge_reply(challenge, self.payload.is_base64)),
+            .await;
+        match started {
+            Ok((challenge, attempt)) => {
+                if challenge.done {
+                    succeeded(context, &attempt).await?;
+                } else {
+                    guard::begun(context);
+                }
+                Ok(challenge_reply(challenge, self.payload.is_base64))
+            }
             Err(failure) => Err(failed(context, failure).await),
         }
     }

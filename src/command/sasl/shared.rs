@@ -1,13 +1,15 @@
-//! What `saslStart`, `saslContinue` and the speculative form share: answers, delays, logs, counters.
+//! What `saslStart`, `saslContinue`, `authenticate` and the speculative forms share: answers, delays, logs, counters.
 
 use bson::spec::BinarySubtype;
 use bson::{Binary, RawBson};
 
+use super::guard;
 use crate::audit::{AuditError, Event};
 use crate::auth::sasl::{Attempt, Challenge, SignInError};
 use crate::command::context::Context;
 use crate::command::reply::Reply;
 use crate::error::{CommandError, ErrorCode};
+use crate::model::names::UserName;
 use crate::telemetry::events;
 
 /// `{conversationId: 1, done, payload}`.
@@ -32,10 +34,15 @@ pub(super) async fn succeeded(
     context: &mut Context<'_>,
     attempt: &Attempt,
 ) -> Result<(), CommandError> {
-    if let Err(failure) = audit(context, Some(attempt), 0).await {
+    if let Err(failure) = audit(context, Some(who(attempt)), 0).await {
+        let error = failure.to_command_error();
         context.connection.session.log_out(attempt.user.db());
-        return Err(failure.to_command_error());
+        // The password was right, so it is no guess that has failed.
+        context.connection.guard.guess = None;
+        guard::failed(context, &error);
+        return Err(error);
     }
+    guard::succeeded(context);
     context
         .services
         .metrics
@@ -47,7 +54,8 @@ pub(super) async fn succeeded(
 }
 
 /// Logs and audits a failure, waits as long as configured and gives the client's version of it.
-pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> CommandError {
+pub(super) async fn failed(context: &mut Context<'_>, failure: Box<SignInError>) -> CommandError {
+    guard::failed(context, &failure.error);
     let attempt = failure.attempt.as_ref();
     let user = attempt.map_or_else(
         || "(unknown)".to_owned(),
@@ -61,7 +69,7 @@ pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> 
         &failure.reason,
     );
     // It has failed whether or not that can be written.
-    let _ = audit(context, failure.attempt.as_ref(), failure.error.code.0).await;
+    let _ = audit(context, attempt.map(who), failure.error.code.0).await;
     let delay = context.services.parameters.auth_failed_delay();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -69,32 +77,33 @@ pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> 
     failure.error
 }
 
-/// Audits that a conversation is about to be replaced by another one.
-pub(super) async fn abandon(context: &Context<'_>) {
-    if let Some(attempt) = context.connection.session.attempt_to_replace() {
+/// Audits that a conversation comes to no end: another one replaces it, or it took too long.
+pub(super) async fn audit_abandoned(context: &Context<'_>, attempt: Option<&Attempt>) {
+    if attempt.is_some() {
         let code = ErrorCode::AUTHENTICATION_ABANDONED.0;
         // Nobody signs in by it, whether or not that can be written.
-        let _ = audit(context, Some(attempt), code).await;
+        let _ = audit(context, attempt.map(who), code).await;
     }
 }
 
-/// `authenticate`, boxed so that sign-ins need no room for it where nothing is audited.
-async fn audit(
+/// `authenticate` of a user by a mechanism, as far as they are known. Boxed so that sign-ins need no
+/// room for it where nothing is audited.
+pub(super) async fn audit(
     context: &Context<'_>,
-    attempt: Option<&Attempt>,
+    who: Option<(&UserName, &str)>,
     result: i32,
 ) -> Result<(), AuditError> {
-    let Some(origin) = context.connection.origin() else {
+    let Some(origin) = context.connection.audit_origin() else {
         return Ok(());
     };
-    let (user, db, mechanism) = match attempt {
-        Some(attempt) => (
-            attempt.user.user(),
-            attempt.user.db().as_str(),
-            attempt.mechanism.name(),
-        ),
+    let (user, db, mechanism) = match who {
+        Some((user, mechanism)) => (user.user(), user.db().as_str(), mechanism),
         None => ("", context.generic.db.as_str(), ""),
     };
     let event = Event::authenticate(origin, user, db, mechanism, result);
     Box::pin(context.services.audit.record(event)).await
+}
+
+fn who(attempt: &Attempt) -> (&UserName, &str) {
+    (&attempt.user, attempt.mechanism.name())
 }

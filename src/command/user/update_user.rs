@@ -4,13 +4,15 @@ use bson::RawDocumentBuf;
 
 use super::credentials::{NewPassword, PasswordRequest};
 use crate::authz::{Authority, Denied, Need, Pass};
-use crate::catalog::{CredentialsUpdate, UserUpdate};
+use crate::catalog::{CredentialsUpdate, PlanError, UserUpdate, View};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
+use crate::command::execute::until;
 use crate::command::field_types::SafeBool;
 use crate::command::names::RoleArgument;
 use crate::command::reply::Reply;
 use crate::command::restrictions::RestrictionArgument;
+use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -103,7 +105,7 @@ impl Command for UpdateUser {
                     digest: self.digest_password.0,
                     mechanisms: self.mechanisms.as_deref(),
                 };
-                Some(NewPassword::check(request, services)?)
+                Some(NewPassword::check(request, &services.parameters)?)
             }
         };
         let roles = self
@@ -133,8 +135,10 @@ impl Command for UpdateUser {
                 services.ops_error(error)
             }
         };
-        let name = UserName::new(&self.user, db.clone())
-            .map_err(|_| not_found(&self.user, &db, is_trim))?;
+        let Ok(name) = UserName::new(&self.user, db.clone()) else {
+            return Err(refuse_nobody(&update, services)
+                .unwrap_or_else(|| not_found(&self.user, &db, is_trim)));
+        };
         // Asked again when the change is planned; asking first spares useless hashing.
         let change = change(&name, &update, new_password.is_some());
         let checked = services.directory.check_update_user(&name, update.clone());
@@ -142,14 +146,14 @@ impl Command for UpdateUser {
             return Err(context.refused(&change, refused(error)).await);
         }
         if let Some(new_password) = new_password {
-            update.credentials = CredentialsUpdate::Replace(new_password.derive(context).await?);
+            let derived = new_password.derive(&services.parameters, context.hash_share());
+            // Nothing is written yet.
+            let credentials = until(context.deadline, derived).await??;
+            update.credentials = CredentialsUpdate::Replace(credentials);
         }
         let order = context.order(pass, change);
-        services
-            .directory
-            .update_user(order, name.clone(), update)
-            .await
-            .map_err(refused)?;
+        let updated = services.directory.update_user(order, name, update);
+        updated.await.map_err(refused)?;
         Ok(Reply::new())
     }
 }
@@ -162,6 +166,23 @@ fn change(name: &UserName, update: &UserUpdate, password_changed: bool) -> Direc
         restrictions: update.restrictions.clone(),
         ..DirectoryChange::of_user(UpdateUser::SPEC.name, ChangeKind::Updated, name)
     }
+}
+
+/// What is wrong besides with an update of a user that cannot be, if it would be found out earlier.
+fn refuse_nobody(update: &UserUpdate, services: &Services) -> Option<CommandError> {
+    if matches!(update.credentials, CredentialsUpdate::Trim(_)) {
+        return None;
+    }
+    if update.is_empty() {
+        return Some(services.ops_error(OpsError::Plan(PlanError::NothingToUpdate)));
+    }
+    let catalog = View::new(services.directory.catalog());
+    let roles = update.roles.iter().flatten();
+    let missing: Vec<_> = roles.filter(|role| !catalog.role_exists(role)).collect();
+    (!missing.is_empty()).then(|| {
+        let missing = missing.into_iter().cloned().collect();
+        services.ops_error(OpsError::Plan(PlanError::RolesNotFound(missing)))
+    })
 }
 
 /// A trim looks the user up first and says so in other words than the update itself.

@@ -5,6 +5,7 @@
 //! Parameters of mongod's without effect here are left out rather than stored; `docs/options.md`
 //! names them.
 
+mod sign_in_limits;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::error::{CommandError, ErrorCode};
 use super::error::{ConfigError, nearest};
 use super::settings::Setting;
 
+pub use sign_in_limits::SignInLimits;
 pub(super) use table::PARAMETERS;
 use table::{Kind, find};
 pub use table::{ParameterSpec, SetAt};
@@ -66,6 +68,12 @@ pub struct Parameters {
     authentication_mechanisms: Vec<Mechanism>,
     scram_sha1_iteration_count: AtomicU32,
     scram_sha256_iteration_count: AtomicU32,
+    argon2_memory_kib: AtomicU32,
+    argon2_iterations: AtomicU32,
+    argon2_parallelism: AtomicU32,
+    allow_plain_without_tls: AtomicBool,
+    allow_roles_from_x509_certificates: AtomicBool,
+    enforce_user_cluster_separation: AtomicBool,
     auth_failed_delay_ms: AtomicU32,
     audit_authorization_success: AtomicBool,
     enable_localhost_auth_bypass: AtomicBool,
@@ -74,6 +82,7 @@ pub struct Parameters {
     handshake_timeout_ms: AtomicU32,
     idle_timeout_ms: AtomicU32,
     shutdown_timeout_ms: AtomicU32,
+    sign_in_limits: SignInLimits,
 }
 
 impl Default for Parameters {
@@ -83,6 +92,12 @@ impl Default for Parameters {
             authentication_mechanisms: Vec::new(),
             scram_sha1_iteration_count: AtomicU32::default(),
             scram_sha256_iteration_count: AtomicU32::default(),
+            argon2_memory_kib: AtomicU32::default(),
+            argon2_iterations: AtomicU32::default(),
+            argon2_parallelism: AtomicU32::default(),
+            allow_plain_without_tls: AtomicBool::default(),
+            allow_roles_from_x509_certificates: AtomicBool::default(),
+            enforce_user_cluster_separation: AtomicBool::default(),
             auth_failed_delay_ms: AtomicU32::default(),
             audit_authorization_success: AtomicBool::default(),
             enable_localhost_auth_bypass: AtomicBool::default(),
@@ -91,6 +106,7 @@ impl Default for Parameters {
             handshake_timeout_ms: AtomicU32::default(),
             idle_timeout_ms: AtomicU32::default(),
             shutdown_timeout_ms: AtomicU32::default(),
+            sign_in_limits: SignInLimits::default(),
         };
         let settable = |spec: &&ParameterSpec| spec.set_at != SetAt::Never;
         for spec in PARAMETERS.iter().filter(settable) {
@@ -180,6 +196,38 @@ impl Parameters {
         self.scram_sha256_iteration_count.load(Ordering::Relaxed)
     }
 
+    /// `argon2MemoryKiB`: memory that hashing a password for PLAIN takes, in KiB.
+    pub fn argon2_memory_kib(&self) -> u32 {
+        self.argon2_memory_kib.load(Ordering::Relaxed)
+    }
+
+    /// `argon2Iterations`: passes over that memory.
+    pub fn argon2_iterations(&self) -> u32 {
+        self.argon2_iterations.load(Ordering::Relaxed)
+    }
+
+    /// `argon2Parallelism`: lanes of that memory.
+    pub fn argon2_parallelism(&self) -> u32 {
+        self.argon2_parallelism.load(Ordering::Relaxed)
+    }
+
+    /// `allowPlainWithoutTLS`: whether PLAIN may be used where others can read it.
+    pub fn allow_plain_without_tls(&self) -> bool {
+        self.allow_plain_without_tls.load(Ordering::Relaxed)
+    }
+
+    /// `allowRolesFromX509Certificates`: whether certificates may grant roles.
+    pub fn allow_roles_from_x509_certificates(&self) -> bool {
+        self.allow_roles_from_x509_certificates
+            .load(Ordering::Relaxed)
+    }
+
+    /// `enforceUserClusterSeparation`: whether no user may be created whose certificate would be that
+    /// of a cluster member.
+    pub fn enforce_user_cluster_separation(&self) -> bool {
+        self.enforce_user_cluster_separation.load(Ordering::Relaxed)
+    }
+
     /// `authFailedDelayMs`: how long the answer to a failed sign-in is held back.
     pub fn auth_failed_delay(&self) -> Duration {
         milliseconds(&self.auth_failed_delay_ms)
@@ -216,6 +264,11 @@ impl Parameters {
     /// `idleTimeoutMs`: how long a connection may be idle; `None` for ever.
     pub fn idle_timeout(&self) -> Option<Duration> {
         Some(milliseconds(&self.idle_timeout_ms)).filter(|timeout| !timeout.is_zero())
+    }
+
+    /// What guards signing in.
+    pub fn sign_in_limits(&self) -> &SignInLimits {
+        &self.sign_in_limits
     }
 
     /// `shutdownTimeoutMs`: how long a stopping server waits for requests under way.

@@ -4,7 +4,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bson::{RawBson, rawdoc};
 
-use super::{Mechanism, Parameters};
+use super::{Mechanism, Parameters, sign_in_limits};
+use crate::model::plain_credential::{
+    ARGON2_ITERATIONS_MAX, ARGON2_MEMORY_KIB_MAX, ARGON2_PARALLELISM_MAX,
+};
 
 /// When a parameter may be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +90,7 @@ impl ParameterSpec {
             Kind::Boolean(_) => "true or false".to_owned(),
             Kind::Mechanisms => {
                 let names = Mechanism::ALL.map(Mechanism::name);
-                format!("a list of {}", names.join(" and "))
+                format!("a list of {}", names.join(", "))
             }
             Kind::Constant(_) => "nothing, it cannot be set".to_owned(),
         }
@@ -101,6 +104,59 @@ pub(super) fn find(name: &str) -> Option<&'static ParameterSpec> {
 
 /// Every parameter, in alphabetical order.
 pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
+    ParameterSpec {
+        name: "allowPlainWithoutTLS",
+        set_at: SetAt::Startup,
+        default: "false",
+        help: "Whether PLAIN may be used over TCP without TLS, where others can read the password.",
+        ours: true,
+        kind: Kind::Boolean(|parameters| &parameters.allow_plain_without_tls),
+    },
+    ParameterSpec {
+        name: "allowRolesFromX509Certificates",
+        set_at: SetAt::Startup,
+        default: "true",
+        help: "Whether certificates may grant roles to whom they belong.",
+        ours: false,
+        kind: Kind::Boolean(|parameters| &parameters.allow_roles_from_x509_certificates),
+    },
+    ParameterSpec {
+        name: "argon2Iterations",
+        set_at: SetAt::StartupAndRuntime,
+        default: "2",
+        help: "Passes of Argon2id for the PLAIN credentials of passwords set from now on.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 1,
+            max: ARGON2_ITERATIONS_MAX,
+            cell: |parameters| &parameters.argon2_iterations,
+        },
+    },
+    ParameterSpec {
+        name: "argon2MemoryKiB",
+        set_at: SetAt::StartupAndRuntime,
+        default: "19456",
+        help: "Memory in KiB that hashing or checking one password for PLAIN takes, for passwords set \
+               from now on. Each hashing thread may take it at the same time.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 7168,
+            max: ARGON2_MEMORY_KIB_MAX,
+            cell: |parameters| &parameters.argon2_memory_kib,
+        },
+    },
+    ParameterSpec {
+        name: "argon2Parallelism",
+        set_at: SetAt::StartupAndRuntime,
+        default: "1",
+        help: "Lanes of Argon2id for the PLAIN credentials of passwords set from now on.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 1,
+            max: ARGON2_PARALLELISM_MAX,
+            cell: |parameters| &parameters.argon2_parallelism,
+        },
+    },
     ParameterSpec {
         name: "auditAuthorizationSuccess",
         set_at: SetAt::StartupAndRuntime,
@@ -132,9 +188,9 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
     ParameterSpec {
         name: "authenticationMechanisms",
         set_at: SetAt::Startup,
-        default: "SCRAM-SHA-1,SCRAM-SHA-256",
-        help: "Mechanisms that users may sign in with, separated by commas. mongod's others are not \
-               supported.",
+        default: "MONGODB-X509,SCRAM-SHA-1,SCRAM-SHA-256",
+        help: "Mechanisms that users may sign in with, separated by commas. PLAIN is there if it is \
+               named; mongod's others are not supported.",
         ours: false,
         kind: Kind::Mechanisms,
     },
@@ -147,6 +203,21 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         kind: Kind::Boolean(|parameters| &parameters.enable_localhost_auth_bypass),
     },
     ParameterSpec {
+        name: "enforceUserClusterSeparation",
+        set_at: SetAt::Startup,
+        default: "true",
+        help: "Whether users are refused whose certificate would be that of a cluster member.",
+        ours: false,
+        kind: Kind::Boolean(|parameters| &parameters.enforce_user_cluster_separation),
+    },
+    sign_in_limits::FAILED_DELAY_LONGEST,
+    sign_in_limits::FAILED_DELAY,
+    sign_in_limits::FAILED_HALF_LIFE,
+    sign_in_limits::FAILED_LIMITS_ON_LOOPBACK,
+    sign_in_limits::FAILED_EVERYWHERE_FREE,
+    sign_in_limits::FAILED_PER_ADDRESS_FREE,
+    sign_in_limits::FAILED_PER_USER_FREE,
+    ParameterSpec {
         name: "featureCompatibilityVersion",
         set_at: SetAt::Never,
         default: "8.0",
@@ -154,6 +225,8 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         ours: false,
         kind: Kind::Constant(|| RawBson::Document(rawdoc! { "version": "8.0" })),
     },
+    sign_in_limits::HALF_OPEN_LIMIT,
+    sign_in_limits::HALF_OPEN_PER_ADDRESS_LIMIT,
     ParameterSpec {
         name: "handshakeTimeoutMs",
         set_at: SetAt::Startup,
@@ -178,6 +251,7 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
             cell: |parameters| &parameters.hashing_queue_max,
         },
     },
+    sign_in_limits::HASHING_QUEUE_PER_USER_LIMIT,
     ParameterSpec {
         name: "hashingThreads",
         set_at: SetAt::Startup,
@@ -238,4 +312,7 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
             cell: |parameters| &parameters.shutdown_timeout_ms,
         },
     },
+    sign_in_limits::SIGN_IN_TIMEOUT,
+    sign_in_limits::UNAUTHENTICATED_PER_ADDRESS_LIMIT,
+    sign_in_limits::UNAUTHENTICATED_TIMEOUT,
 ];

@@ -2,5 +2,10 @@
 
 mod endings;
 mod messages;
+mod proxy;
 mod sockets;
 mod support;
+mod tls;
+mod tls_files;
+mod tls_records;
+mod tls_support;

@@ -53,6 +53,10 @@ class Server:
     def log(self):
         return (self._path / "log").read_text()
 
+    def path(self, name):
+        """Where a test may keep something of its own until the end."""
+        return str(self._path / name)
+
     def uri(self, user=None, password=None, db="", host=None):
         """A connection string, with or without a user of the database `db`."""
         login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if user else ""

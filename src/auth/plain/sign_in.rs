@@ -1,0 +1,96 @@
+//! The server's only step.
+
+use super::ClientMessage;
+use crate::auth::hash_pool::Overloaded;
+use crate::auth::sasl::{Attempt, Challenge, Policy, SignInError, Start};
+use crate::auth::session::Session;
+use crate::catalog::Catalog;
+use crate::error::{CommandError, ErrorCode};
+use crate::model::mechanism::Mechanism;
+use crate::model::names::{DbName, UserName};
+
+impl Start<'_> {
+    /// The user whose password the message is, where the message is a password that will be checked.
+    pub fn user_to_prove(&self) -> Option<UserName> {
+        let is_plain = self.mechanism == Mechanism::Plain.name();
+        if !is_plain || !self.is_private || self.is_speculative {
+            return None;
+        }
+        let message = ClientMessage::parse(self.payload.expose()).ok()?;
+        UserName::new(&message.user, self.db.clone()).ok()
+    }
+}
+
+impl Session {
+    /// Checks name and password. Every refusal but that of the connection looks alike, and an unknown
+    /// user and one without a hash take as long as a wrong password.
+    pub(in crate::auth) async fn plain_start(
+        &mut self,
+        start: &Start<'_>,
+        policy: &Policy<'_>,
+        catalog: &Catalog,
+    ) -> Result<(Challenge, Attempt), Box<SignInError>> {
+        if !start.is_private {
+            return Err(SignInError::told(not_private(), None));
+        }
+        let message = ClientMessage::parse(start.payload.expose())
+            .map_err(|error| SignInError::failed(&error, None))?;
+        let name =
+            name(&message.user, start.db).map_err(|reason| SignInError::failed(&reason, None))?;
+        let attempt = Attempt {
+            user: name,
+            mechanism: Mechanism::Plain,
+            is_speculative: start.is_speculative,
+        };
+        let user = catalog.user(&attempt.user);
+        let verified = policy.verified.verify(
+            user.as_deref(),
+            message.password,
+            policy.argon2_cost,
+            policy.hash_pool.clone(),
+        );
+        let is_right = verified
+            .await
+            .map_err(|error| SignInError::told(overloaded(error), Some(attempt.clone())))?;
+        let failed = |reason: &str| SignInError::failed(&reason, Some(attempt.clone()));
+        let user = user.ok_or_else(|| failed("there is no such user"))?;
+        if user.credentials.plain().is_none() {
+            return Err(failed("the user has no credential for the mechanism"));
+        }
+        if !is_right {
+            return Err(failed("the password is wrong"));
+        }
+        self.finish(&user, &attempt, start.is_api_strict, catalog)?;
+        let done = Challenge {
+            done: true,
+            payload: Vec::new(),
+        };
+        Ok((done, attempt))
+    }
+}
+
+/// Many drivers send PLAIN to `$external`, whatever database they are told: there, where nobody has a
+/// password, the name is `user@db`, as names print.
+fn name(user: &str, db: &DbName) -> Result<UserName, String> {
+    if !db.is_external() {
+        return UserName::new(user, db.clone()).map_err(|error| error.to_string());
+    }
+    let (user, db) = user
+        .rsplit_once('@')
+        .ok_or_else(|| "a name for PLAIN on $external is user@db".to_owned())?;
+    DbName::parse(db)
+        .and_then(|db| UserName::new(user, db))
+        .map_err(|error| error.to_string())
+}
+
+/// The password has been on the wire by now; that is worth a clear word to whoever configured it.
+fn not_private() -> CommandError {
+    CommandError::new(
+        ErrorCode::MECHANISM_UNAVAILABLE,
+        "PLAIN sends the password in clear and needs a TLS connection or a Unix domain socket",
+    )
+}
+
+fn overloaded(error: Overloaded) -> CommandError {
+    CommandError::new(ErrorCode::OPERATION_FAILED, error.to_string())
+}
