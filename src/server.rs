@@ -1,37 +1,34 @@
 //! The whole server: from a configuration to open sockets, and back to nothing.
 
+mod first_admin;
+
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bson::RawDocumentBuf;
 use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
+use crate::audit::{Audit, AuditStartError, Event};
 use crate::auth::failed_sign_ins::FailedSignIns;
-use crate::auth::hash_pool::{HashPool, Owner};
-use crate::auth::origin::Origin;
+use crate::auth::hash_pool::HashPool;
 use crate::auth::verified::VerifiedSecrets;
-use crate::authz::Authority;
-use crate::catalog::PlanError;
 use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
-use crate::command::user::credentials::{NewPassword, PasswordRequest};
 use crate::config::parameters::Parameters;
-use crate::config::{Config, FirstAdmin, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
-use crate::error::CommandError;
-use crate::model::names::{DbName, RoleName};
-use crate::model::restriction::Restrictions;
-use crate::model::user::User;
+use crate::config::{Config, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
     StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
 };
-use crate::ops::{Directory, OpsError, Order};
+use crate::ops::Directory;
+use crate::secret::Secret;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
@@ -44,6 +41,9 @@ pub enum StartError {
     /// The data cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Auditing cannot start.
+    #[error(transparent)]
+    Audit(#[from] AuditStartError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -113,19 +113,22 @@ impl Server {
             None => None,
         };
         let directory = open_directory(&config).await?;
+        let deployment_secret = directory.catalog().deployment_secret();
+        let deployment_secret = deployment_secret.ok_or(StartError::NoSecret)?;
+        let audit = start_audit(&config, &deployment_secret).await?;
         let parameters = Arc::clone(&config.parameters);
         let hash_pool = hash_pool(&parameters)?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
-            create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
+            first_admin::create(&directory, &audit, first_admin, &parameters, &hash_pool).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         write_port_file(&config, &listeners)?;
         let (stop, signal) = stop_channel();
-        let deployment_secret = directory.catalog().deployment_secret();
         let services = Services {
-            deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
+            deployment_secret,
             directory,
+            audit,
             hash_pool,
             failed_sign_ins: FailedSignIns::default(),
             half_open_sign_ins: Arc::default(),
@@ -150,24 +153,7 @@ impl Server {
             tls: tls.clone(),
             config,
         };
-        let addresses: Vec<String> = listeners
-            .addresses()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        let store = services.directory.store_name();
-        if !services.is_authorization_enabled {
-            events::authorization_disabled();
-        }
-        if !services.directory.is_durable() {
-            events::startup_warning(
-                "Nothing outlives this process: the storage engine keeps users in memory only",
-            );
-        }
-        for warning in tls.iter().flat_map(|tls| tls.warnings()) {
-            events::startup_warning(warning);
-        }
-        events::server_started(&addresses, store, services.is_authorization_enabled);
+        announce(&services, &listeners).await;
         Ok(Self {
             door: Arc::new(door(&services.config, tls)),
             services: Arc::new(services),
@@ -184,6 +170,11 @@ impl Server {
     /// Whether there is nobody yet who could sign in.
     pub fn is_empty(&self) -> bool {
         !self.services.directory.catalog().had_users_or_roles()
+    }
+
+    /// Its audit log, to be opened anew when its file was moved away.
+    pub fn audit(&self) -> Audit {
+        self.services.audit.clone()
     }
 
     /// What stops it.
@@ -204,15 +195,21 @@ impl Server {
 
     /// Serves until it is told to stop and everything is closed.
     pub async fn run(self) -> ServeSummary {
-        let summary = serve(
+        let serving = serve(
             self.listeners,
             Arc::new(Commands(Arc::clone(&self.services))),
             self.door,
             Arc::clone(&self.services.connections),
             self.services.stop.clone(),
-        )
-        .await;
+        );
+        let announcing = async {
+            self.services.stop.stopped().await;
+            // It stops whether or not that can be written.
+            let _ = self.services.audit.record(Event::shutdown()).await;
+        };
+        let (summary, ()) = tokio::join!(serving, announcing);
         self.services.directory.close().await;
+        self.services.audit.close().await;
         events::server_stopped(summary.connections_dropped);
         summary
     }
@@ -235,53 +232,44 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
+/// Says in the log and in the audit log that the server begins, and what its operator should know.
+async fn announce(services: &Services, listeners: &Listeners) {
+    let addresses: Vec<String> = listeners
+        .addresses()
+        .iter()
+        .map(ToString::to_string)
+        .collect();
+    let store = services.directory.store_name();
+    if !services.is_authorization_enabled {
+        events::authorization_disabled();
+    }
+    if !services.directory.is_durable() {
+        events::startup_warning(
+            "Nothing outlives this process: the storage engine keeps users in memory only",
+        );
+    }
+    if let Ok(options) = RawDocumentBuf::try_from(&services.config.parsed) {
+        // Whatever comes of it: from now on each change and each sign-in asks again.
+        let _ = services.audit.record(Event::startup(&options)).await;
+    }
+    for warning in services.tls.iter().flat_map(|tls| tls.warnings()) {
+        events::startup_warning(warning);
+    }
+    events::server_started(&addresses, store, services.is_authorization_enabled);
+}
+
+async fn start_audit(config: &Config, secret: &Secret<[u8; 32]>) -> Result<Audit, StartError> {
+    let (config, secret) = (config.audit.clone(), secret.clone());
+    let started = tokio::task::spawn_blocking(move || Audit::start(config.as_ref(), &secret));
+    Ok(started.await.map_err(std::io::Error::other)??)
+}
+
 fn hash_pool(parameters: &Parameters) -> std::io::Result<HashPool> {
     HashPool::new(
         NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN),
         parameters.hashing_queue_max(),
         parameters.sign_in_limits().hashing_queue_per_user_max(),
     )
-}
-
-/// Creates the administrator that the environment names, unless there are users or roles.
-async fn create_first_admin(
-    directory: &Directory,
-    first_admin: FirstAdmin,
-    parameters: &Parameters,
-    hash_pool: &HashPool,
-) -> Result<(), StartError> {
-    if directory.catalog().had_users_or_roles() {
-        return Ok(());
-    }
-    let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
-    let name = first_admin.name;
-    let request = PasswordRequest {
-        user: name.user(),
-        password: first_admin.password,
-        digest: true,
-        mechanisms: None,
-    };
-    let unusable = |error: CommandError| StartError::FirstAdmin(error.message);
-    let password = NewPassword::check(request, parameters).map_err(unusable)?;
-    let share = hash_pool.share_of(Owner::Stranger(Origin::of(None)));
-    let derived = password.derive(parameters, share).await;
-    let root = RoleName::new("root", DbName::ADMIN);
-    let user = User {
-        user_id: uuid::Uuid::new_v4(),
-        credentials: derived.map_err(unusable)?,
-        restrictions: Restrictions::NONE,
-        custom_data: None,
-        roles: root.into_iter().collect(),
-        name: name.clone(),
-    };
-    let pass = Authority::Unchecked.require_sign_in();
-    let order = Order::new(pass.map_err(|denied| StartError::FirstAdmin(denied.to_string()))?);
-    match directory.create_user(order, user).await {
-        Ok(_) => events::first_admin_created(&name),
-        Err(OpsError::Plan(PlanError::UserExists(_))) => {}
-        Err(error) => return Err(refused(error)),
-    }
-    Ok(())
 }
 
 fn bind_options(config: &Config) -> BindOptions {

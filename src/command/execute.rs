@@ -6,6 +6,7 @@
 use tokio::time::Instant;
 
 use super::arguments::Path;
+use super::auditing::are_allowed_audited;
 use super::context::Context;
 use super::reply::Reply;
 use super::session::session_id;
@@ -27,6 +28,14 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         Ok(pass) => pass,
         Err(denied) => return Err(refuse(&denied, spec, &context)),
     };
+    if spec.access == Access::SignedIn && are_allowed_audited(context.services) {
+        let (services, db) = (context.services, context.generic.db.as_str());
+        let allowed = context
+            .connection
+            .audit_allowed(services, spec.name, db, context.body);
+        // Boxed, so that commands carry no room for it where nothing is audited.
+        Box::pin(allowed).await?;
+    }
     check_api(spec, &context)?;
     context.generic.check_supported(spec.name)?;
     check_write_concern(spec, &context)?;

@@ -4,6 +4,7 @@
 //! command line wins over the environment, that over the file, that over the defaults. Whatever is
 //! unknown or wrong keeps the server from starting, with one sentence that says what and where.
 
+mod audit;
 mod command_line;
 mod environment;
 mod error;
@@ -30,6 +31,7 @@ pub use crate::wire::Compressor;
 use command_line::CommandLine;
 use parameters::Parameters;
 
+pub use audit::{AuditConfig, AuditDestination, AuditFormat, OnAuditFailure};
 pub use error::{ConfigError, Place};
 pub use reference::options_reference;
 
@@ -53,6 +55,8 @@ pub struct Config {
     pub security: SecurityConfig,
     /// Where and what to log.
     pub log: LogConfig,
+    /// Which events are audited, if any.
+    pub audit: Option<AuditConfig>,
     /// Server parameters; the part that changes at run time, shared by everything that reads it.
     pub parameters: Arc<Parameters>,
     /// The administrator to create when there is no user yet.

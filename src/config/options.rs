@@ -1,8 +1,11 @@
 //! The table of options: the one declaration that the command line, the configuration file and
 //! `docs/options.md` are made from. Names are mongod's; those marked `ours` mongod does not have.
 
+mod mongod_only;
 #[cfg(test)]
 mod tests;
+
+use mongod_only::{MONGOD_ONLY_FLAGS, MONGOD_ONLY_PATHS};
 
 /// What an option accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,6 +230,28 @@ options! {
     QUIET: "Logging", "systemLog.quiet", &[Flag::switch("quiet")],
         Kind::Switch, "false", mongod,
         "Do not log the begin and end of connections.";
+    AUDIT_DESTINATION: "Auditing", "auditLog.destination", &[Flag::value("auditDestination", "KIND")],
+        Kind::Choice(&["file", "syslog", "console"]), "", mongod,
+        "Where audit events go; without it nothing is audited. 'syslog' and 'console' (standard output) \
+         take JSON.";
+    AUDIT_FORMAT: "Auditing", "auditLog.format", &[Flag::value("auditFormat", "FORMAT")],
+        Kind::Choice(&["JSON", "BSON"]), "JSON", mongod,
+        "Format of the events in a file.";
+    AUDIT_PATH: "Auditing", "auditLog.path", &[Flag::value("auditPath", "FILE")],
+        Kind::Text, "", mongod,
+        "The file; needed for the destination 'file'. It is appended to, and opened anew on SIGUSR1.";
+    AUDIT_FILTER: "Auditing", "auditLog.filter", &[Flag::value("auditFilter", "JSON")],
+        Kind::Text, "", mongod,
+        "A filter over the events, such as '{\"atype\": \"authenticate\", \"result\": 18}'; others are not \
+         written.";
+    AUDIT_ON_FAILURE: "Auditing", "auditLog.onFailure", &[Flag::value("auditOnFailure", "POLICY")],
+        Kind::Choice(&["refuse", "continue"]), "refuse", ours,
+        "What becomes of changes and sign-ins whose event cannot be written: 'refuse' refuses them, \
+         'continue' lets them happen without an event.";
+    AUDIT_SYNC: "Auditing", "auditLog.sync", &[Flag::switch("auditSync")],
+        Kind::Switch, "false", ours,
+        "Whether an event in a file counts as written only once it is on the disk. Without it an event \
+         outlives the process, but not a power cut.";
     SET_PARAMETER: "Parameters", "setParameter",
         &[Flag { long: "setParameter", short: None, takes: Takes::Values("NAME=VALUE"), help: "" }],
         Kind::Parameters, "", mongod,
@@ -254,7 +279,7 @@ pub(super) fn is_section(path: &str) -> bool {
 
 /// Whether mongod knows this flag and Portcullis does not.
 pub(super) fn is_mongod_only_flag(long: &str) -> bool {
-    let families = ["ssl", "ldap", "audit", "wiredTiger", "kmip"];
+    let families = ["ssl", "ldap", "wiredTiger", "kmip"];
     MONGOD_ONLY_FLAGS.contains(&long) || families.iter().any(|family| long.starts_with(family))
 }
 
@@ -269,109 +294,3 @@ fn is_below(path: &str, section: &str) -> bool {
     path.strip_prefix(section)
         .is_some_and(|rest| rest.starts_with('.'))
 }
-
-static MONGOD_ONLY_FLAGS: &[&str] = &[
-    "clusterAuthMode",
-    "clusterIpSourceAllowlist",
-    "configExpand",
-    "configsvr",
-    "directoryperdb",
-    "enableEncryption",
-    "enableMajorityReadConcern",
-    "encryptionCipherMode",
-    "encryptionKeyFile",
-    "fork",
-    "journal",
-    "journalCommitInterval",
-    "keyFile",
-    "listenBacklog",
-    "logRotate",
-    "maxIncomingConnectionsOverride",
-    "nojournal",
-    "noscripting",
-    "notablescan",
-    "oplogMinRetentionHours",
-    "oplogSize",
-    "outputConfig",
-    "pidfilepath",
-    "profile",
-    "profileFilter",
-    "proxyPort",
-    "redactClientLogData",
-    "repair",
-    "replSet",
-    "serviceExecutor",
-    "shardsvr",
-    "slowOpSampleRate",
-    "slowms",
-    "syncdelay",
-    "sysinfo",
-    "syslog",
-    "syslogFacility",
-    "timeStampFormat",
-    "timeZoneInfo",
-    "tlsAllowInvalidCertificates",
-    "tlsAllowInvalidHostnames",
-    "tlsCertificateKeyFilePassword",
-    "tlsCertificateSelector",
-    "tlsClusterAuthX509Attributes",
-    "tlsClusterAuthX509ExtensionValue",
-    "tlsClusterCAFile",
-    "tlsClusterCertificateSelector",
-    "tlsClusterFile",
-    "tlsClusterPassword",
-    "tlsFIPSMode",
-    "tlsLogVersions",
-    "tlsOnNormalPorts",
-    "traceExceptions",
-    "transitionToAuth",
-    "upgrade",
-];
-
-static MONGOD_ONLY_PATHS: &[&str] = &[
-    "auditLog",
-    "cloud",
-    "net.listenBacklog",
-    "net.maxIncomingConnectionsOverride",
-    "net.proxyPort",
-    "net.serviceExecutor",
-    "net.ssl",
-    "net.tls.FIPSMode",
-    "net.tls.allowInvalidCertificates",
-    "net.tls.allowInvalidHostnames",
-    "net.tls.certificateKeyFilePassword",
-    "net.tls.certificateSelector",
-    "net.tls.clusterAuthX509",
-    "net.tls.clusterCAFile",
-    "net.tls.clusterCertificateSelector",
-    "net.tls.clusterFile",
-    "net.tls.clusterPassword",
-    "net.tls.logVersions",
-    "operationProfiling",
-    "processManagement",
-    "replication",
-    "security.clusterAuthMode",
-    "security.clusterIpSourceAllowlist",
-    "security.enableEncryption",
-    "security.encryptionCipherMode",
-    "security.encryptionKeyFile",
-    "security.javascriptEnabled",
-    "security.keyFile",
-    "security.kmip",
-    "security.ldap",
-    "security.redactClientLogData",
-    "security.sasl",
-    "security.transitionToAuth",
-    "sharding",
-    "storage.directoryPerDB",
-    "storage.inMemory",
-    "storage.journal",
-    "storage.oplogMinRetentionHours",
-    "storage.syncPeriodSecs",
-    "storage.wiredTiger",
-    "systemLog.component",
-    "systemLog.logRotate",
-    "systemLog.syslogFacility",
-    "systemLog.timeStampFormat",
-    "systemLog.traceAllExceptions",
-];

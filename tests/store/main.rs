@@ -3,6 +3,7 @@
 // Helpers of a test binary stand outside `#[test]` functions, so clippy takes them for program code.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod audited;
 mod conformance;
 mod crash;
 mod directory;
