@@ -91,7 +91,8 @@ fn pipelines_and_collections_are_limited() {
         let mut facet = RawDocumentBuf::new();
         for (number, part) in facets.chunks(1000).enumerate() {
             let name = bson::raw::CString::try_from(format!("f{number}")).unwrap();
-            facet.append(&name, bson::RawArrayBuf::from_iter(part.iter().cloned()));
+            let part: bson::RawArrayBuf = part.iter().cloned().collect();
+            facet.append(&name, part);
         }
         rawdoc! { "aggregate": "c", "pipeline": [{ "$facet": facet }] }
     };
