@@ -9,6 +9,7 @@ use super::arguments::Path;
 use super::context::Context;
 use super::reply::Reply;
 use super::spec::{Access, Command, Spec, rules};
+use super::unserved::SENSITIVE;
 use super::write_concern::WriteConcern;
 use crate::authz::{Authority, Denied};
 use crate::error::{CommandError, ErrorCode};
@@ -104,6 +105,8 @@ pub fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandErr
     let sensitive: Vec<_> = fields
         .filter(|field| field.sensitive)
         .map(|field| field.name)
+        // Pipelines and filters may hold any of them, at any depth.
+        .chain(SENSITIVE.iter().copied())
         .collect();
     denied.to_command_error(spec.name, db, context.body, &sensitive)
 }
