@@ -11,6 +11,7 @@ use super::context::Context;
 use super::reply::Reply;
 use super::session::session_id;
 use super::spec::{Access, Command, Spec, rules};
+use super::unserved::SENSITIVE;
 use super::write_concern::WriteConcern;
 use crate::authz::{Authority, Denied};
 use crate::error::{CommandError, ErrorCode};
@@ -117,6 +118,8 @@ pub fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandErr
     let sensitive: Vec<_> = fields
         .filter(|field| field.sensitive)
         .map(|field| field.name)
+        // Pipelines and filters may hold any of them, at any depth.
+        .chain(SENSITIVE.iter().copied())
         .collect();
     denied.to_command_error(spec.name, db, context.body, &sensitive)
 }
