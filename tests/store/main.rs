@@ -4,9 +4,12 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 mod conformance;
-mod crash;
+mod damage;
 mod directory;
+mod disk;
+mod faults;
 mod faulty;
 mod fixture;
 mod folder;
+mod model;
 mod support;
