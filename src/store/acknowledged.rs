@@ -48,21 +48,24 @@ impl Acknowledged {
         }
     }
 
-    /// Refuses a `catalog` that ends at `found` if a later commit was acknowledged.
-    pub(super) fn check(&self, found: Sequence, catalog: &Path) -> Result<(), StoreError> {
-        match self
+    /// Refuses a `catalog` that ends at `found`, or is not there, if a later commit was acknowledged.
+    pub(super) fn check(&self, found: Option<Sequence>, catalog: &Path) -> Result<(), StoreError> {
+        let noted = self
             .read()
             .map_err(|error| StoreError::io(&self.path, &error))?
-        {
-            Some(noted) if noted > found => Err(StoreError::Damaged {
-                path: catalog.to_owned(),
-                reason: format!(
-                    "it ends with commit {found}, but commit {noted} was acknowledged, says {}",
-                    self.path.display()
-                ),
-            }),
-            _ => Ok(()),
+            .unwrap_or_default();
+        if noted <= found.unwrap_or_default() {
+            return Ok(());
         }
+        let end = found.map_or_else(
+            || "it is missing".to_owned(),
+            |found| format!("it ends with commit {found}"),
+        );
+        let note = self.path.display();
+        Err(StoreError::Damaged {
+            path: catalog.to_owned(),
+            reason: format!("{end}, but commit {noted} was acknowledged, says {note}"),
+        })
     }
 
     /// Notes that everything up to `sequence` is on disk.

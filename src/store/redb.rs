@@ -66,7 +66,7 @@ impl RedbStore {
             Ok(_) => open_file(&file)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // Nothing takes the place of a catalog that was there once.
-                acknowledged.check(Sequence(0), &file)?;
+                acknowledged.check(None, &file)?;
                 create_file(&folder, &file)?
             }
             Err(error) => return Err(StoreError::io(&file, &error)),
@@ -105,7 +105,7 @@ impl RedbStore {
             _folder: folder,
         };
         let sequence = store.sequence()?;
-        store.acknowledged.check(sequence, &store.path)?;
+        store.acknowledged.check(Some(sequence), &store.path)?;
         store.acknowledged.write(sequence)?;
         Ok(store)
     }
