@@ -141,32 +141,12 @@ impl Client {
         self.changes += 1;
         let command = if self.random.below(4) == 0 {
             let name = format!("role-{}-{index}", self.number);
-            self.change_role(name, &mut known)
+            change_role(name, &mut known)
         } else {
             let name = format!("user-{}-{index}", self.number);
             self.change_user(name, &mut known)
         };
         (command, known)
-    }
-
-    fn change_role(&mut self, role: String, known: &mut Known) -> Document {
-        let privilege = |action: &str| {
-            doc! { "resource": { "db": DB, "collection": "orders" }, "actions": [action] }
-        };
-        match known.roles.get_mut(&role) {
-            None => {
-                known.roles.insert(role.clone(), false);
-                doc! { "createRole": role, "privileges": [privilege("find")], "roles": [] }
-            }
-            Some(has_second @ false) => {
-                *has_second = true;
-                doc! { "grantPrivilegesToRole": role, "privileges": [privilege("insert")] }
-            }
-            Some(true) => {
-                known.roles.remove(&role);
-                doc! { "dropRole": role }
-            }
-        }
     }
 
     fn change_user(&mut self, name: String, known: &mut Known) -> Document {
@@ -243,6 +223,26 @@ impl Client {
             "connection {} after kill {round}: left is there, right was acknowledged",
             self.number
         );
+    }
+}
+
+fn change_role(role: String, known: &mut Known) -> Document {
+    let privilege = |action: &str| {
+        doc! { "resource": { "db": DB, "collection": "orders" }, "actions": [action] }
+    };
+    match known.roles.get_mut(&role) {
+        None => {
+            known.roles.insert(role.clone(), false);
+            doc! { "createRole": role, "privileges": [privilege("find")], "roles": [] }
+        }
+        Some(has_second @ false) => {
+            *has_second = true;
+            doc! { "grantPrivilegesToRole": role, "privileges": [privilege("insert")] }
+        }
+        Some(true) => {
+            known.roles.remove(&role);
+            doc! { "dropRole": role }
+        }
     }
 }
 

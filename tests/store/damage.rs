@@ -46,7 +46,9 @@ fn subjects() -> ([Subject; 2], (State, Sequence)) {
     let mut state = State::new();
     for batch in batches() {
         store.commit(&batch).unwrap();
-        batch.iter().for_each(|change| keep(&mut state, change));
+        for change in &batch {
+            keep(&mut state, change);
+        }
     }
     let content = (state, Sequence(4));
     let (catalog, sequence) = machine.bytes();
@@ -106,7 +108,9 @@ fn opened(machine: &Machine, content: &(State, Sequence)) -> Outcome {
 fn is_usable(machine: &Machine, store: &dyn Store, content: &(State, Sequence)) -> Outcome {
     let mut wanted = (content.0.clone(), Sequence(content.1.0 + 1));
     let batch = [put_user(user("next", 1)), concern("next")];
-    batch.iter().for_each(|change| keep(&mut wanted.0, change));
+    for change in &batch {
+        keep(&mut wanted.0, change);
+    }
     if store.commit(&batch) != Ok(wanted.1) {
         return Outcome::SilentlyWrong;
     }

@@ -220,16 +220,16 @@ impl Store for Wrong {
         *commits += 1;
         match self.fault {
             // A change back and forth moves the sequence and nothing else.
-            Fault::DropsEveryTenth if *commits % 10 == 0 => {
+            Fault::DropsEveryTenth if commits.is_multiple_of(10) => {
                 let nobody = Change::DropUser(user_name("nobody"));
                 self.store.commit(&[nobody])
             }
             Fault::DropsEveryTenth => self.store.commit(batch),
             Fault::CommitsInHalves => {
-                let nobody = Change::DropUser(user_name("nobody"));
+                let nobody = [Change::DropUser(user_name("nobody"))];
                 let (first, second) = batch.split_at(batch.len() / 2);
-                self.store.commit(&[first, &[nobody.clone()]].concat())?;
-                let second = self.store.commit(&[second, &[nobody]].concat());
+                self.store.commit(&[first, &nobody].concat())?;
+                let second = self.store.commit(&[second, &nobody].concat());
                 second.map(|sequence| self.shown(sequence))
             }
         }
