@@ -163,9 +163,11 @@ impl Services {
     pub fn ops_error(&self, error: OpsError) -> CommandError {
         match error {
             OpsError::Plan(refusal) => plan_error(&refusal),
-            OpsError::Storage(failure @ StoreError::Poisoned) => {
-                CommandError::new(ErrorCode::INTERNAL_ERROR, failure.to_string())
-            }
+            // The cause is in the log; it may name files.
+            OpsError::Storage(StoreError::Poisoned(_)) => CommandError::new(
+                ErrorCode::INTERNAL_ERROR,
+                "an earlier write failed, nothing more is written until a restart",
+            ),
             OpsError::Storage(failure @ StoreError::DiskFull { .. }) => {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")

@@ -5,9 +5,12 @@
 
 mod audited;
 mod conformance;
-mod crash;
+mod damage;
 mod directory;
+mod disk;
+mod faults;
 mod faulty;
 mod fixture;
 mod folder;
+mod model;
 mod support;
