@@ -10,14 +10,16 @@ use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, UserName};
 
 impl Start<'_> {
-    /// The user whose password the message is, where the message is a password that will be checked.
-    pub fn user_to_prove(&self) -> Option<UserName> {
+    /// The user whose password the message is, where the message is a password that will be checked;
+    /// `enabled` are the mechanisms that may be used.
+    pub fn user_to_prove(&self, enabled: &[Mechanism]) -> Option<UserName> {
         let is_plain = self.mechanism == Mechanism::Plain.name();
-        if !is_plain || !self.is_private || self.is_speculative {
+        let is_enabled = enabled.contains(&Mechanism::Plain);
+        if !is_plain || !is_enabled || !self.is_private || self.is_speculative {
             return None;
         }
         let message = ClientMessage::parse(self.payload.expose()).ok()?;
-        UserName::new(&message.user, self.db.clone()).ok()
+        name(&message.user, self.db).ok()
     }
 }
 
