@@ -153,7 +153,7 @@ fn restrictions_hold_for_both_mechanisms_and_are_looked_at_after_the_proof() {
         "ann",
         vec![doc! { "clientSource": ["10.0.0.1"] }],
     );
-    for mechanism in crate::support::scram_client::MECHANISMS {
+    for mechanism in MECHANISMS {
         for password in ["secret", "wrong"] {
             let mut client = server.raw();
             let refused = client
