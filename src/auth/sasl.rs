@@ -287,6 +287,8 @@ impl Session {
                 if skip_empty_exchange {
                     self.finish(&user, &attempt, next.is_api_strict, catalog)?;
                 } else {
+                    // The server's signature says that the password is right.
+                    self.admit(&user, &attempt, catalog)?;
                     self.conversation = Some(Conversation {
                         attempt: attempt.clone(),
                         step: Step::Empty { user },
@@ -325,6 +327,18 @@ impl Session {
         is_api_strict: bool,
         catalog: &Catalog,
     ) -> Result<(), Box<SignInError>> {
+        let signed_in = self.admit(proved, attempt, catalog)?;
+        self.sign_in(signed_in, is_api_strict)
+            .map_err(|error| SignInError::told(error, Some(attempt.clone())))
+    }
+
+    /// Whether the user is still who was proved, and may come from here.
+    pub(super) fn admit(
+        &self,
+        proved: &User,
+        attempt: &Attempt,
+        catalog: &Catalog,
+    ) -> Result<SignedIn, Box<SignInError>> {
         let generation = catalog.generation();
         let current = catalog
             .user(&attempt.user)
@@ -335,10 +349,8 @@ impl Session {
             return Err(SignInError::failed(&reason, Some(attempt.clone())));
         }
         let from = RolesFrom::Catalog;
-        let signed_in = SignedIn::resolve(current, from, catalog, generation, self.endpoints())
-            .map_err(|unmet| SignInError::failed(&unmet, Some(attempt.clone())))?;
-        self.sign_in(signed_in, is_api_strict)
-            .map_err(|error| SignInError::told(error, Some(attempt.clone())))
+        SignedIn::resolve(current, from, catalog, generation, self.endpoints())
+            .map_err(|unmet| SignInError::failed(&unmet, Some(attempt.clone())))
     }
 }
 

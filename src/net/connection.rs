@@ -15,14 +15,14 @@ use futures_util::FutureExt;
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::arrival::{Arrived, announce, arrive};
+use super::arrival::{Arrived, arrive};
 use super::buffer::{Input, Output};
 use super::counters::{ConnectionCounters, Place};
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
 use super::tls::{self, TurnedAway};
-use super::{Answer, Door, Handler, Limits, Peer, Service, StopSignal};
+use super::{Address, Answer, Door, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
 use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
 
@@ -54,8 +54,8 @@ enum End {
     Panicked,
     #[error("the server stops")]
     Stopping,
-    #[error(transparent)]
-    TurnedAway(TurnedAway),
+    #[error("{1}")]
+    TurnedAway(Address, TurnedAway),
 }
 
 /// Calls [`Handler::closed`] however the connection ends, also when its task is cancelled.
@@ -105,10 +105,9 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let connection_id = admission.place.connection_id();
     let mut stop = Stopped::new(admission.stop);
     let counters = admission.place.counters();
-    let remote = accepted.remote.clone();
     let arrived = match let_in(accepted, &admission.door, counters, &mut stop).await {
         Ok(arrived) => arrived,
-        Err(End::TurnedAway(reason)) => {
+        Err(End::TurnedAway(remote, reason)) => {
             return tls::log::turned_away(connection_id, &remote, &reason);
         }
         Err(reason) => return tracing::debug!(connection_id, %reason, "connection turned away"),
@@ -174,11 +173,10 @@ async fn let_in(
     stop: &mut Stopped,
 ) -> Result<Arrived, End> {
     let limit = door.limits.handshake_timeout();
-    let arrive = async { arrive(announce(accepted, door, counters).await?, door).await };
     tokio::select! {
         biased;
-        arrived = timeout(limit, arrive) => match arrived {
-            Ok(arrived) => arrived.map_err(End::TurnedAway),
+        arrived = timeout(limit, arrive(accepted, door, counters)) => match arrived {
+            Ok(arrived) => arrived.map_err(|(remote, reason)| End::TurnedAway(remote, reason)),
             Err(_) => Err(End::TooSlow("handshake")),
         },
         () = stop.wait() => Err(End::Stopping),

@@ -10,14 +10,16 @@ use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, UserName};
 
 impl Start<'_> {
-    /// The user whose password the message is, where the message is a password that will be checked.
-    pub fn user_to_prove(&self) -> Option<UserName> {
+    /// The user whose password the message is, where the message is a password that will be checked;
+    /// `enabled` are the mechanisms that may be used.
+    pub fn user_to_prove(&self, enabled: &[Mechanism]) -> Option<UserName> {
         let is_plain = self.mechanism == Mechanism::Plain.name();
-        if !is_plain || !self.is_private || self.is_speculative {
+        let is_enabled = enabled.contains(&Mechanism::Plain);
+        if !is_plain || !is_enabled || !self.is_private || self.is_speculative {
             return None;
         }
         let message = ClientMessage::parse(self.payload.expose()).ok()?;
-        UserName::new(&message.user, self.db.clone()).ok()
+        name(&message.user, self.db).ok()
     }
 }
 
@@ -43,15 +45,21 @@ impl Session {
             is_speculative: start.is_speculative,
         };
         let user = catalog.user(&attempt.user);
-        let verified = policy.verified.verify(
-            user.as_deref(),
-            message.password,
-            policy.argon2_cost,
-            policy.hash_pool.clone(),
-        );
-        let is_right = verified
-            .await
-            .map_err(|error| SignInError::told(overloaded(error), Some(attempt.clone())))?;
+        // Who may not come from here is not answered sooner for a right password than for a wrong one.
+        let may_enter = || {
+            let user = user.as_deref();
+            user.is_some_and(|user| self.admit(user, &attempt, catalog).is_ok())
+        };
+        let verified = policy.verified;
+        let is_right = if verified.remembers(user.as_deref(), &message.password) && may_enter() {
+            true
+        } else {
+            let (password, pool) = (message.password, policy.hash_pool.clone());
+            let is_right = verified.verify(user.as_deref(), password, policy.argon2_cost, pool);
+            is_right
+                .await
+                .map_err(|error| SignInError::told(overloaded(error), Some(attempt.clone())))?
+        };
         let failed = |reason: &str| SignInError::failed(&reason, Some(attempt.clone()));
         let user = user.ok_or_else(|| failed("there is no such user"))?;
         if user.credentials.plain().is_none() {
@@ -94,3 +102,6 @@ fn not_private() -> CommandError {
 fn overloaded(error: Overloaded) -> CommandError {
     CommandError::new(ErrorCode::OPERATION_FAILED, error.to_string())
 }
+
+#[cfg(test)]
+mod tests;

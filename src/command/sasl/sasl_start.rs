@@ -78,7 +78,7 @@ impl SaslStart {
                 .authentication
                 .received(mechanism, is_speculative);
         }
-        if let Some(user) = start.user_to_prove() {
+        if let Some(user) = start.user_to_prove(services.mechanisms()) {
             guard::wait_for_turn(context, user).await?;
         }
         let policy = services.sign_in_policy(context.hash_share());
