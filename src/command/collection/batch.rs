@@ -6,7 +6,7 @@ use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf, rawdoc};
 use super::cursors::{Origin, Owner};
 use super::rows::{Rows, Stage};
 use super::system_collection::SystemCollection;
-use crate::authz::Need;
+use crate::authz::{Need, RolesFrom};
 use crate::command::context::Context;
 use crate::command::reply::{BoundedArray, Reply};
 use crate::command::services::Interrupt;
@@ -135,9 +135,10 @@ fn first_batch(
 /// Who is signed in.
 pub(super) fn owner(context: &Context<'_>) -> Option<Owner> {
     let signed_in = context.connection.session.signed_in()?;
+    let is_kept = signed_in.roles_from == RolesFrom::Catalog;
     Some(Owner {
         name: signed_in.user.name.clone(),
-        user_id: signed_in.user.user_id,
+        user_id: is_kept.then_some(signed_in.user.user_id),
     })
 }
 
