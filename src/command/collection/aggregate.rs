@@ -128,10 +128,10 @@ impl Command for Aggregate {
         }
         let query = Query {
             collection,
-            stages: aggregate_stages::parse(&self.pipeline.0)?,
             batch_size: self.cursor.and_then(|cursor| cursor.batch_size),
             is_single_batch: false,
             needs,
+            stages: Box::new(move || aggregate_stages::parse(&self.pipeline.0)),
         };
         answer(context, query).await
     }
