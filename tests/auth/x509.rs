@@ -294,6 +294,26 @@ fn roles_may_come_with_the_certificate() {
 }
 
 #[test]
+fn a_cursor_of_who_is_only_in_a_certificate_is_read_on_from_any_connection() {
+    let server = server();
+    let mut first = signed_in(&server, "client-with-roles");
+    let mut second = signed_in(&server, "client-with-roles");
+    let list = doc! {
+        "listCollections": 1, "nameOnly": true, "authorizedCollections": true,
+        "cursor": { "batchSize": 0 },
+    };
+    let opened = first.run("admin", list);
+    let id = opened
+        .get_document("cursor")
+        .unwrap()
+        .get_i64("id")
+        .unwrap();
+    assert_ne!(id, 0);
+    let more = doc! { "getMore": id, "collection": "$cmd.listCollections" };
+    assert_eq!(second.run("admin", more).get_f64("ok").ok(), Some(1.0));
+}
+
+#[test]
 fn roles_of_certificates_count_only_if_they_may() {
     let arguments = ["--setParameter", "allowRolesFromX509Certificates=false"];
     let server = TestServer::with_admin_and(tls_options().arguments(&arguments));

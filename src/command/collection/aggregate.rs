@@ -104,12 +104,12 @@ impl Command for Aggregate {
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
         // A pipeline that cannot be read is refused by `run`, to whoever is signed in, as with mongod.
-        authority.require(&self.needs(db).unwrap_or_default())
+        authority.require(&self.needs(authority, db).unwrap_or_default())
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let needs = self.needs(db)?;
+        let needs = self.needs(&context.authority(), db)?;
         if self.cursor.is_none() && self.explain != Some(true) {
             return Err(CommandError::new(
                 ErrorCode::FAILED_TO_PARSE,
@@ -128,10 +128,10 @@ impl Command for Aggregate {
         }
         let query = Query {
             collection,
-            stages: aggregate_stages::parse(&self.pipeline.0)?,
             batch_size: self.cursor.and_then(|cursor| cursor.batch_size),
             is_single_batch: false,
             needs,
+            stages: Box::new(move || aggregate_stages::parse(&self.pipeline.0)),
         };
         answer(context, query).await
     }
@@ -145,8 +145,13 @@ impl Aggregate {
         }
     }
 
-    fn needs(&self, db: &DbName) -> Result<Vec<Need>, CommandError> {
+    fn needs(&self, authority: &Authority<'_>, db: &DbName) -> Result<Vec<Need>, CommandError> {
+        let caller = match authority {
+            Authority::User { user, .. } => Some(&user.name),
+            _ => None,
+        };
         let bypass_validation = self.bypass_document_validation.0;
-        pipeline_needs(db, self.collection(), &self.pipeline.0, bypass_validation)
+        let on = (db, self.collection());
+        pipeline_needs(caller, on, &self.pipeline.0, bypass_validation)
     }
 }

@@ -54,21 +54,21 @@ impl Command for Count {
         if let Some(hint) = &self.hint {
             hint.check(&collection.indexes())?;
         }
-        let filter = self.query.as_deref().map(Filter::parse).transpose()?;
         let skip = self.skip.map_or(0, |NonNegative(skip)| skip);
         let limit = self
             .limit
             .map_or(0, |SafeInt64(limit)| limit.unsigned_abs());
         let limit = if limit == 0 { u64::MAX } else { limit };
-        let count = match filter.filter(|filter| !filter.matches_everything()) {
+        let count = match self.query.filter(|query| !query.is_empty()) {
             None => {
                 let count = collection.count(context.services.directory.catalog());
                 let count = u64::try_from(count).unwrap_or(u64::MAX);
                 i64::try_from(count.saturating_sub(skip).min(limit)).unwrap_or(i64::MAX)
             }
-            Some(filter) => {
-                let stages = vec![Stage::Match(filter), Stage::Skip(skip), Stage::Limit(limit)];
+            Some(query) => {
                 let scan = context.services.scan(move |catalog, interrupt| {
+                    let filter = Filter::parse(&query)?;
+                    let stages = vec![Stage::Match(filter), Stage::Skip(skip), Stage::Limit(limit)];
                     let documents = collection.documents(catalog);
                     Rows::through(documents, stages, interrupt)?.count(interrupt)
                 });

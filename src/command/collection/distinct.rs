@@ -46,10 +46,10 @@ impl Command for Distinct {
         if let Some(hint) = &self.hint {
             hint.check(&collection.indexes())?;
         }
-        let filter = self.query.as_deref().map(Filter::parse).transpose()?;
-        let stages = filter.into_iter().map(Stage::Match).collect();
         let mut distinct = DistinctValues::new(&self.key)?;
         let scan = context.services.scan(move |catalog, interrupt| {
+            let filter = self.query.as_deref().map(Filter::parse).transpose()?;
+            let stages = filter.into_iter().map(Stage::Match).collect();
             let mut rows = Rows::through(collection.documents(catalog), stages, interrupt)?;
             while let Some(document) = rows.next(interrupt)? {
                 distinct.add(&document)?;

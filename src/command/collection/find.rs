@@ -15,7 +15,7 @@ use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::query::{Filter, Projection, Sort};
+use crate::query::{Allowance, Filter, Projection, Sort};
 
 arguments! {
     /// The fields of `find`.
@@ -88,10 +88,10 @@ impl Command for Find {
         self.check_supported(collection)?;
         let query = Query {
             collection,
-            stages: self.stages()?,
             batch_size: self.batch_size.map(|NonNegative(size)| size),
             is_single_batch: self.single_batch.0,
             needs: self.needs(db),
+            stages: Box::new(move || self.stages()),
         };
         answer(context, query).await
     }
@@ -129,9 +129,10 @@ impl Find {
     }
 
     fn stages(&self) -> Result<Vec<Stage>, CommandError> {
+        let mut allowance = Allowance::default();
         let mut stages = Vec::new();
         if let Some(filter) = &self.filter {
-            stages.push(Stage::Match(Filter::parse(filter)?));
+            stages.push(Stage::Match(Filter::parse_within(filter, &mut allowance)?));
         }
         if let Some(sort) = &self.sort {
             let sort = Sort::parse(sort)?;
@@ -144,7 +145,8 @@ impl Find {
             stages.push(Stage::Limit(count));
         }
         if let Some(projection) = &self.projection {
-            stages.push(Stage::Project(Projection::parse(projection)?));
+            let projection = Projection::parse(projection, &mut allowance)?;
+            stages.push(Stage::Project(projection));
         }
         Ok(stages)
     }

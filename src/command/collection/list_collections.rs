@@ -56,9 +56,9 @@ impl Command for ListCollections {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
         let namespace = format!("{db}.$cmd.listCollections");
         if !db.is_admin() {
+            matching(context, Vec::new(), self.filter).await?;
             return Ok(empty(&namespace));
         }
         let catalog = context.services.directory.catalog();
@@ -68,20 +68,16 @@ impl Command for ListCollections {
                 && (!self.authorized_collections.0 || allows_any_action(&authority, *collection))
         };
         let collections = SystemCollection::ALL.into_iter().filter(is_shown);
-        let documents = collections
-            .map(|collection| collection.description(self.name_only.0))
-            .filter(|document| {
-                filter
-                    .as_ref()
-                    .is_none_or(|filter| filter.matches(document))
-            });
+        let documents = collections.map(|collection| collection.description(self.name_only.0));
+        let documents = documents.collect();
         let needs = if self.is_own_only() {
             Vec::new()
         } else {
             vec![list_need(db)]
         };
         let batch_size = self.cursor.and_then(|cursor| cursor.batch_size);
-        answer_documents(context, documents.collect(), batch_size, (namespace, needs))
+        let documents = matching(context, documents, self.filter).await?;
+        answer_documents(context, documents, batch_size, (namespace, needs))
     }
 }
 
@@ -90,6 +86,23 @@ impl ListCollections {
     fn is_own_only(&self) -> bool {
         self.name_only.0 && self.authorized_collections.0
     }
+}
+
+/// Those that match. A filter is read aside: what it is made of may take long to prepare.
+async fn matching(
+    context: &Context<'_>,
+    mut documents: Vec<RawDocumentBuf>,
+    filter: Option<RawDocumentBuf>,
+) -> Result<Vec<RawDocumentBuf>, CommandError> {
+    let Some(filter) = filter else {
+        return Ok(documents);
+    };
+    let scan = context.services.scan(move |_, _| {
+        let filter = Filter::parse(&filter)?;
+        documents.retain(|document| filter.matches(document));
+        Ok(documents)
+    });
+    scan.await?
 }
 
 fn list_need(db: &DbName) -> Need {
