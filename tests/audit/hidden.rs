@@ -67,6 +67,36 @@ fn long_arguments_are_cut() {
 }
 
 #[test]
+fn strangers_fill_the_log_slowly() {
+    const LINE_BYTES_MAX: usize = 2048;
+    let (mut log, server) = with_admin("JSON");
+    let text = "x".repeat(60_000);
+    let commands = [
+        doc! { "find": "c", "a": vec![""; 5000] },
+        doc! { "find": &text },
+        doc! { "find": "c", &text: 1 },
+        doc! { "createUser": &text, "pwd": "y", "roles": [] },
+    ];
+    let mut before = log.text().len();
+    let mut line_bytes = |log: &mut AuditLog| {
+        assert_eq!(log.new_event()["param"]["truncated"], true);
+        let after = log.text().len();
+        after - std::mem::replace(&mut before, after)
+    };
+    for command in commands {
+        assert_eq!(error_of(&server.raw().run("admin", command)).0, 13);
+        let bytes = line_bytes(&mut log);
+        assert!(bytes < LINE_BYTES_MAX, "{bytes}");
+    }
+    server
+        .raw()
+        .sign_in("admin", &text[..10_000], "y")
+        .unwrap_err();
+    let bytes = line_bytes(&mut log);
+    assert!(bytes < LINE_BYTES_MAX, "{bytes}");
+}
+
+#[test]
 fn what_refusals_leave_out_is_not_even_hashed() {
     let (mut log, server) = with_admin("JSON");
     let mut stranger = server.raw();
