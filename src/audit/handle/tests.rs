@@ -36,7 +36,7 @@ async fn events_of_those_who_cannot_wait_wait_where_the_queue_is_full() {
     assert_eq!(audit.counters().unwrap().1, 0);
     let read = tokio::task::spawn_blocking(move || {
         let lines = BufReader::new(File::open(path).unwrap()).lines();
-        lines.take(EVENTS).filter(Result::is_ok).count()
+        lines.take(EVENTS).map_while(Result::ok).count()
     });
     audit.close().await;
     assert_eq!(read.await.unwrap(), EVENTS);
