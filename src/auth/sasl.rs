@@ -139,6 +139,12 @@ impl SignInError {
         })
     }
 
+    /// The user was dropped while it signed in, or there is none of this name.
+    pub(super) fn user_is_gone(attempt: &Attempt) -> Box<Self> {
+        let error = CommandError::user_not_found(attempt.user.user(), attempt.user.db());
+        Self::told(error, Some(attempt.clone()))
+    }
+
     /// The client is told the reason.
     pub(super) fn told(error: CommandError, attempt: Option<Attempt>) -> Box<Self> {
         Box::new(Self {
@@ -343,7 +349,7 @@ impl Session {
         let current = catalog
             .user(&attempt.user)
             .filter(|user| user.user_id == proved.user_id)
-            .ok_or_else(|| SignInError::told(user_is_gone(&attempt.user), Some(attempt.clone())))?;
+            .ok_or_else(|| SignInError::user_is_gone(attempt))?;
         if current.credentials != proved.credentials {
             let reason = "the credentials changed during the conversation";
             return Err(SignInError::failed(&reason, Some(attempt.clone())));
@@ -360,17 +366,6 @@ fn mechanism_unavailable(start: &Start<'_>) -> CommandError {
         format!(
             "Unsupported mechanism '{}' on authentication database '{}'",
             start.mechanism, start.db
-        ),
-    )
-}
-
-pub(super) fn user_is_gone(user: &UserName) -> CommandError {
-    CommandError::new(
-        ErrorCode::USER_NOT_FOUND,
-        format!(
-            "Could not find user \"{}\" for db \"{}\"",
-            user.user(),
-            user.db()
         ),
     )
 }

@@ -188,6 +188,16 @@ pub fn duplicate_field(path: &Path<'_>) -> CommandError {
     )
 }
 
+/// Refuses an empty array where the command needs at least one element.
+pub(super) fn non_empty<T>(list: &[T], command: &str, field: &str) -> Result<(), CommandError> {
+    if list.is_empty() {
+        return Err(CommandError::bad_value(format!(
+            "{command} command requires a non-empty \"{field}\" array"
+        )));
+    }
+    Ok(())
+}
+
 /// 40414.
 pub fn missing_field(path: &Path<'_>) -> CommandError {
     CommandError::new(

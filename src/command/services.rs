@@ -209,14 +209,7 @@ pub fn ops_error_code(error: &OpsError) -> ErrorCode {
 fn plan_error(refusal: &PlanError) -> CommandError {
     match refusal {
         PlanError::UserExists(user) => CommandError::user_exists(user),
-        PlanError::UserNotFound(user) => CommandError::new(
-            ErrorCode::USER_NOT_FOUND,
-            format!(
-                "Could not find user \"{}\" for db \"{}\"",
-                user.user(),
-                user.db()
-            ),
-        ),
+        PlanError::UserNotFound(user) => CommandError::user_not_found(user.user(), user.db()),
         PlanError::RolesNotFound(roles) => CommandError::roles_not_found(roles),
         PlanError::RoleExists(role) => {
             CommandError::new(ErrorCode(51_002), format!("Role \"{role}\" already exists"))
