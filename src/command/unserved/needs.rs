@@ -188,6 +188,18 @@ pub(super) fn current_op(asked: &Asked<'_>) -> Result<Requirement, CommandError>
     Ok(Requirement::all(vec![Need::on_cluster(Action::Inprog)]))
 }
 
+/// `killSessions`: a session that names its user may be somebody else's.
+pub(super) fn kill_sessions(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
+    let mut needs = Vec::new();
+    asked.each_document("killSessions", |session, path| {
+        if field(session, "uid", path)?.is_some() && needs.is_empty() {
+            needs.push(Need::on_cluster(Action::KillAnySession));
+        }
+        Ok(())
+    })?;
+    Ok(Requirement::all(needs))
+}
+
 /// `profile`: asking for the level takes less than setting anything.
 pub(super) fn profile(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
     let mut ways = vec![Way::all(vec![Need::on_database(

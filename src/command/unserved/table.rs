@@ -174,7 +174,7 @@ pub(super) static TABLE: &[Unserved] = &[
     on("killAllSessions", Target::Cluster, &[Action::KillAnySession]),
     on("killAllSessionsByPattern", Target::Cluster, &[Action::KillAnySession]),
     on("killOp", Target::Cluster, &[Action::Killop]).admin_only(),
-    signed_in("killSessions"),
+    computed("killSessions", needs::kill_sessions, "to be signed in; for a session that names its user `killAnySession` on the cluster"),
     on("listSearchIndexes", Target::Collection, &[Action::ListSearchIndexes]),
     on("listShards", Target::Cluster, &[Action::ListShards]).admin_only(),
     on("lockInfo", Target::Cluster, &[Action::ServerStatus]).admin_only(),
