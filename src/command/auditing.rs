@@ -14,7 +14,7 @@ use crate::model::directory_change::DirectoryChange;
 use crate::net::Address;
 
 /// Commands about a collection that are served all the same: some collections are shown.
-const ABOUT_COLLECTIONS: [&str; 4] = ["aggregate", "count", "distinct", "find"];
+const ABOUT_COLLECTIONS: [&str; 6] = ["aggregate", "count", "distinct", "drop", "find", "insert"];
 /// Fields that hold a secret in whatever command they stand, also in one that declares none.
 const SENSITIVE: [&str; 2] = ["payload", "pwd"];
 
