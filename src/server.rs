@@ -148,6 +148,7 @@ impl Server {
             },
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
             cursors: Arc::new(Cursors::new(Arc::clone(&config.parameters))),
+            transient: Arc::default(),
             started: Instant::now(),
             stop: signal,
             tls: tls.clone(),

@@ -15,7 +15,7 @@ use crate::model::directory_change::DirectoryChange;
 use crate::net::Address;
 
 /// Commands about a collection that are served all the same: some collections are shown.
-const ABOUT_COLLECTIONS: [&str; 4] = ["aggregate", "count", "distinct", "find"];
+const ABOUT_COLLECTIONS: [&str; 6] = ["aggregate", "count", "distinct", "drop", "find", "insert"];
 
 impl ConnectionState {
     /// Where events of this connection come from; `None` while nothing is audited.

@@ -198,7 +198,7 @@ impl Connection {
         let Some((place, entry)) = found else {
             return self.not_served(name, request).await;
         };
-        if request.message.is_some() {
+        if request.message.is_some() && !entry.spec.takes_sequences {
             return Err(no_sequences(name));
         }
         let started = events::are_commands_logged().then(Instant::now);
@@ -219,6 +219,7 @@ impl Connection {
                     fields: entry.fields,
                     invoked_as: name,
                     exhaust_allowed: request.exhaust_allowed,
+                    message: request.message,
                 };
                 (entry.execute)(context).await
             }

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use super::collection::cursors::Cursors;
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
+use super::restore::transient::TransientCollections;
 use super::user::credentials::argon2_cost;
 use crate::audit::Audit;
 use crate::auth::failed_sign_ins::FailedSignIns;
@@ -95,6 +96,8 @@ pub struct Services {
     pub scans: Arc<Semaphore>,
     /// What is answered over several batches.
     pub cursors: Arc<Cursors>,
+    /// What mongorestore inserts before it is merged.
+    pub transient: Arc<TransientCollections>,
     /// When it started.
     pub started: Instant,
     /// Says when it stops.

@@ -189,7 +189,8 @@ fn nothing_secret_is_audited() {
         doc! { "updateUser": "nosuch", "pwd": "password-nosuch" },
         doc! { "usersInfo": "ann", "showCredentials": true },
         doc! { "find": "c", "filter": { "pwd": "password-filter" } },
-        doc! { "insert": "c", "payload": binary(b"password-payload"), "deep": [{ "pwd": "password-deep" }] },
+        doc! { "update": "c", "payload": binary(b"password-payload"), "deep": [{ "pwd": "password-deep" }] },
+        doc! { "insert": "tempusers", "documents": [{ "credentials": { "a": "password-inserted" } }] },
         doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": binary(b"\0ann\0password-plain") },
         doc! { "logout": "password-logout" },
     ];

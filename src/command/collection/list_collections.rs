@@ -10,6 +10,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
+use crate::command::restore::transient::TransientCollection;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
@@ -42,7 +43,7 @@ impl Command for ListCollections {
         api_version_1: true,
         ..Spec::new(
             "listCollections",
-            "Answers which collections a database has: on admin those of users and roles, elsewhere none.",
+            "Answers which collections a database has: on admin those of users and roles and what is being restored, elsewhere none.",
         )
     };
 
@@ -65,10 +66,18 @@ impl Command for ListCollections {
         let authority = context.authority();
         let is_shown = |collection: &SystemCollection| {
             collection.exists(catalog)
-                && (!self.authorized_collections.0 || allows_any_action(&authority, *collection))
+                && (!self.authorized_collections.0
+                    || allows_any_action(&authority, collection.name()))
         };
         let collections = SystemCollection::ALL.into_iter().filter(is_shown);
-        let documents = collections.map(|collection| collection.description(self.name_only.0));
+        let transient = TransientCollection::ALL.into_iter().filter(|collection| {
+            context.services.transient.exists(*collection)
+                && (!self.authorized_collections.0
+                    || allows_any_action(&authority, collection.name()))
+        });
+        let documents = collections
+            .map(|collection| collection.description(self.name_only.0))
+            .chain(transient.map(|collection| collection.description(self.name_only.0)));
         let documents = documents.collect();
         let needs = if self.is_own_only() {
             Vec::new()
@@ -109,8 +118,8 @@ fn list_need(db: &DbName) -> Need {
     Need::on_database(db, Action::ListCollections)
 }
 
-fn allows_any_action(authority: &Authority<'_>, collection: SystemCollection) -> bool {
-    let namespace = Resource::Namespace(DbName::ADMIN, collection.name().into());
+fn allows_any_action(authority: &Authority<'_>, collection: &str) -> bool {
+    let namespace = Resource::Namespace(DbName::ADMIN, collection.into());
     Action::ALL
         .iter()
         .any(|action| authority.allows(&namespace, *action))

@@ -16,6 +16,6 @@ pub mod get_more;
 pub mod kill_cursors;
 pub mod list_collections;
 pub mod list_indexes;
-mod options;
+pub(in crate::command) mod options;
 mod rows;
 mod system_collection;

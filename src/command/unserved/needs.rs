@@ -261,28 +261,6 @@ pub(super) fn validate_db_metadata(asked: &Asked<'_>) -> Result<Requirement, Com
     Ok(Requirement::all(vec![need(resource, &[Action::Validate])]))
 }
 
-/// `_mergeAuthzCollections`, by which mongorestore brings users and roles back.
-pub(super) fn merge_authz_collections(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
-    let path = asked.path();
-    let mut actions = vec![
-        Action::CreateUser,
-        Action::CreateRole,
-        Action::GrantRole,
-        Action::RevokeRole,
-    ];
-    if asked.flag("drop")? {
-        actions.extend([Action::DropUser, Action::DropRole]);
-    }
-    let mut needs = vec![need(Resource::AnyNormal, &actions)];
-    for name in ["tempUsersCollection", "tempRolesCollection"] {
-        let from = text(asked.body, name, &path)?.unwrap_or_default();
-        if !from.is_empty() {
-            needs.push(need(Namespace::parse(from)?.resource(), &[Action::Find]));
-        }
-    }
-    Ok(Requirement::all(needs))
-}
-
 /// Commands that `explain` explains.
 const EXPLAINABLE: &[(&str, Compute)] = &[
     ("aggregate", aggregate),
