@@ -7,6 +7,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use super::failed_sign_ins::Guess;
 use super::hash_pool::Share;
 use super::plain::Argon2Cost;
 use super::scram::{AwaitingFinal, ClientFirst, Keys, ScramMechanism, ServerNonce};
@@ -37,6 +38,8 @@ pub struct Policy<'a> {
     pub hash_pool: Share<'a>,
     /// Which of them were right.
     pub verified: &'a VerifiedSecrets,
+    /// What is told of one that was wrong, unless failures do not count.
+    pub guess: Option<Arc<Guess>>,
 }
 
 impl Policy<'_> {
@@ -127,6 +130,8 @@ pub struct SignInError {
     pub reason: String,
     /// Who tried, as far as that is known.
     pub attempt: Option<Attempt>,
+    /// Nothing was looked at: it needs another turn, and nobody is told.
+    pub needs_another_turn: bool,
 }
 
 impl SignInError {
@@ -136,6 +141,7 @@ impl SignInError {
             error: CommandError::authentication_failed(),
             reason: reason.to_string(),
             attempt,
+            needs_another_turn: false,
         })
     }
 
@@ -151,6 +157,7 @@ impl SignInError {
             reason: error.message.clone(),
             error,
             attempt,
+            needs_another_turn: false,
         })
     }
 

@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::time::Instant;
 
+use super::failed_sign_ins::Guess;
 use super::hash_pool::{Overloaded, Share};
 use super::plain::{Argon2Cost, PlainPassword};
 use crate::model::names::UserName;
@@ -27,6 +28,28 @@ const VERIFIED_SECRETS_MAX: usize = 10_000;
 const VERIFIED_SECRET_AGE_MAX: Duration = Duration::from_mins(10);
 /// The block of SHA-256: the key needs no padding.
 const KEY_BYTES: usize = 64;
+
+/// Where a password is checked and what that costs.
+#[derive(Debug)]
+pub struct Check<'a> {
+    /// Where it is hashed.
+    pub pool: Share<'a>,
+    /// What checking the password of nobody costs.
+    pub cost: Argon2Cost,
+    /// What is told of the outcome, unless failures do not count.
+    pub guess: Option<Arc<Guess>>,
+}
+
+/// Why a password was not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unchecked {
+    /// Too many wait.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// Others failed while it waited for a thread; it needs another turn.
+    #[error("others failed before the password was looked at")]
+    NotItsTurn,
+}
 
 /// Remembers which passwords were right. Holds no password.
 pub struct VerifiedSecrets {
@@ -60,20 +83,29 @@ impl VerifiedSecrets {
     }
 
     /// Whether `password` is that of `user`, who may be nobody: then, and for a user without a hash,
-    /// the answer is no after as much work, one hash of `cost`. A right one is remembered.
+    /// the answer is no after as much work. A right one is remembered; a wrong one is counted before
+    /// another is looked at by the same thread.
     pub async fn verify(
         &self,
         user: Option<&User>,
         password: Secret<String>,
-        cost: Argon2Cost,
-        pool: Share<'_>,
-    ) -> Result<bool, Overloaded> {
+        check: Check<'_>,
+    ) -> Result<bool, Unchecked> {
         let known = with_hash(user);
         let mac = self.mac(known, &password);
         let credential = known.map(|(_, credential)| credential.clone());
-        let is_right = pool
-            .run(move || is_right(&password, credential.as_ref(), cost))
-            .await?;
+        let Check { pool, cost, guess } = check;
+        let job = move || {
+            if guess.as_ref().is_some_and(|guess| !guess.may_start()) {
+                return Err(Unchecked::NotItsTurn);
+            }
+            let is_right = is_right(&password, credential.as_ref(), cost);
+            if let Some(guess) = guess.filter(|_| !is_right) {
+                guess.failed();
+            }
+            Ok(is_right)
+        };
+        let is_right = pool.run(job).await??;
         if let Some((user, _)) = known.filter(|_| is_right) {
             self.remember(user.name.clone(), mac);
         }
@@ -217,9 +249,12 @@ mod tests {
         }
 
         async fn verify(&self, user: Option<&User>, password: &str) -> bool {
-            let verified = self
-                .verified
-                .verify(user, secret(password), CHEAP, share(&self.pool));
+            let check = Check {
+                pool: share(&self.pool),
+                cost: CHEAP,
+                guess: None,
+            };
+            let verified = self.verified.verify(user, secret(password), check);
             verified.await.unwrap()
         }
 

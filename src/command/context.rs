@@ -10,6 +10,7 @@ use super::generic::Generic;
 use super::handshake::hello::HelloStream;
 use super::services::{Services, ops_error_code};
 use crate::audit::Event;
+use crate::auth::failed_sign_ins::Guess;
 use crate::auth::half_open::OpenSignIn;
 use crate::auth::hash_pool::{Owner, Share};
 use crate::auth::origin::Origin;
@@ -73,7 +74,7 @@ pub struct ConnectionGuard {
     /// The sign-in that has begun and not ended.
     pub open_sign_in: Option<OpenSignIn>,
     /// The user whose password is being proved, and where from.
-    pub guess: Option<(Origin, UserName)>,
+    pub guess: Option<Arc<Guess>>,
 }
 
 impl<'a> Context<'a> {

@@ -12,7 +12,7 @@ use super::metrics::Metrics;
 use super::restore::transient::TransientCollections;
 use super::user::credentials::argon2_cost;
 use crate::audit::Audit;
-use crate::auth::failed_sign_ins::FailedSignIns;
+use crate::auth::failed_sign_ins::{FailedSignIns, Guess};
 use crate::auth::half_open::HalfOpenSignIns;
 use crate::auth::hash_pool::{HashPool, Share};
 use crate::auth::sasl::Policy;
@@ -69,7 +69,7 @@ pub struct Services {
     /// Where passwords are hashed.
     pub hash_pool: HashPool,
     /// Who has to wait before the next sign-in.
-    pub failed_sign_ins: FailedSignIns,
+    pub failed_sign_ins: Arc<FailedSignIns>,
     /// Sign-ins that have begun and not ended.
     pub half_open_sign_ins: Arc<HalfOpenSignIns>,
     /// Connections on which nobody has signed in.
@@ -121,8 +121,12 @@ impl Services {
     }
 
     /// What signing in is measured by, as of now; passwords in clear are checked on this share of the
-    /// hashing pool.
-    pub fn sign_in_policy<'a>(&'a self, hash_pool: Share<'a>) -> Policy<'a> {
+    /// hashing pool, and `guess` is told of a wrong one.
+    pub fn sign_in_policy<'a>(
+        &'a self,
+        hash_pool: Share<'a>,
+        guess: Option<Arc<Guess>>,
+    ) -> Policy<'a> {
         Policy {
             mechanisms: self.mechanisms(),
             sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
@@ -131,6 +135,7 @@ impl Services {
             argon2_cost: argon2_cost(&self.parameters),
             hash_pool,
             verified: &self.verified_secrets,
+            guess,
         }
     }
 

@@ -15,7 +15,7 @@ use super::{Address, Limits, Tls, TlsSession};
 use crate::model::restriction::Cidr;
 
 /// What a new connection has to pass, in this order: the list of addresses, the PROXY header of a
-/// trusted proxy, and the list again for the client that the header names.
+/// trusted proxy, and the list again for whom the header names.
 #[derive(Debug, Clone, Default)]
 pub struct Door {
     /// What peers may take.
@@ -100,26 +100,31 @@ async fn announce(
             counters.add_proxy_header_refused(&accepted.remote, &reason);
             Err(io::Error::other(reason))
         }
-        // The proxy itself was let in because it is trusted.
-        Ok(Announced::Proxy) => Ok(accepted),
+        Ok(Announced::Proxy) => listed(accepted, door, counters),
         Ok(Announced::Client {
             source,
             destination,
         }) => {
             let client = seen_from_here(source, &accepted.remote, &accepted.remote);
-            if !door.is_allowed(&client) {
-                counters.add_not_on_allowlist(&client);
-                let reason = "the client behind the proxy is not on the list of addresses";
-                return Err(io::Error::other(reason));
-            }
-            Ok(Accepted {
+            let accepted = Accepted {
                 stream: accepted.stream,
                 local: seen_from_here(destination, &accepted.remote, &accepted.local),
                 proxy: Some(accepted.remote),
                 remote: client,
-            })
+            };
+            listed(accepted, door, counters)
         }
     }
+}
+
+/// Lets a connection in if whose it is, the client behind a proxy or the proxy itself, is on the list.
+fn listed(accepted: Accepted, door: &Door, counters: &ConnectionCounters) -> io::Result<Accepted> {
+    if door.is_allowed(&accepted.remote) {
+        return Ok(accepted);
+    }
+    counters.add_not_on_allowlist(&accepted.remote);
+    let reason = "whom the proxy connects for is not on the list of addresses";
+    Err(io::Error::other(reason))
 }
 
 /// What `proxy` announced as one end of a connection; `end` is that end of its own connection.

@@ -108,7 +108,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let arrived = match let_in(accepted, &admission.door, counters, &mut stop).await {
         Ok(arrived) => arrived,
         Err(End::TurnedAway(remote, reason)) => {
-            return tls::log::turned_away(connection_id, &remote, &reason);
+            return tls::log::turned_away(connection_id, &remote, &reason, counters);
         }
         Err(reason) => return tracing::debug!(connection_id, %reason, "connection turned away"),
     };

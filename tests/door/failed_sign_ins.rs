@@ -191,6 +191,55 @@ fn a_password_in_clear_waits_before_it_is_hashed() {
 }
 
 #[test]
+fn passwords_in_clear_at_one_time_are_not_all_looked_at() {
+    const AT_ONE_TIME: usize = 40;
+    let parameters = [
+        "failedSignInLimitsOnLoopback=true",
+        "failedSignInsPerUserFree=2",
+        "failedSignInDelayMs=600000",
+        "failedSignInDelayMaxMs=600000",
+        "authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,PLAIN",
+        "allowPlainWithoutTLS=true",
+        "hashingThreads=1",
+    ];
+    let server = TestServer::with_admin_and(options(&parameters));
+    let mut admin = server.admin();
+    let mut clients: Vec<_> = (0..AT_ONE_TIME).map(|_| from(&server, EVE_AT)).collect();
+    for client in &mut clients {
+        let payload = binary(b"\0nobody\0wrong");
+        let start = doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": payload };
+        client.send_command("shop", start);
+    }
+    let all_waiting = i64::try_from(WAITING_PER_ORIGIN_MAX).unwrap();
+    let unchecked = i64::try_from(AT_ONE_TIME - WAITING_PER_ORIGIN_MAX - 2).unwrap();
+    until(&mut admin, "signIns.refusedAtOnce", unchecked);
+    assert_eq!(count(&mut admin, DELAYED), all_waiting);
+}
+
+#[test]
+fn what_is_no_wrong_password_is_no_failure() {
+    let server = server("failedSignInDelayMs=600000");
+    let mut admin = server.admin();
+    let mut client = from(&server, ANN_AT);
+    for _ in 0..2 {
+        let proof = begin(&mut client, "ann", "secret");
+        let other_id = doc! {
+            "saslContinue": 1, "conversationId": 2, "payload": binary(proof.as_bytes()),
+        };
+        assert_eq!(error_of(&client.run("shop", other_id)).0, 17);
+    }
+    client.sign_in("shop", "bob", "secret").unwrap();
+    for _ in 0..4 {
+        let refused = client.sign_in("shop", "ann", "secret").unwrap_err();
+        assert_eq!(error_of(&refused).0, 5_626_701);
+    }
+    from(&server, ANN_AT)
+        .sign_in("shop", "ann", "secret")
+        .unwrap();
+    assert_eq!(count(&mut admin, DELAYED), 0);
+}
+
+#[test]
 fn a_password_that_is_not_looked_at_is_no_failure() {
     let parameters = [
         "failedSignInLimitsOnLoopback=true",

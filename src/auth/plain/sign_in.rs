@@ -1,9 +1,9 @@
 //! The server's only step.
 
 use super::ClientMessage;
-use crate::auth::hash_pool::Overloaded;
 use crate::auth::sasl::{Attempt, Challenge, Policy, SignInError, Start};
 use crate::auth::session::Session;
+use crate::auth::verified::{Check, Unchecked};
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::mechanism::Mechanism;
@@ -54,11 +54,15 @@ impl Session {
         let is_right = if verified.remembers(user.as_deref(), &message.password) && may_enter() {
             true
         } else {
-            let (password, pool) = (message.password, policy.hash_pool.clone());
-            let is_right = verified.verify(user.as_deref(), password, policy.argon2_cost, pool);
+            let check = Check {
+                pool: policy.hash_pool.clone(),
+                cost: policy.argon2_cost,
+                guess: policy.guess.clone(),
+            };
+            let is_right = verified.verify(user.as_deref(), message.password, check);
             is_right
                 .await
-                .map_err(|error| SignInError::told(overloaded(error), Some(attempt.clone())))?
+                .map_err(|reason| unchecked(reason, attempt.clone()))?
         };
         let failed = |reason: &str| SignInError::failed(&reason, Some(attempt.clone()));
         let user = user.ok_or_else(|| failed("there is no such user"))?;
@@ -99,8 +103,12 @@ fn not_private() -> CommandError {
     )
 }
 
-fn overloaded(error: Overloaded) -> CommandError {
-    CommandError::new(ErrorCode::OPERATION_FAILED, error.to_string())
+fn unchecked(reason: Unchecked, attempt: Attempt) -> Box<SignInError> {
+    let error = CommandError::new(ErrorCode::OPERATION_FAILED, reason.to_string());
+    Box::new(SignInError {
+        needs_another_turn: reason == Unchecked::NotItsTurn,
+        ..*SignInError::told(error, Some(attempt))
+    })
 }
 
 #[cfg(test)]

@@ -70,6 +70,7 @@ async fn code(
         argon2_cost: CHEAP,
         hash_pool: pool.share_of(Owner::Stranger(Origin::of(None))),
         verified,
+        guess: None,
     };
     let refused = session.sasl_start(&start, &policy, catalog).await.err();
     refused.map(|refused| refused.error.code.0)
