@@ -1,7 +1,7 @@
 //! `admin.tempusers` and `admin.temproles`, in memory.
 //!
 //! They exist from the first insert until they are dropped or nothing was done with them for
-//! [`TRANSIENT_IDLE_MAX`]. Their documents hold the keys of users, so they are secrets and are read by
+//! `TRANSIENT_IDLE_MAX`. Their documents hold the keys of users, so they are secrets and are read by
 //! the merge only.
 
 use std::collections::HashSet;
