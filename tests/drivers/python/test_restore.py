@@ -10,6 +10,8 @@ from case import BAD_VALUE, AdminCase
 class Restoring(AdminCase):
     def setUp(self):
         super().setUp()
+        # PyMongo 3 would write a UUID it has read as of an older kind.
+        self.admin = self.client(self.server.admin_uri(), uuidRepresentation="standard")
         shop = self.admin.shop
         privilege = {"resource": {"db": "shop", "collection": "c"}, "actions": ["find"]}
         shop.command("createRole", "clerk", privileges=[privilege], roles=[])
