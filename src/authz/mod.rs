@@ -15,5 +15,6 @@ mod index;
 
 pub use closure::{Resolved, RoleSource};
 pub use effective::EffectivePrivileges;
+pub use index::is_normal_collection;
 pub use pass::{Authority, Denied, Need, Pass, RolesFrom};
 pub use requirement::{Requirement, Way};

@@ -253,10 +253,7 @@ impl Connection {
             }
             parsed => parsed?,
         };
-        let caller = match authority {
-            Authority::User { user, .. } => Some(&user.name),
-            _ => None,
-        };
+        let caller = authority.user_name();
         let asked = Asked {
             name: command.name(),
             db: &generic.db,

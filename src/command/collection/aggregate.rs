@@ -4,7 +4,9 @@ use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
 
 use super::aggregate_stages;
 use super::batch::{Query, answer};
-use super::options::{CursorOptions, Hint, check_collation, not_supported};
+use super::options::{
+    CollectionName, CursorOptions, Hint, check_collation_and_hint, not_supported,
+};
 use super::system_collection::SystemCollection;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::{FromField, Path, arguments};
@@ -57,15 +59,12 @@ pub enum Target {
 impl FromField for Target {
     const TYPES: &'static [&'static str] = &["string", "long", "int", "decimal", "double"];
 
-    fn from_field(value: RawBsonRef<'_>, _: &Path<'_>) -> Result<Option<Self>, CommandError> {
+    fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
         match value {
-            RawBsonRef::String(name) if name.is_empty() || name.contains('\0') => {
-                Err(CommandError::new(
-                    ErrorCode::INVALID_NAMESPACE,
-                    format!("Invalid collection name: '{name}'"),
-                ))
+            RawBsonRef::String(_) => {
+                let name = CollectionName::from_field(value, path)?;
+                Ok(name.map(|CollectionName(name)| Self::Collection(name)))
             }
-            RawBsonRef::String(name) => Ok(Some(Self::Collection(name.to_owned()))),
             other if number(other) == Some(1.0) => Ok(Some(Self::Database)),
             _ => Err(CommandError::new(
                 ErrorCode::FAILED_TO_PARSE,
@@ -122,10 +121,7 @@ impl Command for Aggregate {
         if self.explain == Some(true) {
             return Err(not_supported("explain"));
         }
-        check_collation(self.collation.as_ref())?;
-        if let Some(hint) = &self.hint {
-            hint.check(&collection.indexes())?;
-        }
+        check_collation_and_hint(collection, self.collation.as_ref(), self.hint.as_ref())?;
         let query = Query {
             collection,
             batch_size: self.cursor.and_then(|cursor| cursor.batch_size),
@@ -146,12 +142,13 @@ impl Aggregate {
     }
 
     fn needs(&self, authority: &Authority<'_>, db: &DbName) -> Result<Vec<Need>, CommandError> {
-        let caller = match authority {
-            Authority::User { user, .. } => Some(&user.name),
-            _ => None,
-        };
         let bypass_validation = self.bypass_document_validation.0;
         let on = (db, self.collection());
-        pipeline_needs(caller, on, &self.pipeline.0, bypass_validation)
+        pipeline_needs(
+            authority.user_name(),
+            on,
+            &self.pipeline.0,
+            bypass_validation,
+        )
     }
 }

@@ -2,7 +2,7 @@
 
 use bson::RawDocumentBuf;
 
-use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation};
+use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation_and_hint};
 use super::rows::{Rows, Stage};
 use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
@@ -47,13 +47,8 @@ impl Command for Count {
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        let Some(collection) = self.collection.find(&context.generic.db) else {
-            return Err(CommandError::no_engine(Self::SPEC.name));
-        };
-        check_collation(self.collation.as_ref())?;
-        if let Some(hint) = &self.hint {
-            hint.check(&collection.indexes())?;
-        }
+        let collection = self.collection.find(&context.generic.db, Self::SPEC.name)?;
+        check_collation_and_hint(collection, self.collation.as_ref(), self.hint.as_ref())?;
         let skip = self.skip.map_or(0, |NonNegative(skip)| skip);
         let limit = self
             .limit

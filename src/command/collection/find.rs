@@ -3,7 +3,9 @@
 use bson::RawDocumentBuf;
 
 use super::batch::{Query, answer};
-use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation, not_supported};
+use super::options::{
+    CollectionOrUuid, Hint, NonNegative, check_collation_and_hint, not_supported,
+};
 use super::rows::Stage;
 use super::system_collection::SystemCollection;
 use crate::authz::{Authority, Denied, Need, Pass};
@@ -82,9 +84,7 @@ impl Command for Find {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let Some(collection) = self.collection.find(db) else {
-            return Err(CommandError::no_engine(Self::SPEC.name));
-        };
+        let collection = self.collection.find(db, Self::SPEC.name)?;
         self.check_supported(collection)?;
         let query = Query {
             collection,
@@ -122,10 +122,7 @@ impl Find {
                 return Err(not_supported(name));
             }
         }
-        check_collation(self.collation.as_ref())?;
-        self.hint
-            .as_ref()
-            .map_or(Ok(()), |hint| hint.check(&collection.indexes()))
+        check_collation_and_hint(collection, self.collation.as_ref(), self.hint.as_ref())
     }
 
     fn stages(&self) -> Result<Vec<Stage>, CommandError> {

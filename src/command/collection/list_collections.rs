@@ -64,17 +64,15 @@ impl Command for ListCollections {
         }
         let catalog = context.services.directory.catalog();
         let authority = context.authority();
-        let is_shown = |collection: &SystemCollection| {
-            collection.exists(catalog)
-                && (!self.authorized_collections.0
-                    || allows_any_action(&authority, collection.name()))
-        };
-        let collections = SystemCollection::ALL.into_iter().filter(is_shown);
-        let transient = TransientCollection::ALL.into_iter().filter(|collection| {
-            context.services.transient.exists(*collection)
-                && (!self.authorized_collections.0
-                    || allows_any_action(&authority, collection.name()))
-        });
+        let is_shown =
+            |name: &str| !self.authorized_collections.0 || allows_any_action(&authority, name);
+        let collections = SystemCollection::ALL
+            .into_iter()
+            .filter(|collection| collection.exists(catalog) && is_shown(collection.name()));
+        let transient = &context.services.transient;
+        let transient = TransientCollection::ALL
+            .into_iter()
+            .filter(|collection| transient.exists(*collection) && is_shown(collection.name()));
         let documents = collections
             .map(|collection| collection.description(self.name_only.0))
             .chain(transient.map(|collection| collection.description(self.name_only.0)));

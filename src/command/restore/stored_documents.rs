@@ -13,7 +13,7 @@ use bson::{RawBsonRef, RawDocumentBuf};
 
 use super::transient::Document;
 use crate::catalog::{Dumped, LeftOut};
-use crate::command::arguments::{Arguments, FromField, Path, Rules, arguments};
+use crate::command::arguments::{Arguments, FromField, Path, Rules, arguments, strict_document};
 use crate::command::field_types::{Anything, SafeInt64};
 use crate::command::names::RoleArgument;
 use crate::command::privileges::PrivilegeArgument;
@@ -250,10 +250,9 @@ impl<const SALT: usize, const KEY: usize> FromField for Keys<SALT, KEY> {
     const TYPES: &'static [&'static str] = &["object"];
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
-        let RawBsonRef::Document(document) = value else {
+        let Some(document) = strict_document::<KeysDocument>(value, path)? else {
             return Ok(None);
         };
-        let document = KeysDocument::parse(document, path, Rules::STRICT_DOCUMENT)?;
         let SafeInt64(iterations) = document.iteration_count;
         let iteration_count = i32::try_from(iterations)
             .ok()
@@ -272,10 +271,7 @@ impl FromField for CredentialsDocument {
     const TYPES: &'static [&'static str] = &["object"];
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
-        let document = value.as_document();
-        document
-            .map(|document| Self::parse(document, path, Rules::STRICT_DOCUMENT))
-            .transpose()
+        strict_document(value, path)
     }
 }
 
@@ -283,10 +279,7 @@ impl FromField for PlainDocument {
     const TYPES: &'static [&'static str] = &["object"];
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
-        let document = value.as_document();
-        document
-            .map(|document| Self::parse(document, path, Rules::STRICT_DOCUMENT))
-            .transpose()
+        strict_document(value, path)
     }
 }
 

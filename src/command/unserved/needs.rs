@@ -340,18 +340,23 @@ pub(super) fn check_fields_once(name: &str, body: &RawDocument) -> Result<(), Co
     Ok(())
 }
 
-/// A collection may be named by its UUID. Which one that is nobody can say here, so it may be any
-/// of the database.
+/// A collection may be named by its UUID.
 fn on_collection_or_uuid(asked: &Asked<'_>, action: Action) -> Result<Vec<Need>, CommandError> {
     match first(asked.body)? {
         RawBsonRef::Binary(uuid)
             if uuid.subtype == BinarySubtype::Uuid && uuid.bytes.len() == UUID_BYTES =>
         {
-            Ok(vec![
-                Need::on_cluster(Action::UseUUID),
-                Need::on_database(asked.db, action),
-            ])
+            Ok(needs_by_uuid(asked.db, action))
         }
         _ => Ok(vec![need(asked.collection()?.resource(), &[action])]),
     }
+}
+
+/// What it takes to do `action` with a collection by its UUID. Which one that stands for is not known,
+/// so the action has to be allowed on the whole database.
+pub(in crate::command) fn needs_by_uuid(db: &DbName, action: Action) -> Vec<Need> {
+    vec![
+        Need::on_cluster(Action::UseUUID),
+        Need::on_database(db, action),
+    ]
 }
