@@ -17,6 +17,7 @@ pub mod audit;
 pub mod auth;
 pub mod authz;
 pub mod catalog;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod error;

@@ -127,6 +127,7 @@ impl Server {
         let services = Services {
             deployment_secret,
             directory,
+            replica_set: None,
             audit,
             hash_pool,
             failed_sign_ins: Arc::default(),

@@ -20,6 +20,7 @@ use crate::auth::unauthenticated::UnauthenticatedConnections;
 use crate::auth::verified::VerifiedSecrets;
 use crate::auth::x509::Subject;
 use crate::catalog::{Catalog, PlanError};
+use crate::cluster::ReplicaSet;
 use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
@@ -64,6 +65,8 @@ impl Drop for InterruptOnDrop {
 pub struct Services {
     /// Users and roles, and the only way to change them.
     pub directory: Directory,
+    /// The replica set this server is a member of, if it is.
+    pub replica_set: Option<ReplicaSet>,
     /// Who did what; the writer of the directory tells it of changes itself.
     pub audit: Audit,
     /// Where passwords are hashed.
@@ -180,6 +183,20 @@ impl Services {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
             }
+            OpsError::Storage(StoreError::NotPrimary) => {
+                CommandError::new(ErrorCode::NOT_WRITABLE_PRIMARY, "not primary")
+            }
+            OpsError::Storage(failure @ StoreError::Unreachable { .. }) => {
+                events::store_failed(&failure);
+                CommandError::new(ErrorCode::HOST_UNREACHABLE, failure.to_string())
+            }
+            OpsError::Storage(failure @ StoreError::OutcomeUnknown { .. }) => {
+                events::store_failed(&failure);
+                CommandError::new(
+                    ErrorCode::INTERRUPTED_DUE_TO_REPL_STATE_CHANGE,
+                    failure.to_string(),
+                )
+            }
             OpsError::Storage(failure) => internal_error("a commit", &failure),
             OpsError::PassWithdrawn => {
                 CommandError::new(ErrorCode::UNAUTHORIZED, format!("not authorized: {error}"))
@@ -207,6 +224,11 @@ pub fn ops_error_code(error: &OpsError) -> ErrorCode {
     match error {
         OpsError::Plan(refusal) => plan_error(refusal).code,
         OpsError::Storage(StoreError::DiskFull { .. }) => ErrorCode::OUT_OF_DISK_SPACE,
+        OpsError::Storage(StoreError::NotPrimary) => ErrorCode::NOT_WRITABLE_PRIMARY,
+        OpsError::Storage(StoreError::Unreachable { .. }) => ErrorCode::HOST_UNREACHABLE,
+        OpsError::Storage(StoreError::OutcomeUnknown { .. }) => {
+            ErrorCode::INTERRUPTED_DUE_TO_REPL_STATE_CHANGE
+        }
         OpsError::Storage(_) | OpsError::Panicked => ErrorCode::INTERNAL_ERROR,
         OpsError::PassWithdrawn => ErrorCode::UNAUTHORIZED,
         OpsError::Audit(failure) => failure.to_command_error().code,

@@ -31,6 +31,10 @@ const ROOMS: &[Room] = &[
     ),
     room("store", &["model", "secret"]),
     room("catalog", &["model", "secret", "store"]),
+    room(
+        "cluster",
+        &["catalog", "config", "model", "secret", "store", "telemetry"],
+    ),
     room("authz", &["catalog", "error", "model"]),
     room("auth", &["authz", "catalog", "error", "model", "secret"]),
     room(
@@ -44,6 +48,7 @@ const ROOMS: &[Room] = &[
             "auth",
             "authz",
             "catalog",
+            "cluster",
             "config",
             "error",
             "model",
@@ -63,6 +68,7 @@ const ROOMS: &[Room] = &[
             "auth",
             "authz",
             "catalog",
+            "cluster",
             "command",
             "config",
             "error",
