@@ -29,8 +29,8 @@ pub use view::View;
 
 /// All users, roles and settings of the deployment.
 ///
-/// Reads take a shard's lock for the moment of a copy and may run beside a batch being applied: a
-/// reader sees each user and role whole, old or new. Who keeps something derived from the catalog
+/// Reads take a shard's lock for the moment of a copy. A reader sees each user and role whole, old or
+/// new; one that lists them sees each batch whole, too. Who keeps something derived from the catalog
 /// reads [`Catalog::generation`] *before* reading, and reads again when it has moved.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -41,6 +41,9 @@ pub struct Catalog {
     had_users_or_roles: AtomicBool,
     has_auth_schema: AtomicBool,
     generation: AtomicU64,
+    /// Held for writing while a batch is applied, for reading by who looks at many entries at once:
+    /// they see a batch whole or not at all. Who looks one up need not.
+    whole: RwLock<()>,
 }
 
 impl Catalog {
@@ -118,11 +121,13 @@ impl Catalog {
     }
 
     fn users_where(&self, matches: impl Fn(&User) -> bool) -> Vec<Arc<User>> {
+        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         let entries = self.users.iter().filter(|entry| matches(entry.value()));
         entries.map(|entry| Arc::clone(entry.value())).collect()
     }
 
     fn roles_where(&self, matches: impl Fn(&Role) -> bool) -> Vec<Arc<Role>> {
+        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         let entries = self.roles.iter().filter(|entry| matches(entry.value()));
         entries.map(|entry| Arc::clone(entry.value())).collect()
     }
