@@ -41,6 +41,11 @@ fn run(config: Config) -> ExitCode {
             Ok(terminate) => terminate,
             Err(error) => return fail(&error),
         };
+        // Before anything can go wrong slowly: by default the signal would end the process.
+        let mut hang_up = match signal(SignalKind::hangup()) {
+            Ok(hang_up) => hang_up,
+            Err(error) => return fail(&error),
+        };
         let server = match Server::start(config, logs).await {
             Ok(server) => server,
             Err(error) => return fail(&error),
@@ -48,6 +53,12 @@ fn run(config: Config) -> ExitCode {
         if !quiet {
             greet(&server, authorization);
         }
+        let certificates = server.certificate_handle();
+        tokio::spawn(async move {
+            while hang_up.recv().await.is_some() {
+                certificates.rotate().await;
+            }
+        });
         let stop = server.stop_handle();
         let serving = tokio::spawn(server.run());
         tokio::spawn(async move {
@@ -85,7 +96,11 @@ fn greet(server: &Server, authorization: bool) {
     if let Some(address) = tcp {
         text += "  Connect:           mongosh mongodb://";
         text += &address.to_string();
-        text += "\n";
+        text += if server.requires_tls() {
+            "/?tls=true\n"
+        } else {
+            "\n"
+        };
     }
     if server.is_empty() {
         text += "  First user:        use admin\n                     \

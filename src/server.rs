@@ -10,20 +10,23 @@ use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
 use crate::auth::hash_pool::HashPool;
-use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
+use crate::auth::verified::VerifiedSecrets;
 use crate::authz::Authority;
 use crate::catalog::PlanError;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
-use crate::config::{Config, FirstAdmin, StorageEngine};
+use crate::command::user::credentials::{NewPassword, PasswordRequest};
+use crate::config::parameters::Parameters;
+use crate::config::{Config, FirstAdmin, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
+use crate::error::CommandError;
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
-use crate::model::user::{Credentials, User};
+use crate::model::user::User;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
-    StopSource, UnixSocketOptions, serve, stop_channel,
+    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
 };
 use crate::ops::{Directory, OpsError, Order};
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
@@ -41,6 +44,9 @@ pub enum StartError {
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
+    /// A certificate, a key or the like cannot be used.
+    #[error("cannot use {0}")]
+    Tls(#[from] TlsError),
     /// The first administrator cannot be created.
     #[error("cannot create the first administrator: {0}")]
     FirstAdmin(String),
@@ -79,25 +85,48 @@ impl StopHandle {
     }
 }
 
+/// Makes a server read its certificates again.
+#[derive(Clone, Debug)]
+pub struct CertificateHandle(Option<Arc<Tls>>);
+
+impl CertificateHandle {
+    /// Reads them again for connections to come, and logs how that went. Without TLS there is nothing
+    /// to read.
+    pub async fn rotate(&self) {
+        if let Some(tls) = &self.0 {
+            match tls.rotate().await {
+                Ok(()) => events::certificates_rotated(None),
+                Err(error) => events::certificates_kept(&error),
+            }
+        }
+    }
+}
+
 impl Server {
     /// Opens the data and the sockets.
     pub async fn start(mut config: Config, logs: Logs) -> Result<Self, StartError> {
+        let tls = match &config.net.tls {
+            Some(tls) => Some(Arc::new(Tls::load(tls_options(tls))?)),
+            None => None,
+        };
         let directory = open_directory(&config).await?;
+        let parameters = Arc::clone(&config.parameters);
+        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
+        let hash_pool = HashPool::new(threads, parameters.hashing_queue_max())?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
-            create_first_admin(&directory, &first_admin, &config).await?;
+            create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         write_port_file(&config, &listeners)?;
         let limits = limits(&config);
-        let parameters = Arc::clone(&config.parameters);
-        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
         let (stop, signal) = stop_channel();
         let deployment_secret = directory.catalog().deployment_secret();
         let services = Services {
             deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
             directory,
-            hash_pool: HashPool::new(threads, parameters.hashing_queue_max())?,
+            hash_pool,
+            verified_secrets: VerifiedSecrets::new().map_err(std::io::Error::other)?,
             parameters,
             logs,
             connections: Arc::new(ConnectionCounters::new(limits.max_incoming_connections)),
@@ -111,6 +140,7 @@ impl Server {
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
             started: Instant::now(),
             stop: signal,
+            tls: tls.clone(),
             config,
         };
         let addresses: Vec<String> = listeners
@@ -127,11 +157,14 @@ impl Server {
                 "Nothing outlives this process: the storage engine keeps users in memory only",
             );
         }
+        for warning in tls.iter().flat_map(|tls| tls.warnings()) {
+            events::startup_warning(warning);
+        }
         events::server_started(&addresses, store, services.is_authorization_enabled);
         Ok(Self {
             services: Arc::new(services),
             listeners,
-            door: Arc::new(Door { limits }),
+            door: Arc::new(Door { limits, tls: None }),
             stop: Arc::new(stop),
         })
     }
@@ -149,6 +182,17 @@ impl Server {
     /// What stops it.
     pub fn stop_handle(&self) -> StopHandle {
         StopHandle(Arc::clone(&self.stop))
+    }
+
+    /// Whether connections over TCP have to be encrypted.
+    pub fn requires_tls(&self) -> bool {
+        let tls = self.services.config.net.tls.as_ref();
+        tls.is_some_and(|tls| tls.mode == TlsMode::RequireTls)
+    }
+
+    /// What makes it read its certificates again.
+    pub fn certificate_handle(&self) -> CertificateHandle {
+        CertificateHandle(self.services.tls.clone())
     }
 
     /// Serves until it is told to stop and everything is closed.
@@ -187,19 +231,28 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
 /// Creates the administrator that the environment names, unless there are users or roles.
 async fn create_first_admin(
     directory: &Directory,
-    first_admin: &FirstAdmin,
-    config: &Config,
+    first_admin: FirstAdmin,
+    parameters: &Parameters,
+    hash_pool: &HashPool,
 ) -> Result<(), StartError> {
     if directory.catalog().had_users_or_roles() {
         return Ok(());
     }
     let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
-    let name = first_admin.name.clone();
-    let unusable = |error: PasswordError| StartError::FirstAdmin(error.to_string());
+    let name = first_admin.name;
+    let request = PasswordRequest {
+        user: name.user(),
+        password: first_admin.password,
+        digest: true,
+        mechanisms: None,
+    };
+    let unusable = |error: CommandError| StartError::FirstAdmin(error.message);
+    let password = NewPassword::check(request, parameters).map_err(unusable)?;
+    let derived = password.derive(parameters, hash_pool).await;
     let root = RoleName::new("root", DbName::ADMIN);
     let user = User {
         user_id: uuid::Uuid::new_v4(),
-        credentials: first_credentials(first_admin, config, unusable)?,
+        credentials: derived.map_err(unusable)?,
         restrictions: Restrictions::NONE,
         custom_data: None,
         roles: root.into_iter().collect(),
@@ -213,28 +266,6 @@ async fn create_first_admin(
         Err(error) => return Err(refused(error)),
     }
     Ok(())
-}
-
-fn first_credentials(
-    first_admin: &FirstAdmin,
-    config: &Config,
-    unusable: impl Fn(PasswordError) -> StartError,
-) -> Result<Credentials, StartError> {
-    let parameters = &config.parameters;
-    let enabled = parameters.authentication_mechanisms();
-    let (mut sha_1, mut sha_256) = (None, None);
-    let no_salt = |error: getrandom::Error| StartError::FirstAdmin(error.to_string());
-    if enabled.contains(&Mechanism::ScramSha1) {
-        let password = Sha1Password::digest(first_admin.name.user(), &first_admin.password);
-        let iterations = parameters.scram_sha1_iteration_count();
-        sha_1 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
-    }
-    if enabled.contains(&Mechanism::ScramSha256) {
-        let password = Sha256Password::prepare(&first_admin.password).map_err(unusable)?;
-        let iterations = parameters.scram_sha256_iteration_count();
-        sha_256 = Some(Box::new(password.derive(iterations).map_err(no_salt)?));
-    }
-    Ok(Credentials::Scram { sha_1, sha_256 })
 }
 
 fn bind_options(config: &Config) -> BindOptions {
@@ -255,6 +286,21 @@ fn bind_options(config: &Config) -> BindOptions {
                 directory: socket.path_prefix.clone(),
                 permissions: socket.file_permissions,
             }),
+    }
+}
+
+fn tls_options(config: &TlsConfig) -> TlsOptions {
+    let version = |protocol: &TlsProtocol| match protocol {
+        TlsProtocol::Tls1_2 => TlsVersion::Tls12,
+        TlsProtocol::Tls1_3 => TlsVersion::Tls13,
+    };
+    TlsOptions {
+        is_required: config.mode == TlsMode::RequireTls,
+        certificate_key_file: config.certificate_key_file.clone(),
+        ca_file: config.ca_file.clone(),
+        crl_file: config.crl_file.clone(),
+        allow_connections_without_certificates: config.allow_connections_without_certificates,
+        versions: config.protocols.iter().map(version).collect(),
     }
 }
 

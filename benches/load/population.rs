@@ -74,8 +74,9 @@ fn credentials() -> io::Result<Credentials> {
     let sha_1 = Sha1Password::digest(ADMIN, &password).derive(SHA_1_ROUNDS);
     let prepared = Sha256Password::prepare(&password).map_err(io::Error::other)?;
     let sha_256 = prepared.derive(SHA_256_ROUNDS);
-    Ok(Credentials::Scram {
+    Ok(Credentials::Stored {
         sha_1: Some(Box::new(sha_1.map_err(io::Error::other)?)),
         sha_256: Some(Box::new(sha_256.map_err(io::Error::other)?)),
+        plain: None,
     })
 }

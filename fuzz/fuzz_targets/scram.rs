@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
-use portcullis::auth::scram::{ClientFirst, Keys, Mechanism, ServerNonce};
+use portcullis::auth::scram::{ClientFirst, Keys, ScramMechanism, ServerNonce};
 use portcullis::model::names::{DbName, UserName};
 use portcullis::model::user::{ScramSha1Credential, ScramSha256Credential};
 use portcullis::secret::Secret;
@@ -111,9 +111,9 @@ fuzz_target!(|exchange: Exchange<'_>| {
 impl Exchange<'_> {
     fn keys(&self, first: &ClientFirst) -> Keys {
         let mechanism = if self.sha_256 {
-            Mechanism::ScramSha256
+            ScramMechanism::Sha256
         } else {
-            Mechanism::ScramSha1
+            ScramMechanism::Sha1
         };
         if self.doomed {
             let user = UserName::new(first.user(), DbName::ADMIN).expect("a valid user name");

@@ -15,6 +15,7 @@ use portcullis::model::privilege::Privilege;
 use portcullis::model::resource::Resource;
 use portcullis::model::restriction::{AddressRestriction, Cidr, Restrictions};
 use portcullis::model::role::Role;
+use portcullis::model::plain_credential::PlainCredential;
 use portcullis::model::user::{Credentials, ScramCredential, User};
 use portcullis::secret::Secret;
 use portcullis::store::record::{Table, decode, display_key, encode};
@@ -211,21 +212,37 @@ fn role(u: &mut Unstructured<'_>) -> Result<Role> {
 }
 
 fn credentials(u: &mut Unstructured<'_>) -> Result<Credentials> {
-    Ok(match u.int_in_range(0..=3)? {
+    Ok(match u.int_in_range(0..=4)? {
         0 => Credentials::External,
-        1 => Credentials::Scram {
+        1 => Credentials::Stored {
             sha_1: Some(scram(u)?),
             sha_256: None,
+            plain: None,
         },
-        2 => Credentials::Scram {
+        2 => Credentials::Stored {
             sha_1: None,
             sha_256: Some(scram(u)?),
+            plain: None,
         },
-        _ => Credentials::Scram {
+        3 => Credentials::Stored {
+            sha_1: None,
+            sha_256: None,
+            plain: Some(plain(u)?),
+        },
+        _ => Credentials::Stored {
             sha_1: Some(scram(u)?),
             sha_256: Some(scram(u)?),
+            plain: Some(plain(u)?),
         },
     })
+}
+
+fn plain(u: &mut Unstructured<'_>) -> Result<Box<PlainCredential>> {
+    let (memory, passes) = (u.int_in_range(8..=1_048_576)?, u.int_in_range(1..=100)?);
+    let phc = format!(
+        "$argon2id$v=19$m={memory},t={passes},p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAA"
+    );
+    Ok(Box::new(PlainCredential::parse(&phc).expect("a valid hash")))
 }
 
 fn scram<const SALT: usize, const KEY: usize>(

@@ -1,10 +1,15 @@
-//! Who is it: sign-in by password, and the hashing behind it.
+//! Who is it: sign-in by password or certificate, and the hashing behind it.
 //!
-//! [`scram`] is the server side of SCRAM without any I/O; [`sasl`] puts it into `saslStart` and
-//! `saslContinue`; [`session`] keeps who is signed in on a connection up to date; [`hash_pool`] keeps
-//! slow hashing off the threads that serve connections.
+//! [`scram`] is the server side of SCRAM without any I/O and [`plain`] that of PLAIN; [`sasl`] puts them
+//! into `saslStart` and `saslContinue`. [`x509`] is `authenticate`. [`session`] keeps who is signed in on
+//! a connection up to date; [`hash_pool`] keeps slow hashing off the threads that serve connections, and
+//! [`verified`] remembers which passwords in clear were right.
 
 pub mod hash_pool;
+pub mod password;
+pub mod plain;
 pub mod sasl;
 pub mod scram;
 pub mod session;
+pub mod verified;
+pub mod x509;

@@ -7,10 +7,15 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use super::scram::{AwaitingFinal, ClientFirst, Keys, Mechanism, ServerNonce};
+use super::hash_pool::HashPool;
+use super::plain::Argon2Cost;
+use super::scram::{AwaitingFinal, ClientFirst, Keys, ScramMechanism, ServerNonce};
 use super::session::{Session, SignedIn};
+use super::verified::VerifiedSecrets;
+use crate::authz::RolesFrom;
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
+use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, UserName};
 use crate::model::user::User;
 use crate::secret::Secret;
@@ -26,13 +31,19 @@ pub struct Policy<'a> {
     pub sha_256_iterations: u32,
     /// What the made-up salts of unknown users come from.
     pub secret: &'a Secret<[u8; 32]>,
+    /// What checking the password of an unknown user costs.
+    pub argon2_cost: Argon2Cost,
+    /// Where passwords in clear are checked.
+    pub hash_pool: &'a HashPool,
+    /// Which of them were right.
+    pub verified: &'a VerifiedSecrets,
 }
 
 impl Policy<'_> {
-    fn iteration_count(&self, mechanism: Mechanism) -> u32 {
+    fn iteration_count(&self, mechanism: ScramMechanism) -> u32 {
         match mechanism {
-            Mechanism::ScramSha1 => self.sha_1_iterations,
-            Mechanism::ScramSha256 => self.sha_256_iterations,
+            ScramMechanism::Sha1 => self.sha_1_iterations,
+            ScramMechanism::Sha256 => self.sha_256_iterations,
         }
     }
 }
@@ -44,12 +55,16 @@ pub struct Start<'a> {
     pub db: &'a DbName,
     /// The mechanism as the client names it.
     pub mechanism: &'a str,
-    /// The client's first message.
-    pub payload: &'a [u8],
+    /// The client's first message, which may be a password.
+    pub payload: &'a Secret<Vec<u8>>,
     /// Whether the client does without the empty third exchange.
     pub skip_empty_exchange: bool,
     /// Whether it came inside a hello.
     pub is_speculative: bool,
+    /// Whether nobody else can read the connection: TLS, or a Unix domain socket.
+    pub is_private: bool,
+    /// Whether the client forbids everything that is not in the stable API.
+    pub is_api_strict: bool,
 }
 
 /// A `saslContinue`.
@@ -115,7 +130,7 @@ pub struct SignInError {
 
 impl SignInError {
     /// The client is told nothing but that it failed.
-    fn failed(reason: &dyn Display, attempt: Option<Attempt>) -> Box<Self> {
+    pub(super) fn failed(reason: &dyn Display, attempt: Option<Attempt>) -> Box<Self> {
         Box::new(Self {
             error: CommandError::authentication_failed(),
             reason: reason.to_string(),
@@ -124,7 +139,7 @@ impl SignInError {
     }
 
     /// The client is told the reason.
-    fn told(error: CommandError, attempt: Option<Attempt>) -> Box<Self> {
+    pub(super) fn told(error: CommandError, attempt: Option<Attempt>) -> Box<Self> {
         Box::new(Self {
             reason: error.message.clone(),
             error,
@@ -138,20 +153,38 @@ impl SignInError {
 }
 
 impl Session {
-    /// Begins a conversation; one that was open is abandoned.
-    pub fn sasl_start(
+    /// Begins a conversation; one that was open is abandoned. Where one message is enough, the
+    /// challenge is `done`.
+    pub async fn sasl_start(
         &mut self,
         start: &Start<'_>,
         policy: &Policy<'_>,
         catalog: &Catalog,
-    ) -> Result<Challenge, Box<SignInError>> {
-        self.conversation = None;
-        self.has_negotiated = false;
-        let mechanism = Mechanism::from_name(start.mechanism)
-            .filter(|_| !start.db.is_external())
-            .ok_or_else(|| SignInError::told(mechanism_unavailable(start), None))?;
-        let first =
-            ClientFirst::parse(start.payload).map_err(|error| SignInError::failed(&error, None))?;
+    ) -> Result<(Challenge, Attempt), Box<SignInError>> {
+        self.abandon_conversation();
+        let mechanism = Mechanism::from_name(start.mechanism).filter(|_| !start.db.is_external());
+        // Never in a hello: a client that lets the server choose must not send its password first.
+        let may_be_plain = !start.is_speculative && policy.mechanisms.contains(&Mechanism::Plain);
+        match mechanism.map(|mechanism| (mechanism, ScramMechanism::of(mechanism))) {
+            Some((mechanism, Some(scram))) => {
+                self.scram_start(start, (mechanism, scram), policy, catalog)
+            }
+            Some((Mechanism::Plain, None)) if may_be_plain => {
+                self.plain_start(start, policy, catalog).await
+            }
+            _ => Err(SignInError::told(mechanism_unavailable(start), None)),
+        }
+    }
+
+    fn scram_start(
+        &mut self,
+        start: &Start<'_>,
+        (mechanism, scram): (Mechanism, ScramMechanism),
+        policy: &Policy<'_>,
+        catalog: &Catalog,
+    ) -> Result<(Challenge, Attempt), Box<SignInError>> {
+        let first = ClientFirst::parse(start.payload.expose())
+            .map_err(|error| SignInError::failed(&error, None))?;
         let name = UserName::new(first.user(), start.db.clone())
             .map_err(|error| SignInError::failed(&error, None))?;
         let attempt = Attempt {
@@ -167,11 +200,11 @@ impl Session {
         }
         let user = catalog.user(&attempt.user);
         let keys = Keys::for_sign_in(
-            mechanism,
+            scram,
             user.as_ref().map(|user| &user.credentials),
             policy.secret,
             &attempt.user,
-            policy.iteration_count(mechanism),
+            policy.iteration_count(scram),
         );
         // A driver goes on with what its hello began and looks at `saslSupportedMechs` only if
         // nothing was begun. That field tells who has no credential for the mechanism, so this does
@@ -184,14 +217,15 @@ impl Session {
             .map_err(|error| SignInError::failed(&error, Some(attempt.clone())))?;
         let (payload, exchange) = first.respond(keys, &nonce);
         self.conversation = Some(Conversation {
-            attempt,
+            attempt: attempt.clone(),
             step: Step::Proof { exchange, user },
             skip_empty_exchange: start.skip_empty_exchange,
         });
-        Ok(Challenge {
+        let challenge = Challenge {
             done: false,
             payload,
-        })
+        };
+        Ok((challenge, attempt))
     }
 
     /// Takes the client's next message. After an error, or when it is done, the conversation is
@@ -261,7 +295,7 @@ impl Session {
     }
 
     /// The proof held against `proved`; the user may have changed while it was made.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         proved: &User,
         attempt: &Attempt,
@@ -277,7 +311,8 @@ impl Session {
             let reason = "the credentials changed during the conversation";
             return Err(SignInError::failed(&reason, Some(attempt.clone())));
         }
-        let signed_in = SignedIn::resolve(current, catalog, generation, self.endpoints())
+        let from = RolesFrom::Catalog;
+        let signed_in = SignedIn::resolve(current, from, catalog, generation, self.endpoints())
             .map_err(|unmet| SignInError::failed(&unmet, Some(attempt.clone())))?;
         self.sign_in(signed_in, is_api_strict)
             .map_err(|error| SignInError::told(error, Some(attempt.clone())))
@@ -294,7 +329,7 @@ fn mechanism_unavailable(start: &Start<'_>) -> CommandError {
     )
 }
 
-fn user_is_gone(user: &UserName) -> CommandError {
+pub(super) fn user_is_gone(user: &UserName) -> CommandError {
     CommandError::new(
         ErrorCode::USER_NOT_FOUND,
         format!(

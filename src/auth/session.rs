@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use super::sasl::Conversation;
-use crate::authz::{EffectivePrivileges, Resolved};
+use super::x509::restrictions_of;
+use crate::authz::{EffectivePrivileges, Resolved, RolesFrom};
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::names::{DbName, UserName};
@@ -22,8 +23,10 @@ pub struct Session {
 /// A user and what it may do, as of a generation of the catalog.
 #[derive(Debug)]
 pub struct SignedIn {
-    /// The user as last seen.
+    /// The user as last seen; one whose roles come from its certificate is nowhere else.
     pub user: Arc<User>,
+    /// Where the user's own roles come from.
+    pub roles_from: RolesFrom,
     /// All roles it holds, directly or through others.
     pub roles: Resolved,
     /// What they add up to.
@@ -64,6 +67,12 @@ impl Session {
         self.has_negotiated = true;
     }
 
+    /// Forgets what was begun: another sign-in takes its place.
+    pub(super) fn abandon_conversation(&mut self) {
+        self.conversation = None;
+        self.has_negotiated = false;
+    }
+
     /// Brings the user up to date before a command: a user that is gone, or was made anew, or may
     /// no longer come from here, is signed out; else it gets the privileges it has now. Returns the
     /// name of a user it signed out.
@@ -75,11 +84,10 @@ impl Session {
             return None;
         }
         let name = signed_in.user.name.clone();
-        let current = catalog
-            .user(&name)
-            .filter(|user| user.user_id == signed_in.user.user_id);
-        let refreshed = current
-            .and_then(|user| SignedIn::resolve(user, catalog, generation, self.endpoints).ok());
+        let roles_from = signed_in.roles_from;
+        let refreshed = signed_in.current_user(catalog).and_then(|user| {
+            SignedIn::resolve(user, roles_from, catalog, generation, self.endpoints).ok()
+        });
         if let Some(refreshed) = refreshed {
             *signed_in = refreshed;
             None
@@ -148,6 +156,7 @@ impl SignedIn {
     /// Works out what `user` may do and whether it may do it from here.
     pub(super) fn resolve(
         user: Arc<User>,
+        roles_from: RolesFrom,
         catalog: &Catalog,
         generation: u64,
         endpoints: Endpoints,
@@ -163,9 +172,23 @@ impl SignedIn {
         let privileges = EffectivePrivileges::of(&roles);
         Ok(Self {
             user,
+            roles_from,
             roles,
             privileges,
             generation,
         })
+    }
+
+    /// The user as it is now, unless it is gone or was made anew.
+    fn current_user(&self, catalog: &Catalog) -> Option<Arc<User>> {
+        match self.roles_from {
+            RolesFrom::Catalog => catalog
+                .user(&self.user.name)
+                .filter(|user| user.user_id == self.user.user_id),
+            RolesFrom::Certificate => Some(Arc::new(User {
+                restrictions: restrictions_of(&self.user.name, catalog),
+                ..(*self.user).clone()
+            })),
+        }
     }
 }

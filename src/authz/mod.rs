@@ -13,4 +13,4 @@ mod index;
 
 pub use closure::{Resolved, RoleSource};
 pub use effective::EffectivePrivileges;
-pub use pass::{Authority, Denied, Need, Pass};
+pub use pass::{Authority, Denied, Need, Pass, RolesFrom};

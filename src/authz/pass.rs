@@ -40,6 +40,20 @@ enum Ground {
         user_id: uuid::Uuid,
         needs: Vec<Need>,
     },
+    /// That these roles, which a certificate grants, still give these rights.
+    Certificate {
+        roles: Box<[RoleName]>,
+        needs: Vec<Need>,
+    },
+}
+
+/// Where the roles come from that a signed-in user was granted itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RolesFrom {
+    /// The user's own document.
+    Catalog,
+    /// The certificate it signed in with; there need not be a document.
+    Certificate,
 }
 
 impl Pass {
@@ -56,14 +70,19 @@ impl Pass {
                 let Some(user) = view.user(name).filter(|user| user.user_id == *user_id) else {
                     return false;
                 };
-                let resolved = Resolved::of(&user.roles, &|role: &RoleName| view.role(role));
-                let privileges = EffectivePrivileges::of(&resolved);
-                needs
-                    .iter()
-                    .all(|need| privileges.allows(&need.resource, &need.actions))
+                are_met(needs, &user.roles, view)
             }
+            Ground::Certificate { roles, needs } => are_met(needs, roles, view),
         }
     }
+}
+
+fn are_met(needs: &[Need], roles: &[RoleName], view: &View<'_>) -> bool {
+    let resolved = Resolved::of(roles, &|role: &RoleName| view.role(role));
+    let privileges = EffectivePrivileges::of(&resolved);
+    needs
+        .iter()
+        .all(|need| privileges.allows(&need.resource, &need.actions))
 }
 
 /// Actions that a request needs on one resource.
@@ -119,6 +138,8 @@ pub enum Authority<'a> {
     User {
         /// Who, and which roles it was granted itself.
         user: &'a User,
+        /// By what these were granted.
+        roles_from: RolesFrom,
         /// What these roles and all they include allow.
         privileges: &'a EffectivePrivileges,
     },
@@ -143,9 +164,21 @@ impl Authority<'_> {
             Self::Nobody => return Err(Denied::NotSignedIn),
             Self::Unchecked => Ground::Anybody,
             Self::LocalhostException => Ground::LocalhostException,
-            Self::User { user, .. } => Ground::User {
+            Self::User {
+                user,
+                roles_from: RolesFrom::Catalog,
+                ..
+            } => Ground::User {
                 name: user.name.clone(),
                 user_id: user.user_id,
+                needs: needs.to_vec(),
+            },
+            Self::User {
+                user,
+                roles_from: RolesFrom::Certificate,
+                ..
+            } => Ground::Certificate {
+                roles: user.roles.clone(),
                 needs: needs.to_vec(),
             },
         };

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use bson::RawDocumentBuf;
 
 use super::View;
+use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::restriction::Restrictions;
 use crate::model::user::{Credentials, User};
@@ -253,7 +254,12 @@ fn trim_credentials(
     credentials: &Credentials,
     mechanisms: &[String],
 ) -> Result<Credentials, PlanError> {
-    let Credentials::Scram { sha_1, sha_256 } = credentials else {
+    let Credentials::Stored {
+        sha_1,
+        sha_256,
+        plain,
+    } = credentials
+    else {
         // The stored field of such a user is called "external".
         let subset = mechanisms.iter().all(|mechanism| mechanism == "external");
         return Err(if subset {
@@ -262,20 +268,19 @@ fn trim_credentials(
             PlanError::MechanismsNotSubset
         });
     };
-    let (mut keep_sha_1, mut keep_sha_256) = (false, false);
-    for mechanism in mechanisms {
-        match mechanism.as_str() {
-            "SCRAM-SHA-1" if sha_1.is_some() => keep_sha_1 = true,
-            "SCRAM-SHA-256" if sha_256.is_some() => keep_sha_256 = true,
-            _ => return Err(PlanError::MechanismsNotSubset),
-        }
+    let mut kept = HashSet::new();
+    for name in mechanisms {
+        let mechanism = Mechanism::from_name(name).filter(|mechanism| credentials.has(*mechanism));
+        kept.insert(mechanism.ok_or(PlanError::MechanismsNotSubset)?);
     }
-    if !keep_sha_1 && !keep_sha_256 {
+    if kept.is_empty() {
         return Err(PlanError::NoMechanismKept);
     }
-    Ok(Credentials::Scram {
-        sha_1: sha_1.clone().filter(|_| keep_sha_1),
-        sha_256: sha_256.clone().filter(|_| keep_sha_256),
+    let keeps = |mechanism: Mechanism| kept.contains(&mechanism);
+    Ok(Credentials::Stored {
+        sha_1: sha_1.clone().filter(|_| keeps(Mechanism::ScramSha1)),
+        sha_256: sha_256.clone().filter(|_| keeps(Mechanism::ScramSha256)),
+        plain: plain.clone().filter(|_| keeps(Mechanism::Plain)),
     })
 }
 

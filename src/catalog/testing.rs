@@ -33,7 +33,7 @@ pub(super) fn user(name: &str, roles: &[&str]) -> User {
 
 /// Made-up keys for both mechanisms.
 pub(super) fn both_scrams(seed: u8) -> Credentials {
-    Credentials::Scram {
+    Credentials::Stored {
         sha_1: Some(Box::new(ScramCredential {
             iteration_count: 10_000,
             salt: [seed; 16],
@@ -46,6 +46,7 @@ pub(super) fn both_scrams(seed: u8) -> Credentials {
             stored_key: [seed; 32],
             server_key: [seed; 32],
         })),
+        plain: None,
     }
 }
 

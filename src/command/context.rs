@@ -122,6 +122,7 @@ impl ConnectionState {
         match self.session.signed_in() {
             Some(signed_in) => Authority::User {
                 user: &signed_in.user,
+                roles_from: signed_in.roles_from,
                 privileges: &signed_in.privileges,
             },
             None if self.has_localhost_exception(services) => Authority::LocalhostException,
@@ -134,6 +135,11 @@ impl ConnectionState {
         services.parameters.enable_localhost_auth_bypass()
             && self.is_local()
             && !services.directory.catalog().had_users_or_roles()
+    }
+
+    /// Whether nobody between the two ends can read it: TLS, or a Unix domain socket.
+    pub fn is_private(&self) -> bool {
+        self.peer.tls.is_some() || matches!(self.peer.remote, Address::Unix(_))
     }
 
     fn is_local(&self) -> bool {

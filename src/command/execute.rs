@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::arguments::Path;
 use super::context::Context;
 use super::reply::Reply;
+use super::session::session_id;
 use super::spec::{Access, Command, Spec, rules};
 use super::write_concern::WriteConcern;
 use crate::authz::{Authority, Denied};
@@ -62,6 +63,9 @@ fn check_access(spec: &Spec, context: &Context<'_>) -> Result<(), CommandError> 
     }
     if spec.access == Access::SignedIn && matches!(context.authority(), Authority::Nobody) {
         return Err(CommandError::requires_authentication(spec.name));
+    }
+    if spec.access == Access::SignedIn && context.generic.has_session {
+        session_id::check_user(&context.connection.session)?;
     }
     Ok(())
 }

@@ -67,6 +67,8 @@ pub struct Generic<'a> {
     pub api_strict: bool,
     /// Asks what the command does instead of running it.
     pub help: bool,
+    /// Comes with an `lsid`.
+    pub has_session: bool,
     read_concern: Option<&'a RawDocument>,
     in_transaction: bool,
     has_transaction_number: bool,
@@ -87,6 +89,7 @@ impl<'a> Generic<'a> {
             max_time_ms: 0,
             api_strict: false,
             help: false,
+            has_session: false,
             read_concern: None,
             in_transaction: false,
             has_transaction_number: false,
@@ -100,7 +103,10 @@ impl<'a> Generic<'a> {
                 continue;
             }
             match key.as_str() {
-                "lsid" => check_session_id(value, &path)?,
+                "lsid" => {
+                    check_session_id(value, &path)?;
+                    generic.has_session = true;
+                }
                 "writeConcern" if generic.write_concern.is_some() => {
                     return Err(duplicate_field(&path));
                 }

@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::registry;
-use crate::auth::scram::Mechanism;
+use crate::model::mechanism::Mechanism;
 
 /// Counts commands and sign-ins.
 #[derive(Debug)]
@@ -33,6 +33,8 @@ pub struct AuthenticationCounters {
     pub supported_mechanisms: Counter,
     scram_sha_1: MechanismCounters,
     scram_sha_256: MechanismCounters,
+    x509: MechanismCounters,
+    plain: MechanismCounters,
 }
 
 /// Sign-ins by one mechanism.
@@ -108,6 +110,8 @@ impl AuthenticationCounters {
         match mechanism {
             Mechanism::ScramSha1 => &self.scram_sha_1,
             Mechanism::ScramSha256 => &self.scram_sha_256,
+            Mechanism::X509 => &self.x509,
+            Mechanism::Plain => &self.plain,
         }
     }
 

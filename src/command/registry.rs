@@ -10,6 +10,7 @@ use super::diagnostic::get_parameter::GetParameter;
 use super::diagnostic::host_info::HostInfo;
 use super::diagnostic::list_commands::ListCommands;
 use super::diagnostic::list_databases::ListDatabases;
+use super::diagnostic::rotate_certificates::RotateCertificates;
 use super::diagnostic::server_status::ServerStatus;
 use super::diagnostic::set_default_rw_concern::SetDefaultRwConcern;
 use super::diagnostic::set_parameter::SetParameter;
@@ -28,6 +29,7 @@ use super::role::revoke_privileges_from_role::RevokePrivilegesFromRole;
 use super::role::revoke_roles_from_role::RevokeRolesFromRole;
 use super::role::roles_info::RolesInfo;
 use super::role::update_role::UpdateRole;
+use super::sasl::authenticate::Authenticate;
 use super::sasl::logout::Logout;
 use super::sasl::sasl_continue::SaslContinue;
 use super::sasl::sasl_start::SaslStart;
@@ -45,6 +47,7 @@ use super::user::users_info::UsersInfo;
 
 /// Every command that is served.
 pub static COMMANDS: &[Entry] = &[
+    entry::<Authenticate>(),
     entry::<BuildInfo>(),
     entry::<ConnectionStatus>(),
     entry::<CreateRole>(),
@@ -73,6 +76,7 @@ pub static COMMANDS: &[Entry] = &[
     entry::<RevokeRolesFromRole>(),
     entry::<RevokeRolesFromUser>(),
     entry::<RolesInfo>(),
+    entry::<RotateCertificates>(),
     entry::<SaslContinue>(),
     entry::<SaslStart>(),
     entry::<ServerStatus>(),

@@ -8,14 +8,17 @@ use tokio::sync::Semaphore;
 
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
+use super::user::credentials::argon2_cost;
 use crate::auth::hash_pool::HashPool;
 use crate::auth::sasl::Policy;
-use crate::auth::scram::Mechanism;
+use crate::auth::verified::VerifiedSecrets;
+use crate::auth::x509::Subject;
 use crate::catalog::{Catalog, PlanError};
 use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
-use crate::net::{ConnectionCounters, StopSignal};
+use crate::model::mechanism::Mechanism;
+use crate::net::{ConnectionCounters, StopSignal, Tls};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -57,6 +60,8 @@ pub struct Services {
     pub directory: Directory,
     /// Where passwords are hashed.
     pub hash_pool: HashPool,
+    /// Which passwords in clear were right.
+    pub verified_secrets: VerifiedSecrets,
     /// What can be set while the server runs.
     pub parameters: Arc<Parameters>,
     /// How the server was started.
@@ -79,6 +84,8 @@ pub struct Services {
     pub started: Instant,
     /// Says when it stops.
     pub stop: StopSignal,
+    /// What TLS connections begin with; absent when TLS is disabled.
+    pub tls: Option<Arc<Tls>>,
     /// What the made-up salts of unknown users come from.
     pub deployment_secret: Secret<[u8; 32]>,
 }
@@ -89,6 +96,12 @@ impl Services {
         self.parameters.authentication_mechanisms()
     }
 
+    /// The subject of the server's own certificate, where there is TLS.
+    pub fn server_subject(&self) -> Option<Subject> {
+        let certificate = self.tls.as_ref()?.certificate();
+        Subject::of_certificate(&certificate).ok()
+    }
+
     /// What signing in is measured by, as of now.
     pub fn sign_in_policy(&self) -> Policy<'_> {
         Policy {
@@ -96,6 +109,9 @@ impl Services {
             sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
             sha_256_iterations: self.parameters.scram_sha256_iteration_count(),
             secret: &self.deployment_secret,
+            argon2_cost: argon2_cost(&self.parameters),
+            hash_pool: &self.hash_pool,
+            verified: &self.verified_secrets,
         }
     }
 

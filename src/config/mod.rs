@@ -13,6 +13,7 @@ pub mod parameters;
 mod reference;
 mod resolve;
 mod settings;
+mod tls;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -78,6 +79,58 @@ pub struct NetConfig {
     pub unix_socket: Option<UnixSocketConfig>,
     /// Compressors offered to clients, most liked first.
     pub compressors: Vec<Compressor>,
+    /// TLS, unless disabled.
+    pub tls: Option<TlsConfig>,
+}
+
+/// Encryption of connections over TCP. What is in the files is not looked at here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// Who may or must use it.
+    pub mode: TlsMode,
+    /// The server's certificate and key.
+    pub certificate_key_file: PathBuf,
+    /// The authorities of clients' certificates.
+    pub ca_file: PathBuf,
+    /// Revoked certificates.
+    pub crl_file: Option<PathBuf>,
+    /// Whether clients may do without a certificate.
+    pub allow_connections_without_certificates: bool,
+    /// Versions to speak, oldest first, at least one.
+    pub protocols: Vec<TlsProtocol>,
+}
+
+/// `net.tls.mode`, other than `disabled`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsMode {
+    /// Clients may use it, other servers are not asked to.
+    AllowTls,
+    /// Clients may use it, other servers are asked to; there are no others here.
+    PreferTls,
+    /// Clients must use it.
+    RequireTls,
+}
+
+/// A version of TLS.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsProtocol {
+    /// `TLS1_2`.
+    Tls1_2,
+    /// `TLS1_3`.
+    Tls1_3,
+}
+
+impl TlsMode {
+    const ALL: [Self; 3] = [Self::AllowTls, Self::PreferTls, Self::RequireTls];
+
+    /// The word in the options.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AllowTls => "allowTLS",
+            Self::PreferTls => "preferTLS",
+            Self::RequireTls => "requireTLS",
+        }
+    }
 }
 
 /// The Unix domain socket `mongodb-<port>.sock`.

@@ -145,6 +145,35 @@ options! {
         &[Flag::value("networkMessageCompressors", "LIST")],
         Kind::List, "snappy,zstd,zlib", mongod,
         "Compressors offered to clients, most liked first; 'disabled' for none.";
+    TLS_MODE: "TLS", "net.tls.mode", &[Flag::value("tlsMode", "MODE")],
+        Kind::Choice(&["disabled", "allowTLS", "preferTLS", "requireTLS"]), "disabled", mongod,
+        "Whether connections over TCP may (allowTLS and preferTLS, which are the same here) or must \
+         (requireTLS) be encrypted. The versions are TLS 1.2 and 1.3. Unix domain sockets are never \
+         encrypted.";
+    TLS_CERTIFICATE_KEY_FILE: "TLS", "net.tls.certificateKeyFile",
+        &[Flag::value("tlsCertificateKeyFile", "FILE")],
+        Kind::Text, "", mongod,
+        "PEM file with the server's certificate, those between it and its authority, and its private \
+         key, which must not be encrypted. Needed unless TLS is disabled.";
+    TLS_CA_FILE: "TLS", "net.tls.CAFile", &[Flag::value("tlsCAFile", "FILE")],
+        Kind::Text, "", mongod,
+        "PEM file with the authorities that clients' certificates are verified against. Needed \
+         unless TLS is disabled.";
+    TLS_CRL_FILE: "TLS", "net.tls.CRLFile", &[Flag::value("tlsCRLFile", "FILE")],
+        Kind::Text, "", mongod,
+        "PEM file with lists of revoked certificates. With it, a client's certificate that is in the \
+         scope of no list, or only of an outdated one, is refused too.";
+    TLS_ALLOW_CONNECTIONS_WITHOUT_CERTIFICATES:
+        "TLS", "net.tls.allowConnectionsWithoutCertificates",
+        &[Flag::switch("tlsAllowConnectionsWithoutCertificates")],
+        Kind::Switch, "false", mongod,
+        "Let clients connect that present no certificate. One that is presented is verified all the \
+         same.";
+    TLS_DISABLED_PROTOCOLS: "TLS", "net.tls.disabledProtocols",
+        &[Flag::value("tlsDisabledProtocols", "LIST")],
+        Kind::List, "none", mongod,
+        "Versions of TLS not to speak: TLS1_2 or TLS1_3. TLS1_0 and TLS1_1 may be listed and are \
+         never spoken; 'none' disables no other.";
     DB_PATH: "Storage", "storage.dbPath", &[Flag::value("dbpath", "FOLDER")],
         Kind::Text, "portcullis-data", mongod,
         "Folder of the data, made at the first start. mongod's default is /data/db, which needs \
@@ -209,7 +238,7 @@ pub(super) fn is_section(path: &str) -> bool {
 
 /// Whether mongod knows this flag and Portcullis does not.
 pub(super) fn is_mongod_only_flag(long: &str) -> bool {
-    let families = ["tls", "ssl", "ldap", "audit", "wiredTiger", "kmip"];
+    let families = ["ssl", "ldap", "audit", "wiredTiger", "kmip"];
     MONGOD_ONLY_FLAGS.contains(&long) || families.iter().any(|family| long.starts_with(family))
 }
 
@@ -264,6 +293,19 @@ static MONGOD_ONLY_FLAGS: &[&str] = &[
     "syslogFacility",
     "timeStampFormat",
     "timeZoneInfo",
+    "tlsAllowInvalidCertificates",
+    "tlsAllowInvalidHostnames",
+    "tlsCertificateKeyFilePassword",
+    "tlsCertificateSelector",
+    "tlsClusterAuthX509Attributes",
+    "tlsClusterAuthX509ExtensionValue",
+    "tlsClusterCAFile",
+    "tlsClusterCertificateSelector",
+    "tlsClusterFile",
+    "tlsClusterPassword",
+    "tlsFIPSMode",
+    "tlsLogVersions",
+    "tlsOnNormalPorts",
     "traceExceptions",
     "transitionToAuth",
     "upgrade",
@@ -276,7 +318,17 @@ static MONGOD_ONLY_PATHS: &[&str] = &[
     "net.maxIncomingConnectionsOverride",
     "net.serviceExecutor",
     "net.ssl",
-    "net.tls",
+    "net.tls.FIPSMode",
+    "net.tls.allowInvalidCertificates",
+    "net.tls.allowInvalidHostnames",
+    "net.tls.certificateKeyFilePassword",
+    "net.tls.certificateSelector",
+    "net.tls.clusterAuthX509",
+    "net.tls.clusterCAFile",
+    "net.tls.clusterCertificateSelector",
+    "net.tls.clusterFile",
+    "net.tls.clusterPassword",
+    "net.tls.logVersions",
     "operationProfiling",
     "processManagement",
     "replication",
@@ -332,9 +384,9 @@ mod tests {
                 assert!(!is_mongod_only_flag(flag.long), "{}", flag.long);
             }
         }
-        assert!(is_mongod_only_path("net.tls.mode"));
-        assert!(!is_mongod_only_path("net.tlsx"));
-        assert!(is_mongod_only_flag("tlsMode"));
+        assert!(is_mongod_only_path("net.ssl.mode"));
+        assert!(!is_mongod_only_path("net.sslx"));
+        assert!(is_mongod_only_flag("sslMode"));
     }
 
     #[test]

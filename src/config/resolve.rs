@@ -10,7 +10,7 @@ use super::parameters::Parameters;
 use super::settings::{Setting, Settings};
 use super::{
     Compressor, Config, FirstAdmin, LogConfig, LogDestination, LogFormat, NetConfig,
-    SecurityConfig, StorageConfig, StorageEngine, UnixSocketConfig,
+    SecurityConfig, StorageConfig, StorageEngine, UnixSocketConfig, tls,
 };
 
 /// Bytes the path of a Unix domain socket may have: `sun_path` less its final NUL.
@@ -52,6 +52,7 @@ fn net(settings: &Settings) -> Result<NetConfig, ConfigError> {
         connections_max: settings.integer(&option::MAX_CONNECTIONS)? as usize,
         unix_socket: unix_socket(settings)?,
         compressors: compressors(&settings.setting(&option::COMPRESSORS))?,
+        tls: tls::config(settings)?,
     })
 }
 
@@ -179,13 +180,16 @@ fn log(settings: &Settings) -> Result<LogConfig, ConfigError> {
     })
 }
 
-fn path(settings: &Settings, option: &OptionSpec) -> Result<Option<PathBuf>, ConfigError> {
+pub(super) fn path(
+    settings: &Settings,
+    option: &OptionSpec,
+) -> Result<Option<PathBuf>, ConfigError> {
     let text = settings.text(option)?;
     Ok(text.map(|text| Path::new(&text).to_owned()))
 }
 
 /// The words of a list, at least one and none empty.
-fn words(setting: &Setting) -> Result<Vec<&str>, ConfigError> {
+pub(super) fn words(setting: &Setting) -> Result<Vec<&str>, ConfigError> {
     let words: Vec<&str> = setting.text.split(',').map(str::trim).collect();
     if words.iter().any(|word| word.is_empty()) {
         return Err(setting.refuse("words separated by commas"));

@@ -49,6 +49,7 @@ codes! {
     SHUTDOWN_IN_PROGRESS = 91 "ShutdownInProgress",
     OPERATION_FAILED = 96 "OperationFailed",
     COMMAND_NOT_SUPPORTED = 115 "CommandNotSupported",
+    INVALID_SSL_CONFIGURATION = 140 "InvalidSSLConfiguration",
     COLLECTION_IS_EMPTY = 162 "CollectionIsEmpty",
     CLIENT_METADATA_MISSING_FIELD = 183 "ClientMetadataMissingField",
     CLIENT_METADATA_APP_NAME_TOO_LARGE = 184 "ClientMetadataAppNameTooLarge",

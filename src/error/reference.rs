@@ -89,6 +89,10 @@ const MEANINGS: &[(i32, &str)] = &[
         115,
         "The command is allowed but needs an engine, and none stands behind this server.",
     ),
+    (
+        140,
+        "`rotateCertificates`: a file cannot be used; the certificates from before stay in use.",
+    ),
     (162, "An authentication restriction without a range."),
     (
         183,

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod mechanism;
 pub mod names;
+pub mod plain_credential;
 pub mod privilege;
 pub mod resource;
 pub mod restriction;

@@ -3,7 +3,9 @@
 use bson::RawDocumentBuf;
 use zeroize::Zeroize;
 
+use super::mechanism::Mechanism;
 use super::names::{RoleName, UserName};
+use super::plain_credential::PlainCredential;
 use super::restriction::Restrictions;
 
 /// One user. Immutable: a change makes a new one.
@@ -31,12 +33,36 @@ pub enum Credentials {
     /// Verified elsewhere (`$external`).
     External,
     /// Stored here; at least one is present.
-    Scram {
+    Stored {
         /// Keys for SCRAM-SHA-1.
         sha_1: Option<Box<ScramSha1Credential>>,
         /// Keys for SCRAM-SHA-256.
         sha_256: Option<Box<ScramSha256Credential>>,
+        /// The hash for PLAIN.
+        plain: Option<Box<PlainCredential>>,
     },
+}
+
+impl Credentials {
+    /// Whether there is one for `mechanism`. A certificate is for users whose credentials are kept
+    /// elsewhere.
+    pub fn has(&self, mechanism: Mechanism) -> bool {
+        match (self, mechanism) {
+            (Self::External, mechanism) => mechanism == Mechanism::X509,
+            (Self::Stored { sha_1, .. }, Mechanism::ScramSha1) => sha_1.is_some(),
+            (Self::Stored { sha_256, .. }, Mechanism::ScramSha256) => sha_256.is_some(),
+            (Self::Stored { plain, .. }, Mechanism::Plain) => plain.is_some(),
+            (Self::Stored { .. }, Mechanism::X509) => false,
+        }
+    }
+
+    /// The hash for PLAIN, if there is one.
+    pub fn plain(&self) -> Option<&PlainCredential> {
+        match self {
+            Self::Stored { plain, .. } => plain.as_deref(),
+            Self::External => None,
+        }
+    }
 }
 
 /// SCRAM-SHA-1 keys: 16 bytes of salt, keys of 20.

@@ -32,6 +32,14 @@ pub(super) struct Input {
 }
 
 impl Input {
+    /// With what was received already.
+    pub(super) fn with(received: BytesMut) -> Self {
+        Self {
+            allocated_bytes: received.capacity(),
+            buffer: received,
+        }
+    }
+
     pub(super) fn bytes(&self) -> &[u8] {
         &self.buffer
     }
@@ -103,7 +111,10 @@ impl Output {
     ) -> io::Result<usize> {
         let count = self.buffer.len();
         {
-            let mut writing = pin!(stream.write_all(&self.buffer));
+            let mut writing = pin!(async {
+                stream.write_all(&self.buffer).await?;
+                stream.flush().await // TLS keeps what the kernel had no room for
+            });
             // Nearly every write is done at once, and costs less than a timer.
             match poll_fn(|context| Poll::Ready(writing.as_mut().poll(context))).await {
                 Poll::Ready(written) => written?,

@@ -21,6 +21,7 @@ use super::counters::Place;
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
+use super::tls::{self, TurnedAway};
 use super::{Answer, Door, Handler, Limits, Peer, Service, StopSignal};
 use crate::error::ErrorCode;
 use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
@@ -53,6 +54,8 @@ enum End {
     Panicked,
     #[error("the server stops")]
     Stopping,
+    #[error(transparent)]
+    TurnedAway(TurnedAway),
 }
 
 /// Calls [`Handler::closed`] however the connection ends, also when its task is cancelled.
@@ -99,13 +102,23 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let since = Instant::now();
     let connection_id = admission.place.connection_id();
     let mut stop = Stopped::new(admission.stop);
+    let remote = accepted.remote.clone();
     let arrived = match let_in(accepted, &admission.door, &mut stop).await {
         Ok(arrived) => arrived,
+        Err(End::TurnedAway(reason)) => {
+            return tls::log::turned_away(connection_id, &remote, &reason);
+        }
         Err(reason) => {
             tracing::debug!(connection_id, %reason, "connection turned away");
             return;
         }
     };
+    let counters = admission.place.counters();
+    counters.add_in(arrived.received.len());
+    if let Some(session) = &arrived.tls {
+        counters.add_tls(session);
+        tls::log::accepted(connection_id, &arrived.remote, session);
+    }
     let mut handler = Guarded(service.connect(Peer {
         connection_id,
         local: arrived.local,
@@ -115,7 +128,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     drop(service);
     let mut socket = Socket {
         stream: arrived.stream,
-        input: Input::default(),
+        input: Input::with(arrived.received),
         output: Output::default(),
         limits: admission.door.limits,
         place: admission.place,
@@ -143,6 +156,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     if !matches!(end, End::Socket(_)) {
         // Replies that were gathered before the end are still owed.
         let _ = socket.flush().await;
+        socket.stream.say_goodbye().await;
     }
     tracing::debug!(connection_id, reason = %end, "connection ends");
 }
@@ -153,7 +167,7 @@ async fn let_in(accepted: Accepted, door: &Door, stop: &mut Stopped) -> Result<A
     tokio::select! {
         biased;
         arrived = timeout(limit, arrive(accepted, door)) => match arrived {
-            Ok(arrived) => arrived.map_err(End::Socket),
+            Ok(arrived) => arrived.map_err(End::TurnedAway),
             Err(_) => Err(End::TooSlow("handshake")),
         },
         () = stop.wait() => Err(End::Stopping),

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
+use super::{TlsSession, TlsVersion};
+
 /// Numbers that only tell, so all accesses are relaxed.
 #[derive(Debug)]
 pub struct ConnectionCounters {
@@ -15,6 +17,8 @@ pub struct ConnectionCounters {
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
     requests: AtomicU64,
+    tls_1_2: AtomicU64,
+    tls_1_3: AtomicU64,
 }
 
 impl ConnectionCounters {
@@ -30,6 +34,8 @@ impl ConnectionCounters {
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
             requests: AtomicU64::new(0),
+            tls_1_2: AtomicU64::new(0),
+            tls_1_3: AtomicU64::new(0),
         }
     }
 
@@ -73,6 +79,11 @@ impl ConnectionCounters {
         self.requests.load(Ordering::Relaxed)
     }
 
+    /// Connections that were ever encrypted by this version of TLS.
+    pub fn tls(&self, version: TlsVersion) -> u64 {
+        self.tls_counter(version).load(Ordering::Relaxed)
+    }
+
     /// Takes a place for a connection; `None` when all are taken.
     pub(super) fn admit(self: &Arc<Self>) -> Option<Place> {
         let taken = self.current.fetch_add(1, Ordering::Relaxed);
@@ -99,6 +110,23 @@ impl ConnectionCounters {
 
     pub(super) fn add_request(&self) {
         add(&self.requests, 1);
+    }
+
+    pub(super) fn add_tls(&self, session: &TlsSession) {
+        let is_newest = session.version == TlsVersion::Tls13.name();
+        let version = if is_newest {
+            TlsVersion::Tls13
+        } else {
+            TlsVersion::Tls12
+        };
+        add(self.tls_counter(version), 1);
+    }
+
+    fn tls_counter(&self, version: TlsVersion) -> &AtomicU64 {
+        match version {
+            TlsVersion::Tls12 => &self.tls_1_2,
+            TlsVersion::Tls13 => &self.tls_1_3,
+        }
     }
 }
 

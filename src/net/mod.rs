@@ -13,6 +13,7 @@ mod listener;
 mod serve;
 mod shutdown;
 mod stream;
+mod tls;
 mod unix;
 
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub use limits::Limits;
 pub use listener::{BindError, BindOptions, Listeners, UnixSocketOptions};
 pub use serve::{ServeSummary, serve};
 pub use shutdown::{StopSignal, StopSource, stop_channel};
+pub use tls::{Tls, TlsError, TlsOptions, TlsVersion};
 
 /// One end of a connection.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

@@ -25,7 +25,10 @@ const CATALOG_FILE: &str = "catalog.redb";
 /// The catalog file until its first transaction is on disk.
 const NEW_CATALOG_FILE: &str = "catalog.redb.new";
 
-const FORMAT_VERSION: u64 = 1;
+const FORMAT_VERSION: u64 = 2;
+/// What version 2 adds is only more that a record may have: a file of version 1 becomes one of version 2
+/// by saying so.
+const UPGRADABLE_FORMAT_VERSION: u64 = 1;
 const PAGE_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Changes that the reading thread hands over at once.
@@ -273,6 +276,9 @@ fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
         read_meta(database, META_FORMAT_VERSION).map_err(|error| storage_error(path, &error))?;
     match found {
         Some(FORMAT_VERSION) => Ok(()),
+        Some(UPGRADABLE_FORMAT_VERSION) => {
+            upgrade(database).map_err(|error| storage_error(path, &error))
+        }
         Some(found) if found > FORMAT_VERSION => Err(StoreError::NewerFormat {
             path: path.to_owned(),
             found,
@@ -282,6 +288,16 @@ fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
             path: path.to_owned(),
         }),
     }
+}
+
+/// From now on older programs leave the file alone: they could not read every record.
+fn upgrade(database: &Database) -> Result<(), redb::Error> {
+    let mut transaction = database.begin_write()?;
+    transaction.set_durability(Durability::Immediate)?;
+    transaction
+        .open_table(META)?
+        .insert(META_FORMAT_VERSION, FORMAT_VERSION)?;
+    Ok(transaction.commit()?)
 }
 
 /// `None` if there is no such table or no such entry.

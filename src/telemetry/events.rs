@@ -119,6 +119,27 @@ pub fn connection_ended(client: Client, connections: u32) {
     );
 }
 
+/// Certificates were read again; `asked` is the text of the client who asked for it. mongod's event.
+pub fn certificates_rotated(asked: Option<&str>) {
+    let text = asked.unwrap_or_default();
+    info!(
+        target: CONTROL,
+        id = 4_988_500_u64,
+        text,
+        "Certificate rotation completed successfully"
+    );
+}
+
+/// Certificates were to be read again and cannot be used; those from before stay.
+pub fn certificates_kept(reason: &dyn Display) {
+    warn!(
+        target: CONTROL,
+        id = 9_900_030_u64,
+        %reason,
+        "Certificate rotation failed, those in use stay"
+    );
+}
+
 /// A user signed in.
 pub fn sign_in_succeeded(user: &UserName, mechanism: &str, client: Client) {
     info!(

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)] // in helpers of tests too
 
 use portcullis::auth::scram::{
-    AwaitingFinal, ClientFirst, Keys, Mechanism, ScramError, ServerNonce, Sha256Password,
+    AwaitingFinal, ClientFirst, Keys, ScramError, ScramMechanism, ServerNonce, Sha256Password,
 };
 use portcullis::model::names::{DbName, UserName};
 use portcullis::secret::Secret;
@@ -52,7 +52,7 @@ fn an_unknown_user_gets_as_far_as_the_proof() {
     let (client, client_first) = ScramClient::new("nobody", "pencil", None).client_first();
     let user = UserName::new("nobody", DbName::ADMIN).unwrap();
     let secret = Secret::new([42; 32]);
-    let keys = Keys::doomed(Mechanism::ScramSha256, &secret, &user, ITERATION_COUNT);
+    let keys = Keys::doomed(ScramMechanism::Sha256, &secret, &user, ITERATION_COUNT);
     let (server_first, awaiting) = respond(&client_first, keys);
     let client = client.handle_server_first(&server_first).unwrap();
     let (_, client_final) = client.client_final();

@@ -125,14 +125,14 @@ fn a_newer_format_is_refused() {
     let database = Database::create(&file).unwrap();
     let transaction = database.begin_write().unwrap();
     let mut meta = transaction.open_table(META).unwrap();
-    meta.insert(&b"formatVersion"[..], 2).unwrap();
+    meta.insert(&b"formatVersion"[..], 3).unwrap();
     drop(meta);
     transaction.commit().unwrap();
     drop(database);
     let newer = StoreError::NewerFormat {
         path: file,
-        found: 2,
-        known: 1,
+        found: 3,
+        known: 2,
     };
     assert_eq!(failure(folder.path()), newer);
 }

@@ -52,7 +52,7 @@ pub(crate) fn user(name: &str, seed: u8) -> User {
     User {
         name: user_name(name),
         user_id: uuid::Uuid::from_u128(seed.into()),
-        credentials: Credentials::Scram {
+        credentials: Credentials::Stored {
             sha_1: Some(Box::new(ScramCredential {
                 iteration_count: 10_000,
                 salt: [seed; 16],
@@ -65,6 +65,7 @@ pub(crate) fn user(name: &str, seed: u8) -> User {
                 stored_key: [seed; 32],
                 server_key: [seed; 32],
             })),
+            plain: None,
         },
         restrictions: Restrictions::NONE,
         custom_data: None,

@@ -7,25 +7,11 @@
 use md5::{Digest, Md5};
 use sha1::Sha1;
 use sha2::Sha256;
-use stringprep::tables::unassigned_code_point;
 
 use super::hash::HashFunction;
+use crate::auth::password::{PasswordError, saslprep};
 use crate::model::user::{ScramCredential, ScramSha1Credential, ScramSha256Credential};
 use crate::secret::Secret;
-
-/// Why a password cannot be used. Says nothing of its content.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PasswordError {
-    /// SASLprep (RFC 4013) forbids it.
-    #[error(
-        "password cannot be prepared with SASLprep: it has a prohibited or unassigned character, \
-         or mixes text of both directions"
-    )]
-    Unpreparable,
-    /// Nothing is left after SASLprep.
-    #[error("password is empty after SASLprep")]
-    EmptyOncePrepared,
-}
 
 /// A password as SCRAM-SHA-1 hashes it. Wiped on drop.
 #[derive(Debug)]
@@ -84,16 +70,7 @@ pub struct Sha256Password(Secret<String>);
 impl Sha256Password {
     /// SASLprep for stored strings: unassigned code points are refused.
     pub fn prepare(password: &Secret<String>) -> Result<Self, PasswordError> {
-        let password = password.expose();
-        // Before the mapping too: later Unicode maps some of them to what SASLprep allows.
-        if password.chars().any(unassigned_code_point) {
-            return Err(PasswordError::Unpreparable);
-        }
-        let prepared = stringprep::saslprep(password).map_err(|_| PasswordError::Unpreparable)?;
-        if prepared.is_empty() {
-            return Err(PasswordError::EmptyOncePrepared);
-        }
-        Ok(Self(Secret::new(prepared.into_owned())))
+        saslprep(password).map(Self)
     }
 
     /// A credential with a fresh salt. Slow: `iteration_count` rounds of PBKDF2-HMAC-SHA-256.

@@ -5,7 +5,7 @@ use std::fmt;
 use sha2::Sha256;
 
 use super::hash::HashFunction;
-use crate::model::mechanism::Mechanism;
+use super::mechanism::ScramMechanism;
 use crate::model::names::UserName;
 use crate::model::user::{Credentials, ScramCredential};
 use crate::secret::Secret;
@@ -43,7 +43,7 @@ impl Keys {
     /// `mechanism` the keys are [doomed](Self::doomed). The HMACs for those are computed in any
     /// case: their time would tell who exists.
     pub fn for_sign_in(
-        mechanism: Mechanism,
+        mechanism: ScramMechanism,
         credentials: Option<&Credentials>,
         secret: &Secret<[u8; 32]>,
         user: &UserName,
@@ -52,10 +52,10 @@ impl Keys {
         let doomed = std::hint::black_box(Self::doomed(mechanism, secret, user, iteration_count));
         let found = match (mechanism, credentials) {
             (_, None | Some(Credentials::External)) => None,
-            (Mechanism::ScramSha1, Some(Credentials::Scram { sha_1, .. })) => {
+            (ScramMechanism::Sha1, Some(Credentials::Stored { sha_1, .. })) => {
                 sha_1.as_deref().map(Self::from)
             }
-            (Mechanism::ScramSha256, Some(Credentials::Scram { sha_256, .. })) => {
+            (ScramMechanism::Sha256, Some(Credentials::Stored { sha_256, .. })) => {
                 sha_256.as_deref().map(Self::from)
             }
         };
@@ -74,7 +74,7 @@ impl Keys {
     /// [`ScramError::Doomed`](super::ScramError::Doomed), whatever the proof is. `iteration_count`
     /// is the one new credentials get.
     pub fn doomed(
-        mechanism: Mechanism,
+        mechanism: ScramMechanism,
         secret: &Secret<[u8; 32]>,
         user: &UserName,
         iteration_count: u32,
@@ -82,7 +82,7 @@ impl Keys {
         let salt = made_up(secret, "salt", mechanism, user);
         let key = made_up(secret, "key", mechanism, user);
         let (salt_bytes, pair) = match mechanism {
-            Mechanism::ScramSha1 => {
+            ScramMechanism::Sha1 => {
                 let mut short = [0; 20];
                 short.copy_from_slice(&key[..20]);
                 (
@@ -90,7 +90,7 @@ impl Keys {
                     KeyPair::Sha1(StoredKeys::new(short, short)),
                 )
             }
-            Mechanism::ScramSha256 => (
+            ScramMechanism::Sha256 => (
                 SHA_256_SALT_BYTES,
                 KeyPair::Sha256(StoredKeys::new(key, key)),
             ),
@@ -154,7 +154,7 @@ impl<const KEY: usize> StoredKeys<KEY> {
 fn made_up(
     secret: &Secret<[u8; 32]>,
     purpose: &str,
-    mechanism: Mechanism,
+    mechanism: ScramMechanism,
     user: &UserName,
 ) -> [u8; 32] {
     let parts = [purpose, mechanism.name(), user.db().as_str(), user.user()];

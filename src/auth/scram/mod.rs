@@ -14,13 +14,14 @@ mod error;
 mod exchange;
 mod hash;
 mod keys;
+mod mechanism;
 mod messages;
 #[cfg(test)]
 mod tests;
 
-pub use crate::model::mechanism::Mechanism;
-pub use credential::{PasswordError, Sha1Password, Sha256Password};
+pub use credential::{Sha1Password, Sha256Password};
 pub use error::ScramError;
 pub use exchange::{AwaitingFinal, ServerNonce};
 pub use keys::Keys;
+pub use mechanism::ScramMechanism;
 pub use messages::{ClientFirst, MESSAGE_BYTES_MAX, NONCE_BYTES_MAX};

@@ -6,8 +6,9 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::exchange::ServerNonce;
-use super::{AwaitingFinal, ClientFirst, Keys, Mechanism, ScramError};
+use super::{AwaitingFinal, ClientFirst, Keys, ScramError, ScramMechanism};
 use super::{Sha1Password, Sha256Password};
+use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, UserName};
 use crate::model::user::{Credentials, ScramSha1Credential, ScramSha256Credential};
 use crate::secret::Secret;
@@ -40,8 +41,8 @@ mod recorded {
         let rounds = u32::try_from(exchange["iteration_count"].as_u64().unwrap()).unwrap();
         let salt = STANDARD.decode(text("salt")).unwrap();
         let password = secret(text("password"));
-        match Mechanism::from_name(text("mechanism")).unwrap() {
-            Mechanism::ScramSha1 => {
+        match ScramMechanism::of(Mechanism::from_name(text("mechanism")).unwrap()).unwrap() {
+            ScramMechanism::Sha1 => {
                 let password = if exchange["digest_password"].as_bool().unwrap() {
                     Sha1Password::digest(text("user"), &password)
                 } else {
@@ -56,7 +57,7 @@ mod recorded {
                     ),
                 }
             }
-            Mechanism::ScramSha256 => {
+            ScramMechanism::Sha256 => {
                 let password = Sha256Password::prepare(&password).unwrap();
                 match salt.len() {
                     16 => Keys::from(
@@ -234,29 +235,29 @@ mod doomed {
 
     const SECRET: [u8; 32] = [42; 32];
 
-    fn doomed(mechanism: Mechanism, user: &UserName) -> Keys {
+    fn doomed(mechanism: ScramMechanism, user: &UserName) -> Keys {
         Keys::doomed(mechanism, &Secret::new(SECRET), user, 15_000)
     }
 
     #[test]
     fn salts_are_stable_and_differ_by_every_part() {
-        let ann = doomed(Mechanism::ScramSha256, &user("ann", "admin")).salt;
+        let ann = doomed(ScramMechanism::Sha256, &user("ann", "admin")).salt;
         assert_eq!(
             ann,
-            doomed(Mechanism::ScramSha256, &user("ann", "admin")).salt
+            doomed(ScramMechanism::Sha256, &user("ann", "admin")).salt
         );
         assert_eq!(ann.len(), 28);
 
-        let sha_1 = doomed(Mechanism::ScramSha1, &user("ann", "admin")).salt;
+        let sha_1 = doomed(ScramMechanism::Sha1, &user("ann", "admin")).salt;
         assert_eq!(sha_1.len(), 16);
         assert_ne!(ann[..16], *sha_1);
         for other in [user("bob", "admin"), user("ann", "test")] {
-            assert_ne!(ann, doomed(Mechanism::ScramSha256, &other).salt);
+            assert_ne!(ann, doomed(ScramMechanism::Sha256, &other).salt);
         }
-        let shifted = doomed(Mechanism::ScramSha256, &user("nann", "admi")).salt;
+        let shifted = doomed(ScramMechanism::Sha256, &user("nann", "admi")).salt;
         assert_ne!(ann, shifted, "database and name must not run together");
         let other_secret = Keys::doomed(
-            Mechanism::ScramSha256,
+            ScramMechanism::Sha256,
             &Secret::new([43; 32]),
             &user("ann", "admin"),
             15_000,
@@ -275,8 +276,8 @@ mod doomed {
             ..Client::new().credential.clone()
         };
         for (real, mechanism) in [
-            (Keys::from(&sha_1), Mechanism::ScramSha1),
-            (Keys::from(&sha_256), Mechanism::ScramSha256),
+            (Keys::from(&sha_1), ScramMechanism::Sha1),
+            (Keys::from(&sha_256), ScramMechanism::Sha256),
         ] {
             let (real, _) = start(real);
             let (made_up, _) = start(doomed(mechanism, &name));
@@ -305,11 +306,11 @@ mod doomed {
 
     #[test]
     fn the_steps_before_the_proof_fail_as_real_ones() {
-        let (_, awaiting) = start(doomed(Mechanism::ScramSha256, &user("user", "admin")));
+        let (_, awaiting) = start(doomed(ScramMechanism::Sha256, &user("user", "admin")));
         let failed = awaiting.finish(&with_proof("c=biws,r=another", &[0; 32]));
         assert_eq!(failed, Err(ScramError::NonceMismatch));
 
-        let (server_first, awaiting) = start(doomed(Mechanism::ScramSha1, &user("user", "admin")));
+        let (server_first, awaiting) = start(doomed(ScramMechanism::Sha1, &user("user", "admin")));
         let (without_proof, proof) = Client::new().client_final(&server_first);
         let failed = awaiting.finish(&with_proof(&without_proof, &proof));
         assert_eq!(
@@ -321,26 +322,27 @@ mod doomed {
     #[test]
     fn sign_in_takes_the_credential_of_the_mechanism_or_dooms() {
         let (name, secret) = (user("user", "admin"), Secret::new(SECRET));
-        let only_sha_256 = Credentials::Scram {
+        let only_sha_256 = Credentials::Stored {
+            plain: None,
             sha_1: None,
             sha_256: Some(Box::new(Client::new().credential.clone())),
         };
         let keys = |mechanism, credentials| {
             Keys::for_sign_in(mechanism, credentials, &secret, &name, 15_000)
         };
-        let found = keys(Mechanism::ScramSha256, Some(&only_sha_256));
+        let found = keys(ScramMechanism::Sha256, Some(&only_sha_256));
         assert!(!found.doomed);
         assert_eq!(*found.salt, [7; 28]);
-        assert!(keys(Mechanism::ScramSha1, Some(&only_sha_256)).doomed);
-        assert!(keys(Mechanism::ScramSha256, Some(&Credentials::External)).doomed);
-        assert!(keys(Mechanism::ScramSha256, None).doomed);
+        assert!(keys(ScramMechanism::Sha1, Some(&only_sha_256)).doomed);
+        assert!(keys(ScramMechanism::Sha256, Some(&Credentials::External)).doomed);
+        assert!(keys(ScramMechanism::Sha256, None).doomed);
     }
 
     proptest! {
         #[test]
         fn no_proof_succeeds(name in "[^\0]{1,20}", proof in prop::array::uniform32(any::<u8>())) {
             let (server_first, awaiting) =
-                start(doomed(Mechanism::ScramSha256, &user(&name, "admin")));
+                start(doomed(ScramMechanism::Sha256, &user(&name, "admin")));
             let (without_proof, _) = Client::new().client_final(&server_first);
             let failed = awaiting.finish(&with_proof(&without_proof, &proof));
             prop_assert_eq!(failed, Err(ScramError::Doomed));

@@ -33,6 +33,7 @@ fn holds_after(change: impl FnOnce(&mut Vec<Change>, &User)) -> bool {
     let privileges = EffectivePrivileges::of(&resolved);
     let authority = Authority::User {
         user: &ann,
+        roles_from: RolesFrom::Catalog,
         privileges: &privileges,
     };
     let pass = authority
@@ -143,6 +144,7 @@ fn a_user_needs_all_that_is_needed() {
     let ann = user(name.clone(), &direct_roles);
     let user = Authority::User {
         user: &ann,
+        roles_from: RolesFrom::Catalog,
         privileges: &privileges,
     };
     let create = Need::one(Action::CreateUser, db("x"));

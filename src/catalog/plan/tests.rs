@@ -181,16 +181,18 @@ fn a_trim_keeps_a_subset() {
             },
         )
     };
-    let Credentials::Scram { sha_1, sha_256 } = both_scrams(1) else {
+    let Credentials::Stored { sha_1, sha_256, .. } = both_scrams(1) else {
         panic!("not SCRAM")
     };
-    let only_sha_256 = Credentials::Scram {
+    let only_sha_256 = Credentials::Stored {
         sha_1: None,
         sha_256,
+        plain: None,
     };
-    let only_sha_1 = Credentials::Scram {
+    let only_sha_1 = Credentials::Stored {
         sha_1,
         sha_256: None,
+        plain: None,
     };
     assert_eq!(put(trim(&["SCRAM-SHA-256"])).credentials, only_sha_256);
     assert_eq!(put(trim(&["SCRAM-SHA-1"])).credentials, only_sha_1);

@@ -154,7 +154,7 @@ fn folder_bytes(folder: &Path) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::authz::{EffectivePrivileges, Resolved};
+    use crate::authz::{EffectivePrivileges, Resolved, RolesFrom};
     use crate::command::arguments::{self, Arguments};
     use crate::command::spec::rules;
     use crate::model::names::{RoleName, UserName};
@@ -182,6 +182,7 @@ mod tests {
         };
         let authority = Authority::User {
             user: &user,
+            roles_from: RolesFrom::Catalog,
             privileges: &privileges,
         };
         let command = parse(body).unwrap();

@@ -7,6 +7,7 @@ pub mod get_parameter;
 pub mod host_info;
 pub mod list_commands;
 pub mod list_databases;
+pub mod rotate_certificates;
 pub mod server_status;
 pub mod set_default_rw_concern;
 pub mod set_parameter;

@@ -22,6 +22,7 @@ use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::mechanism::Mechanism;
 use crate::model::names::DbName;
+use crate::net::TlsVersion;
 
 const MEBIBYTE: u64 = 1024 * 1024;
 
@@ -38,7 +39,7 @@ arguments! {
 type Section = (&'static str, fn(&Services) -> RawDocumentBuf);
 
 /// In mongod's order: by name, and the metrics last.
-const SECTIONS: [Section; 8] = [
+const SECTIONS: [Section; 9] = [
     ("connections", connections),
     ("mem", |_| memory(process_memory().as_ref())),
     ("network", network),
@@ -50,6 +51,7 @@ const SECTIONS: [Section; 8] = [
         security(services.mechanisms(), &services.metrics.authentication)
     }),
     ("storageEngine", storage_engine),
+    ("transportSecurity", transport_security),
     ("metrics", |services| command_metrics(&services.metrics)),
 ];
 
@@ -220,6 +222,18 @@ fn storage_engine(services: &Services) -> RawDocumentBuf {
     }
 }
 
+/// Connections by version of TLS, plain ones not counted. What mongod counts as well is never spoken.
+fn transport_security(services: &Services) -> RawDocumentBuf {
+    let counters = &services.connections;
+    rawdoc! {
+        "1.0": 0_i64,
+        "1.1": 0_i64,
+        "1.2": int64(counters.tls(TlsVersion::Tls12)),
+        "1.3": int64(counters.tls(TlsVersion::Tls13)),
+        "unknown": 0_i64,
+    }
+}
+
 fn command_metrics(metrics: &Metrics) -> RawDocumentBuf {
     let mut commands = rawdoc! { "<UNKNOWN>": metrics.unknown_commands.get() };
     for (name, counters) in metrics.commands() {
@@ -247,7 +261,13 @@ mod tests {
             .collect();
         assert_eq!(
             wanted,
-            ["connections", "opcounters", "portcullis", "storageEngine"]
+            [
+                "connections",
+                "opcounters",
+                "portcullis",
+                "storageEngine",
+                "transportSecurity"
+            ]
         );
     }
 

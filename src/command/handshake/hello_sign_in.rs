@@ -3,14 +3,14 @@
 use bson::raw::RawDocument;
 use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
 
-use crate::auth::scram::Mechanism;
 use crate::command::arguments::{Arguments, FromField, Path, Rules, missing_field, wrong_type};
 use crate::command::context::Context;
 use crate::command::reply::Reply;
+use crate::command::sasl::authenticate::Authenticate;
 use crate::command::sasl::sasl_start::SaslStart;
 use crate::error::{CommandError, ErrorCode};
+use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, UserName};
-use crate::model::user::Credentials;
 
 /// Whose mechanisms a client asks for: `"db.user"`, or `{user, db}`.
 #[derive(Debug)]
@@ -51,8 +51,9 @@ impl FromField for SupportedMechanismsOf {
     }
 }
 
-/// What `saslSupportedMechs` lists; `None` for users without passwords. Unlike mongod, an unknown
-/// user seems to have the enabled ones, so the field tells nobody who exists.
+/// What `saslSupportedMechs` lists; `None` for users on `$external` where nobody can sign in by
+/// certificate. Unlike mongod, an unknown user seems to have the enabled ones, so the field tells
+/// nobody who exists. PLAIN is never listed: a client that lets the server choose sends no password.
 pub(super) fn supported_mechanisms(
     context: &mut Context<'_>,
     of: &SupportedMechanismsOf,
@@ -64,25 +65,21 @@ pub(super) fn supported_mechanisms(
         .authentication
         .supported_mechanisms
         .increment();
+    let enabled = context.services.mechanisms();
     let db = DbName::parse(&of.db).ok();
     if db.as_ref().is_some_and(DbName::is_external) {
-        return None;
+        let is_usable = enabled.contains(&Mechanism::X509) && context.services.tls.is_some();
+        return is_usable.then(|| vec![Mechanism::X509]);
     }
     let name = db.and_then(|db| UserName::new(&of.user, db).ok());
     let user = name.and_then(|name| context.services.directory.catalog().user(&name));
-    let enabled = context.services.mechanisms();
-    let mechanisms = Mechanism::ALL
+    let mechanisms = Mechanism::SCRAMS
         .into_iter()
         .filter(|mechanism| enabled.contains(mechanism))
-        .filter(
-            |mechanism| match user.as_ref().map(|user| &user.credentials) {
-                Some(Credentials::Scram { sha_1, sha_256 }) => match mechanism {
-                    Mechanism::ScramSha1 => sha_1.is_some(),
-                    Mechanism::ScramSha256 => sha_256.is_some(),
-                },
-                _ => true,
-            },
-        )
+        .filter(|mechanism| {
+            user.as_ref()
+                .is_none_or(|user| user.credentials.has(*mechanism))
+        })
         .collect();
     Some(mechanisms)
 }
@@ -120,8 +117,11 @@ pub(super) async fn speculative_authenticate(
     speculative: &RawDocument,
     offered: Option<&[Mechanism]>,
 ) -> Option<RawDocumentBuf> {
-    if first_field(speculative) != Some("saslStart") {
-        return None;
+    let path = Path::root("hello.speculativeAuthenticate");
+    if first_field(speculative) == Some("authenticate") {
+        let (authenticate, db) = Authenticate::parse_speculative(speculative, &path)?;
+        let signed_in = authenticate.sign_in(context, &db, true).await;
+        return signed_in.ok().map(Reply::into_embedded);
     }
     let db = DbName::parse(speculative.get_str("db").ok()?).ok()?;
     // `db` stands beside the fields of saslStart.
@@ -129,7 +129,6 @@ pub(super) async fn speculative_authenticate(
         strict: false,
         is_command: true,
     };
-    let path = Path::root("hello.speculativeAuthenticate");
     let start = SaslStart::parse(speculative, &path, rules).ok()?;
     if offered.is_some_and(|offered| !start.is_by_one_of(offered)) {
         return None;

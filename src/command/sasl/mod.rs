@@ -1,5 +1,6 @@
 //! Signing in and out.
 
+pub mod authenticate;
 pub mod logout;
 pub mod sasl_continue;
 pub mod sasl_start;

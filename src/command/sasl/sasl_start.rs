@@ -2,9 +2,8 @@
 
 use bson::{RawBsonRef, RawDocumentBuf};
 
-use super::shared::{challenge_reply, failed};
+use super::shared::{challenge_reply, failed, succeeded};
 use crate::auth::sasl::Start;
-use crate::auth::scram::Mechanism;
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -12,6 +11,7 @@ use crate::command::field_types::{Anything, SafeBool, SaslPayload};
 use crate::command::reply::Reply;
 use crate::command::spec::{Access, Command, Spec};
 use crate::error::CommandError;
+use crate::model::mechanism::Mechanism;
 use crate::model::names::DbName;
 
 arguments! {
@@ -63,9 +63,12 @@ impl SaslStart {
         let start = Start {
             db,
             mechanism: &self.mechanism,
-            payload: self.payload.bytes.expose(),
+            payload: &self.payload.bytes,
             skip_empty_exchange: skip_empty_exchange(self.options.as_ref())?,
             is_speculative,
+            is_private: context.connection.is_private()
+                || services.parameters.allow_plain_without_tls(),
+            is_api_strict: context.generic.api_strict,
         };
         if let Some(mechanism) = Mechanism::from_name(&self.mechanism) {
             services
@@ -75,12 +78,18 @@ impl SaslStart {
         }
         let policy = services.sign_in_policy();
         let catalog = services.directory.catalog();
-        match context
+        let started = context
             .connection
             .session
             .sasl_start(&start, &policy, catalog)
-        {
-            Ok(challenge) => Ok(challenge_reply(challenge, self.payload.is_base64)),
+            .await;
+        match started {
+            Ok((challenge, attempt)) => {
+                if challenge.done {
+                    succeeded(context, &attempt);
+                }
+                Ok(challenge_reply(challenge, self.payload.is_base64))
+            }
             Err(failure) => Err(failed(context, failure).await),
         }
     }

@@ -1,4 +1,4 @@
-//! What `saslStart`, `saslContinue` and the speculative form share: answers, delays, logs, counters.
+//! What `saslStart`, `saslContinue`, `authenticate` and the speculative forms share: answers, delays, logs, counters.
 
 use bson::spec::BinarySubtype;
 use bson::{Binary, RawBson};

@@ -4,7 +4,7 @@ use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::reply::Reply;
-use crate::command::session::session_id::SessionId;
+use crate::command::session::session_id::{SessionId, check_user};
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 
@@ -26,7 +26,8 @@ impl Command for RefreshSessions {
         )
     };
 
-    async fn run(self, _: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        check_user(&context.connection.session)?;
         Ok(Reply::new())
     }
 }

@@ -3,10 +3,15 @@
 use bson::RawBsonRef;
 use bson::spec::BinarySubtype;
 
+use crate::auth::session::Session;
 use crate::command::arguments::{
     FromField, Path, invalid_bson, missing_field, unknown_field, wrong_type,
 };
 use crate::error::{CommandError, ErrorCode};
+
+/// Longest `user@db` in bytes whose user can have logical sessions (MongoDB manual, "Server
+/// Sessions").
+const SESSION_USER_BYTES_MAX: usize = 9_999;
 
 /// A valid `lsid`. Nothing is kept under it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +46,21 @@ impl FromField for SessionId {
             Err(missing_field(&path.field("id")))
         }
     }
+}
+
+/// Refuses logical sessions to users with very long names, as certificates can have.
+pub fn check_user(session: &Session) -> Result<(), CommandError> {
+    let is_too_long = session.signed_in().is_some_and(|signed_in| {
+        let name = &signed_in.user.name;
+        let bytes = name.user().len() + "@".len() + name.db().as_str().len();
+        bytes > SESSION_USER_BYTES_MAX
+    });
+    if is_too_long {
+        return Err(CommandError::bad_value(
+            "Username too long to use with logical sessions",
+        ));
+    }
+    Ok(())
 }
 
 fn not_a_uuid(path: &Path<'_>) -> CommandError {

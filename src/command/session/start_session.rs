@@ -9,6 +9,7 @@ use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::handshake::hello::SESSION_TIMEOUT_MINUTES;
 use crate::command::reply::Reply;
+use crate::command::session::session_id::check_user;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 
@@ -24,7 +25,8 @@ arguments! {
 impl Command for StartSession {
     const SPEC: Spec = Spec::new("startSession", "Answers the id of a new logical session.");
 
-    async fn run(self, _: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        check_user(&context.connection.session)?;
         let id = uuid::Uuid::new_v4();
         let id = Binary {
             subtype: BinarySubtype::Uuid,

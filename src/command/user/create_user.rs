@@ -3,13 +3,16 @@
 use bson::RawDocumentBuf;
 
 use super::credentials::{NewPassword, PasswordRequest};
+use crate::auth::x509::Subject;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
+use crate::command::execute::until;
 use crate::command::field_types::SafeBool;
 use crate::command::names::RoleArgument;
 use crate::command::reply::Reply;
 use crate::command::restrictions::RestrictionArgument;
+use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
@@ -34,7 +37,7 @@ arguments! {
         "digestPassword" => digest_password: SafeBool = SafeBool(true),
         /// Where the user may sign in from and to.
         "authenticationRestrictions" => restrictions: Option<Vec<RestrictionArgument>>,
-        /// The mechanisms the user can sign in with; all enabled ones unless given.
+        /// The mechanisms the user can sign in with; all enabled SCRAMs unless given.
         "mechanisms" => mechanisms: Option<Vec<String>>,
     }
 }
@@ -62,6 +65,7 @@ impl Command for CreateUser {
         let services = context.services;
         let db = context.generic.db.clone();
         self.check(&db)?;
+        self.check_cluster_separation(services, &db)?;
         let new_password = match self.password {
             None => None,
             Some(password) => {
@@ -71,7 +75,7 @@ impl Command for CreateUser {
                     digest: self.digest_password.0,
                     mechanisms: self.mechanisms.as_deref(),
                 };
-                Some(NewPassword::check(request, services)?)
+                Some(NewPassword::check(request, &services.parameters)?)
             }
         };
         let name = UserName::new(&self.user, db.clone()).map_err(|invalid| bad_name(&invalid))?;
@@ -93,7 +97,9 @@ impl Command for CreateUser {
             .check_create_user(&user)
             .map_err(|e| services.ops_error(e))?;
         if let Some(new_password) = new_password {
-            user.credentials = new_password.derive(context).await?;
+            let derived = new_password.derive(&services.parameters, &services.hash_pool);
+            // Nothing is written yet.
+            user.credentials = until(context.deadline, derived).await??;
         }
         let order = context.user_order(pass, UserAction::Created, &name);
         services
@@ -129,6 +135,29 @@ impl CreateUser {
         }
         Ok(())
     }
+
+    /// Nobody could sign in as such a user.
+    fn check_cluster_separation(
+        &self,
+        services: &Services,
+        db: &DbName,
+    ) -> Result<(), CommandError> {
+        let is_enforced = services.parameters.enforce_user_cluster_separation();
+        if is_enforced && db.is_external() && is_member(&self.user, services.server_subject()) {
+            return Err(CommandError::bad_value(
+                "Cannot create an x.509 user with a subjectname that would be recognized as an \
+                 internal cluster member",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn is_member(name: &str, server: Option<Subject>) -> bool {
+    let of_same_cluster = |server: Subject| {
+        Subject::parse(name).is_ok_and(|subject| server.is_of_same_cluster(&subject))
+    };
+    server.is_some_and(of_same_cluster)
 }
 
 fn bad_name(invalid: &InvalidName) -> CommandError {

@@ -1,10 +1,15 @@
 //! From a password in a command to what is stored: which mechanisms, and their keys.
 
-use crate::auth::scram::{Mechanism, PasswordError, Sha1Password, Sha256Password};
-use crate::command::context::Context;
-use crate::command::execute::until;
-use crate::command::services::{Services, internal_error};
+use std::fmt::Display;
+
+use crate::auth::hash_pool::HashPool;
+use crate::auth::password::PasswordError;
+use crate::auth::plain::{Argon2Cost, PlainPassword};
+use crate::auth::scram::{Sha1Password, Sha256Password};
+use crate::command::services::internal_error;
+use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
+use crate::model::mechanism::Mechanism;
 use crate::model::user::Credentials;
 use crate::secret::Secret;
 
@@ -12,37 +17,51 @@ use crate::secret::Secret;
 const PASSWORD_BYTES_MAX: usize = 64 * 1024;
 
 /// A password that has passed every check, ready for the costly part.
-pub(super) struct NewPassword {
+#[derive(Debug)]
+pub struct NewPassword {
     sha_1: Option<Sha1Password>,
     sha_256: Option<Sha256Password>,
+    plain: Option<PlainPassword>,
 }
 
 /// What a command says about a user's password.
-pub(super) struct PasswordRequest<'a> {
+#[derive(Debug)]
+pub struct PasswordRequest<'a> {
     /// The user's name without its database: SCRAM-SHA-1 digests it with the password.
-    pub(super) user: &'a str,
+    pub user: &'a str,
     /// The password, or its digest.
-    pub(super) password: Secret<String>,
+    pub password: Secret<String>,
     /// Whether the server digests it for SCRAM-SHA-1.
-    pub(super) digest: bool,
-    /// The mechanisms asked for; `None`: all that are enabled.
-    pub(super) mechanisms: Option<&'a [String]>,
+    pub digest: bool,
+    /// The mechanisms asked for; `None`: every enabled one that never sends the password, or PLAIN
+    /// where there is none of these.
+    pub mechanisms: Option<&'a [String]>,
+}
+
+/// What hashing a password for PLAIN costs now.
+pub fn argon2_cost(parameters: &Parameters) -> Argon2Cost {
+    Argon2Cost {
+        memory_kib: parameters.argon2_memory_kib(),
+        iterations: parameters.argon2_iterations(),
+        parallelism: parameters.argon2_parallelism(),
+    }
 }
 
 impl NewPassword {
     /// The checks of `createUser` and `updateUser`, in mongod's order.
-    pub(super) fn check(
+    pub fn check(
         request: PasswordRequest<'_>,
-        services: &Services,
+        parameters: &Parameters,
     ) -> Result<Self, CommandError> {
-        let enabled = services.mechanisms();
+        let enabled = parameters.authentication_mechanisms();
         let wanted = match request.mechanisms {
-            None => enabled.to_vec(),
+            None => usual_mechanisms(enabled)?,
             Some(names) => names
                 .iter()
                 .map(|name| enabled_mechanism(name, enabled))
                 .collect::<Result<_, _>>()?,
         };
+        let is_wanted = |mechanism: Mechanism| wanted.contains(&mechanism);
         let password = request.password;
         if password.expose().is_empty() {
             return Err(CommandError::bad_value("User passwords must not be empty"));
@@ -52,55 +71,71 @@ impl NewPassword {
                 "User passwords must not be longer than {PASSWORD_BYTES_MAX} bytes"
             )));
         }
-        let sha_256 = if wanted.contains(&Mechanism::ScramSha256) {
-            if !request.digest {
-                return Err(CommandError::bad_value(
-                    "Use of SCRAM-SHA-256 requires undigested passwords",
-                ));
+        for mechanism in [Mechanism::ScramSha256, Mechanism::Plain] {
+            if is_wanted(mechanism) && !request.digest {
+                return Err(CommandError::bad_value(format!(
+                    "Use of {mechanism} requires undigested passwords"
+                )));
             }
-            Some(Sha256Password::prepare(&password).map_err(unusable)?)
-        } else {
-            None
-        };
-        let sha_1 = wanted.contains(&Mechanism::ScramSha1).then(|| {
+        }
+        let sha_256 = is_wanted(Mechanism::ScramSha256)
+            .then(|| Sha256Password::prepare(&password))
+            .transpose()
+            .map_err(|error| unusable(Mechanism::ScramSha256, error))?;
+        let plain = is_wanted(Mechanism::Plain)
+            .then(|| PlainPassword::prepare(&password))
+            .transpose()
+            .map_err(|error| unusable(Mechanism::Plain, error))?;
+        let sha_1 = is_wanted(Mechanism::ScramSha1).then(|| {
             if request.digest {
                 Sha1Password::digest(request.user, &password)
             } else {
                 Sha1Password::digested_by_client(password)
             }
         });
-        Ok(Self { sha_1, sha_256 })
+        Ok(Self {
+            sha_1,
+            sha_256,
+            plain,
+        })
     }
 
     /// Derives the keys on the hashing pool, each mechanism's on a thread of its own if one is free;
     /// the password is wiped when it is done.
-    ///
-    /// Ends with an error at the command's deadline: nothing is written yet.
-    pub(super) async fn derive(self, context: &Context<'_>) -> Result<Credentials, CommandError> {
-        let services = context.services;
-        let rounds_1 = services.parameters.scram_sha1_iteration_count();
-        let rounds_256 = services.parameters.scram_sha256_iteration_count();
+    pub async fn derive(
+        self,
+        parameters: &Parameters,
+        pool: &HashPool,
+    ) -> Result<Credentials, CommandError> {
+        let rounds_1 = parameters.scram_sha1_iteration_count();
+        let rounds_256 = parameters.scram_sha256_iteration_count();
+        let cost = argon2_cost(parameters);
         let job_1 = self.sha_1.map(|password| move || password.derive(rounds_1));
         let job_256 = self
             .sha_256
             .map(|password| move || password.derive(rounds_256));
-        let both = async { tokio::try_join!(run(services, job_1), run(services, job_256)) };
-        let (sha_1, sha_256) = until(context.deadline, both).await??;
-        Ok(Credentials::Scram { sha_1, sha_256 })
+        let job_plain = self.plain.map(|password| move || password.derive(cost));
+        let (sha_1, sha_256, plain) =
+            tokio::try_join!(run(pool, job_1), run(pool, job_256), run(pool, job_plain))?;
+        Ok(Credentials::Stored {
+            sha_1,
+            sha_256,
+            plain,
+        })
     }
 }
 
 /// Runs the derivation of one mechanism, if it is wanted.
-async fn run<T: Send + 'static>(
-    services: &Services,
-    job: Option<impl FnOnce() -> Result<T, getrandom::Error> + Send + 'static>,
+async fn run<T: Send + 'static, E: Display + Send + 'static>(
+    pool: &HashPool,
+    job: Option<impl FnOnce() -> Result<T, E> + Send + 'static>,
 ) -> Result<Option<Box<T>>, CommandError> {
     let Some(job) = job else {
         return Ok(None);
     };
-    match services.hash_pool.run(job).await {
+    match pool.run(job).await {
         Ok(Ok(credential)) => Ok(Some(Box::new(credential))),
-        Ok(Err(error)) => Err(internal_error("a random salt", &error)),
+        Ok(Err(error)) => Err(internal_error("a credential", &error)),
         Err(overloaded) => Err(CommandError::new(
             ErrorCode::OPERATION_FAILED,
             overloaded.to_string(),
@@ -108,8 +143,24 @@ async fn run<T: Send + 'static>(
     }
 }
 
+/// What a password is for unless mechanisms are named.
+fn usual_mechanisms(enabled: &[Mechanism]) -> Result<Vec<Mechanism>, CommandError> {
+    let is_enabled = |mechanism: &Mechanism| enabled.contains(mechanism);
+    let scrams: Vec<_> = Mechanism::SCRAMS.into_iter().filter(is_enabled).collect();
+    if !scrams.is_empty() {
+        return Ok(scrams);
+    }
+    if is_enabled(&Mechanism::Plain) {
+        return Ok(vec![Mechanism::Plain]);
+    }
+    Err(CommandError::bad_value(
+        "User document needs 'credentials' field to be a non-empty object",
+    ))
+}
+
 fn enabled_mechanism(name: &str, enabled: &[Mechanism]) -> Result<Mechanism, CommandError> {
     let mechanism = Mechanism::from_name(name)
+        .filter(|mechanism| *mechanism != Mechanism::X509)
         .ok_or_else(|| CommandError::bad_value(format!("Unknown auth mechanism '{name}'")))?;
     if enabled.contains(&mechanism) {
         Ok(mechanism)
@@ -120,8 +171,8 @@ fn enabled_mechanism(name: &str, enabled: &[Mechanism]) -> Result<Mechanism, Com
     }
 }
 
-fn unusable(error: PasswordError) -> CommandError {
+fn unusable(mechanism: Mechanism, error: PasswordError) -> CommandError {
     CommandError::bad_value(format!(
-        "Unable to use the password for SCRAM-SHA-256: {error}"
+        "Unable to use the password for {mechanism}: {error}"
     ))
 }

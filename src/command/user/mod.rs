@@ -1,7 +1,7 @@
 //! Commands about users.
 
 pub mod create_user;
-mod credentials;
+pub mod credentials;
 pub mod drop_all_users_from_database;
 pub mod drop_user;
 pub mod grant_roles_to_user;

@@ -7,6 +7,7 @@ use crate::authz::{Authority, Denied, Need, Pass};
 use crate::catalog::{CredentialsUpdate, UserUpdate};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
+use crate::command::execute::until;
 use crate::command::field_types::SafeBool;
 use crate::command::names::RoleArgument;
 use crate::command::reply::Reply;
@@ -103,7 +104,7 @@ impl Command for UpdateUser {
                     digest: self.digest_password.0,
                     mechanisms: self.mechanisms.as_deref(),
                 };
-                Some(NewPassword::check(request, services)?)
+                Some(NewPassword::check(request, &services.parameters)?)
             }
         };
         let roles = self
@@ -141,7 +142,10 @@ impl Command for UpdateUser {
             .check_update_user(&name, update.clone())
             .map_err(refused)?;
         if let Some(new_password) = new_password {
-            update.credentials = CredentialsUpdate::Replace(new_password.derive(context).await?);
+            let derived = new_password.derive(&services.parameters, &services.hash_pool);
+            // Nothing is written yet.
+            let credentials = until(context.deadline, derived).await??;
+            update.credentials = CredentialsUpdate::Replace(credentials);
         }
         let order = context.user_order(pass, UserAction::Updated, &name);
         services

@@ -7,12 +7,13 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bson::raw::cstr;
 use bson::spec::BinarySubtype;
-use bson::{Binary, RawArrayBuf, RawDocumentBuf};
+use bson::{Binary, RawArrayBuf, RawDocumentBuf, rawdoc};
 
 use crate::authz::Resolved;
 use crate::catalog::Catalog;
 use crate::command::restrictions::{restrictions_array, restrictions_array_with_prefixes};
 use crate::command::roles_array::roles_array;
+use crate::model::mechanism::Mechanism;
 use crate::model::user::{Credentials, ScramCredential, User};
 
 /// What to show.
@@ -108,13 +109,14 @@ fn mechanisms(stored: &Credentials) -> RawArrayBuf {
     let mut names = RawArrayBuf::new();
     match stored {
         Credentials::External => names.push("external"),
-        Credentials::Scram { sha_1, sha_256 } => {
-            if sha_1.is_some() {
-                names.push("SCRAM-SHA-1");
-            }
-            if sha_256.is_some() {
-                names.push("SCRAM-SHA-256");
-            }
+        Credentials::Stored { .. } => {
+            let order = [
+                Mechanism::ScramSha1,
+                Mechanism::ScramSha256,
+                Mechanism::Plain,
+            ];
+            let present = order.iter().filter(|mechanism| stored.has(**mechanism));
+            present.for_each(|mechanism| names.push(mechanism.name()));
         }
     }
     names
@@ -124,12 +126,19 @@ fn credentials(stored: &Credentials) -> RawDocumentBuf {
     let mut document = RawDocumentBuf::new();
     match stored {
         Credentials::External => document.append(cstr!("external"), true),
-        Credentials::Scram { sha_1, sha_256 } => {
+        Credentials::Stored {
+            sha_1,
+            sha_256,
+            plain,
+        } => {
             if let Some(credential) = sha_1 {
                 document.append(cstr!("SCRAM-SHA-1"), keys(credential));
             }
             if let Some(credential) = sha_256 {
                 document.append(cstr!("SCRAM-SHA-256"), keys(credential));
+            }
+            if let Some(credential) = plain {
+                document.append(cstr!("PLAIN"), rawdoc! { "phc": credential.phc() });
             }
         }
     }

@@ -66,6 +66,12 @@ pub struct Parameters {
     authentication_mechanisms: Vec<Mechanism>,
     scram_sha1_iteration_count: AtomicU32,
     scram_sha256_iteration_count: AtomicU32,
+    argon2_memory_kib: AtomicU32,
+    argon2_iterations: AtomicU32,
+    argon2_parallelism: AtomicU32,
+    allow_plain_without_tls: AtomicBool,
+    allow_roles_from_x509_certificates: AtomicBool,
+    enforce_user_cluster_separation: AtomicBool,
     auth_failed_delay_ms: AtomicU32,
     enable_localhost_auth_bypass: AtomicBool,
     hashing_threads: AtomicU32,
@@ -82,6 +88,12 @@ impl Default for Parameters {
             authentication_mechanisms: Vec::new(),
             scram_sha1_iteration_count: AtomicU32::default(),
             scram_sha256_iteration_count: AtomicU32::default(),
+            argon2_memory_kib: AtomicU32::default(),
+            argon2_iterations: AtomicU32::default(),
+            argon2_parallelism: AtomicU32::default(),
+            allow_plain_without_tls: AtomicBool::default(),
+            allow_roles_from_x509_certificates: AtomicBool::default(),
+            enforce_user_cluster_separation: AtomicBool::default(),
             auth_failed_delay_ms: AtomicU32::default(),
             enable_localhost_auth_bypass: AtomicBool::default(),
             hashing_threads: AtomicU32::default(),
@@ -172,6 +184,38 @@ impl Parameters {
     /// `scramSHA256IterationCount`: PBKDF2 rounds of new SCRAM-SHA-256 credentials, at least 5000.
     pub fn scram_sha256_iteration_count(&self) -> u32 {
         self.scram_sha256_iteration_count.load(Ordering::Relaxed)
+    }
+
+    /// `argon2MemoryKiB`: memory that hashing a password for PLAIN takes, in KiB.
+    pub fn argon2_memory_kib(&self) -> u32 {
+        self.argon2_memory_kib.load(Ordering::Relaxed)
+    }
+
+    /// `argon2Iterations`: passes over that memory.
+    pub fn argon2_iterations(&self) -> u32 {
+        self.argon2_iterations.load(Ordering::Relaxed)
+    }
+
+    /// `argon2Parallelism`: lanes of that memory.
+    pub fn argon2_parallelism(&self) -> u32 {
+        self.argon2_parallelism.load(Ordering::Relaxed)
+    }
+
+    /// `allowPlainWithoutTLS`: whether PLAIN may be used where others can read it.
+    pub fn allow_plain_without_tls(&self) -> bool {
+        self.allow_plain_without_tls.load(Ordering::Relaxed)
+    }
+
+    /// `allowRolesFromX509Certificates`: whether certificates may grant roles.
+    pub fn allow_roles_from_x509_certificates(&self) -> bool {
+        self.allow_roles_from_x509_certificates
+            .load(Ordering::Relaxed)
+    }
+
+    /// `enforceUserClusterSeparation`: whether no user may be created whose certificate would be that
+    /// of a cluster member.
+    pub fn enforce_user_cluster_separation(&self) -> bool {
+        self.enforce_user_cluster_separation.load(Ordering::Relaxed)
     }
 
     /// `authFailedDelayMs`: how long the answer to a failed sign-in is held back.

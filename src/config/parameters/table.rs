@@ -5,6 +5,9 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use bson::{RawBson, rawdoc};
 
 use super::{Mechanism, Parameters};
+use crate::model::plain_credential::{
+    ARGON2_ITERATIONS_MAX, ARGON2_MEMORY_KIB_MAX, ARGON2_PARALLELISM_MAX,
+};
 
 /// When a parameter may be set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +90,7 @@ impl ParameterSpec {
             Kind::Boolean(_) => "true or false".to_owned(),
             Kind::Mechanisms => {
                 let names = Mechanism::ALL.map(Mechanism::name);
-                format!("a list of {}", names.join(" and "))
+                format!("a list of {}", names.join(", "))
             }
             Kind::Constant(_) => "nothing, it cannot be set".to_owned(),
         }
@@ -101,6 +104,59 @@ pub(super) fn find(name: &str) -> Option<&'static ParameterSpec> {
 
 /// Every parameter, in alphabetical order.
 pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
+    ParameterSpec {
+        name: "allowPlainWithoutTLS",
+        set_at: SetAt::Startup,
+        default: "false",
+        help: "Whether PLAIN may be used over TCP without TLS, where others can read the password.",
+        ours: true,
+        kind: Kind::Boolean(|parameters| &parameters.allow_plain_without_tls),
+    },
+    ParameterSpec {
+        name: "allowRolesFromX509Certificates",
+        set_at: SetAt::Startup,
+        default: "true",
+        help: "Whether certificates may grant roles to whom they belong.",
+        ours: false,
+        kind: Kind::Boolean(|parameters| &parameters.allow_roles_from_x509_certificates),
+    },
+    ParameterSpec {
+        name: "argon2Iterations",
+        set_at: SetAt::StartupAndRuntime,
+        default: "2",
+        help: "Passes of Argon2id for the PLAIN credentials of passwords set from now on.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 1,
+            max: ARGON2_ITERATIONS_MAX,
+            cell: |parameters| &parameters.argon2_iterations,
+        },
+    },
+    ParameterSpec {
+        name: "argon2MemoryKiB",
+        set_at: SetAt::StartupAndRuntime,
+        default: "19456",
+        help: "Memory in KiB that hashing or checking one password for PLAIN takes, for passwords set \
+               from now on. Each hashing thread may take it at the same time.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 7168,
+            max: ARGON2_MEMORY_KIB_MAX,
+            cell: |parameters| &parameters.argon2_memory_kib,
+        },
+    },
+    ParameterSpec {
+        name: "argon2Parallelism",
+        set_at: SetAt::StartupAndRuntime,
+        default: "1",
+        help: "Lanes of Argon2id for the PLAIN credentials of passwords set from now on.",
+        ours: true,
+        kind: Kind::Integer {
+            min: 1,
+            max: ARGON2_PARALLELISM_MAX,
+            cell: |parameters| &parameters.argon2_parallelism,
+        },
+    },
     ParameterSpec {
         name: "authFailedDelayMs",
         set_at: SetAt::StartupAndRuntime,
@@ -124,9 +180,9 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
     ParameterSpec {
         name: "authenticationMechanisms",
         set_at: SetAt::Startup,
-        default: "SCRAM-SHA-1,SCRAM-SHA-256",
-        help: "Mechanisms that users may sign in with, separated by commas. mongod's others are not \
-               supported.",
+        default: "MONGODB-X509,SCRAM-SHA-1,SCRAM-SHA-256",
+        help: "Mechanisms that users may sign in with, separated by commas. PLAIN is there if it is \
+               named; mongod's others are not supported.",
         ours: false,
         kind: Kind::Mechanisms,
     },
@@ -137,6 +193,14 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         help: "Whether clients on this machine may create the first user without signing in.",
         ours: false,
         kind: Kind::Boolean(|parameters| &parameters.enable_localhost_auth_bypass),
+    },
+    ParameterSpec {
+        name: "enforceUserClusterSeparation",
+        set_at: SetAt::Startup,
+        default: "true",
+        help: "Whether users are refused whose certificate would be that of a cluster member.",
+        ours: false,
+        kind: Kind::Boolean(|parameters| &parameters.enforce_user_cluster_separation),
     },
     ParameterSpec {
         name: "featureCompatibilityVersion",

@@ -26,8 +26,15 @@ fn defaults_are_those_of_mongod() {
     assert_eq!(parameters.scram_sha256_iteration_count(), 15_000);
     assert_eq!(parameters.auth_failed_delay(), Duration::ZERO);
     assert!(parameters.enable_localhost_auth_bypass());
-    let both = [Mechanism::ScramSha1, Mechanism::ScramSha256];
-    assert_eq!(parameters.authentication_mechanisms(), both);
+    let mechanisms = [
+        Mechanism::X509,
+        Mechanism::ScramSha1,
+        Mechanism::ScramSha256,
+    ];
+    assert_eq!(parameters.authentication_mechanisms(), mechanisms);
+    assert!(parameters.allow_roles_from_x509_certificates());
+    assert!(parameters.enforce_user_cluster_separation());
+    assert!(!parameters.allow_plain_without_tls());
     assert_eq!(parameters.idle_timeout(), None);
     assert!(parameters.hashing_threads() > 0);
 }
@@ -53,7 +60,7 @@ fn get_shows_every_parameter() {
     );
     assert_eq!(
         parameters.get("authenticationMechanisms"),
-        Some(rawbson!(["SCRAM-SHA-1", "SCRAM-SHA-256"]))
+        Some(rawbson!(["MONGODB-X509", "SCRAM-SHA-1", "SCRAM-SHA-256"]))
     );
     assert_eq!(parameters.get("saslHostName"), None);
 }

@@ -4,3 +4,7 @@ mod endings;
 mod messages;
 mod sockets;
 mod support;
+mod tls;
+mod tls_files;
+mod tls_records;
+mod tls_support;

@@ -169,6 +169,15 @@ impl TestServer {
     }
 
     pub(super) async fn start_on(options: &BindOptions, limits: Limits) -> Self {
+        let door = Door {
+            limits,
+            ..Door::default()
+        };
+        Self::start_behind(options, door).await
+    }
+
+    pub(super) async fn start_behind(options: &BindOptions, door: Door) -> Self {
+        let limits = door.limits;
         let listeners = Listeners::bind(options).await.unwrap();
         let addresses = listeners.addresses().to_vec();
         let counters = Arc::new(ConnectionCounters::new(limits.max_incoming_connections));
@@ -179,8 +188,13 @@ impl TestServer {
             gate: Arc::clone(&gate),
             events: sender,
         });
-        let door = Arc::new(Door { limits });
-        let served = serve(listeners, service, door, Arc::clone(&counters), signal);
+        let served = serve(
+            listeners,
+            service,
+            Arc::new(door),
+            Arc::clone(&counters),
+            signal,
+        );
         Self {
             addresses,
             counters,

@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::action::Action;
+use crate::model::plain_credential::PlainCredential;
 use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
 use crate::model::restriction::{AddressRestriction, Cidr, Restrictions};
@@ -33,18 +34,37 @@ fn credential<const SALT: usize, const KEY: usize>(seed: (u32, u8)) -> ScramCred
     }
 }
 
+fn plain(passes: u32) -> Box<PlainCredential> {
+    let phc = format!(
+        "$argon2id$v=19$m=7168,t={passes},p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAA"
+    );
+    Box::new(PlainCredential::parse(&phc).unwrap())
+}
+
 fn credentials() -> impl Strategy<Value = Credentials> {
     let seed = || any::<(u32, u8)>();
     prop_oneof![
         Just(Credentials::External),
-        seed().prop_map(|seed| Credentials::Scram {
+        seed().prop_map(|seed| Credentials::Stored {
             sha_1: Some(Box::new(credential(seed))),
-            sha_256: None
+            sha_256: None,
+            plain: None,
         }),
-        (proptest::option::of(seed()), seed()).prop_map(|(one, two)| Credentials::Scram {
-            sha_1: one.map(|seed| Box::new(credential(seed))),
-            sha_256: Some(Box::new(credential(two))),
+        (1..=100_u32).prop_map(|passes| Credentials::Stored {
+            sha_1: None,
+            sha_256: None,
+            plain: Some(plain(passes)),
         }),
+        (
+            proptest::option::of(seed()),
+            seed(),
+            proptest::option::of(1..=100_u32)
+        )
+            .prop_map(|(one, two, three)| Credentials::Stored {
+                sha_1: one.map(|seed| Box::new(credential(seed))),
+                sha_256: Some(Box::new(credential(two))),
+                plain: three.map(plain),
+            }),
     ]
 }
 

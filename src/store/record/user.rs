@@ -5,8 +5,10 @@ use bson::RawDocumentBuf;
 use super::bson::{Fields, Writer};
 use super::{Malformed, bad_value, read_roles, restriction, write_roles};
 use crate::model::names::UserName;
+use crate::model::plain_credential::PlainCredential;
 use crate::model::user::{Credentials, ScramCredential, User};
 
+const PLAIN: &str = "PLAIN";
 const SHA_1: &str = "SCRAM-SHA-1";
 const SHA_256: &str = "SCRAM-SHA-256";
 
@@ -14,12 +16,19 @@ pub(super) fn write(writer: &mut Writer, user: &User) {
     writer.uuid("userId", user.user_id);
     writer.document("credentials", |writer| match &user.credentials {
         Credentials::External => writer.boolean("external", true),
-        Credentials::Scram { sha_1, sha_256 } => {
+        Credentials::Stored {
+            sha_1,
+            sha_256,
+            plain,
+        } => {
             if let Some(credential) = sha_1 {
                 writer.document(SHA_1, |writer| write_scram(writer, credential));
             }
             if let Some(credential) = sha_256 {
                 writer.document(SHA_256, |writer| write_scram(writer, credential));
+            }
+            if let Some(credential) = plain {
+                writer.document(PLAIN, |writer| writer.string("phc", credential.phc()));
             }
         }
     });
@@ -64,11 +73,16 @@ fn read_credentials(document: &[u8]) -> Result<Credentials, Malformed> {
     }
     let sha_1 = read_scram(&mut fields, SHA_1)?;
     let sha_256 = read_scram(&mut fields, SHA_256)?;
+    let plain = read_plain(&mut fields)?;
     fields.finish()?;
-    if sha_1.is_none() && sha_256.is_none() {
+    if sha_1.is_none() && sha_256.is_none() && plain.is_none() {
         return Err(Malformed::Field("credentials"));
     }
-    Ok(Credentials::Scram { sha_1, sha_256 })
+    Ok(Credentials::Stored {
+        sha_1,
+        sha_256,
+        plain,
+    })
 }
 
 fn write_scram<const SALT: usize, const KEY: usize>(
@@ -97,6 +111,17 @@ fn read_scram<const SALT: usize, const KEY: usize>(
         stored_key: fields.array_of("storedKey")?,
         server_key: fields.array_of("serverKey")?,
     };
+    fields.finish()?;
+    Ok(Some(Box::new(credential)))
+}
+
+fn read_plain(fields: &mut Fields<'_>) -> Result<Option<Box<PlainCredential>>, Malformed> {
+    let Some(document) = fields.optional_document(PLAIN)? else {
+        return Ok(None);
+    };
+    let mut fields = Fields::of(document)?;
+    let credential =
+        PlainCredential::parse(fields.string("phc")?).map_err(|error| bad_value("phc", &error))?;
     fields.finish()?;
     Ok(Some(Box::new(credential)))
 }

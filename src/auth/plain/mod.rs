@@ -1,0 +1,11 @@
+//! PLAIN (RFC 4616): the client sends the password itself, on a connection nobody else can read.
+//!
+//! One message, [`ClientMessage`], and an empty answer. What is stored of the password is an Argon2id
+//! hash; [`PlainPassword`] makes it and checks against it.
+
+mod credential;
+mod message;
+mod sign_in;
+
+pub use credential::{Argon2Cost, PlainPassword};
+pub use message::{ClientMessage, PlainError};
