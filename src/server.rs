@@ -19,16 +19,21 @@ use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
 use crate::command::user::credentials::{NewPassword, PasswordRequest};
 use crate::config::parameters::Parameters;
-use crate::config::{Config, FirstAdmin, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
+use crate::config::{
+    Config, FirstAdmin, MilvusConfig, StorageEngine, TlsConfig, TlsMode, TlsProtocol,
+};
 use crate::error::CommandError;
+use crate::milvus::{BootstrapError, Milvus, bootstrap};
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
 use crate::model::user::User;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
-    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
+    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, serve_streams,
+    stop_channel,
 };
 use crate::ops::{Directory, OpsError, Order};
+use crate::secret::Secret;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
@@ -50,6 +55,9 @@ pub enum StartError {
     /// The first administrator cannot be created.
     #[error("cannot create the first administrator: {0}")]
     FirstAdmin(String),
+    /// The users and roles that Milvus clients begin with cannot be created.
+    #[error("cannot create what Milvus clients begin with: {0}")]
+    Milvus(#[from] BootstrapError),
     /// The store has no deployment secret, although opening it makes one.
     #[error("the store has lost the secret of the deployment")]
     NoSecret,
@@ -66,10 +74,19 @@ pub enum StartError {
     System(#[from] std::io::Error),
 }
 
+/// The sockets for Milvus clients.
+struct MilvusSockets {
+    listeners: Listeners,
+    milvus: Milvus,
+    /// Known to nobody else, where it was made up.
+    root_password: Option<Secret<String>>,
+}
+
 /// A server whose sockets are open.
 pub struct Server {
     services: Arc<Services>,
     listeners: Listeners,
+    milvus: Option<MilvusSockets>,
     door: Arc<Door>,
     stop: Arc<StopSource>,
 }
@@ -118,7 +135,12 @@ impl Server {
             create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
-        write_port_file(&config, &listeners)?;
+        let milvus_settings = config.milvus.take().map(Arc::new);
+        let milvus_listeners = match &milvus_settings {
+            Some(settings) => Some(Listeners::bind(&milvus_bind_options(&config, settings)).await?),
+            None => None,
+        };
+        write_port_file(config.net.port_file.as_deref(), &listeners)?;
         let limits = limits(&config);
         let (stop, signal) = stop_channel();
         let deployment_secret = directory.catalog().deployment_secret();
@@ -143,6 +165,13 @@ impl Server {
             tls: tls.clone(),
             config,
         };
+        let services = Arc::new(services);
+        let milvus = match milvus_listeners.zip(milvus_settings) {
+            Some((listeners, settings)) => {
+                Some(MilvusSockets::new(listeners, settings, &services).await?)
+            }
+            None => None,
+        };
         let addresses: Vec<String> = listeners
             .addresses()
             .iter()
@@ -162,8 +191,9 @@ impl Server {
         }
         events::server_started(&addresses, store, services.is_authorization_enabled);
         Ok(Self {
-            services: Arc::new(services),
+            services,
             listeners,
+            milvus,
             door: Arc::new(Door { limits, tls: None }),
             stop: Arc::new(stop),
         })
@@ -172,6 +202,17 @@ impl Server {
     /// Where clients can connect.
     pub fn addresses(&self) -> &[Address] {
         self.listeners.addresses()
+    }
+
+    /// Where Milvus clients can connect, if they can.
+    pub fn milvus_addresses(&self) -> &[Address] {
+        let sockets = self.milvus.as_ref();
+        sockets.map_or(&[], |sockets| sockets.listeners.addresses())
+    }
+
+    /// The password of Milvus' root, if it was made up just now; again there is none.
+    pub fn take_milvus_root_password(&mut self) -> Option<Secret<String>> {
+        self.milvus.as_mut()?.root_password.take()
     }
 
     /// Whether there is nobody yet who could sign in.
@@ -197,17 +238,47 @@ impl Server {
 
     /// Serves until it is told to stop and everything is closed.
     pub async fn run(self) -> ServeSummary {
-        let summary = serve(
+        let (counters, stop) = (&self.services.connections, &self.services.stop);
+        let mongodb = serve(
             self.listeners,
             Arc::new(Commands(Arc::clone(&self.services))),
-            self.door,
-            Arc::clone(&self.services.connections),
-            self.services.stop.clone(),
-        )
-        .await;
+            Arc::clone(&self.door),
+            Arc::clone(counters),
+            stop.clone(),
+        );
+        let milvus = async {
+            let sockets = self.milvus?;
+            let (counters, stop) = (Arc::clone(counters), stop.clone());
+            let service = Arc::new(sockets.milvus);
+            Some(serve_streams(sockets.listeners, service, self.door, counters, stop).await)
+        };
+        let (mut summary, milvus) = tokio::join!(mongodb, milvus);
+        summary.connections_dropped += milvus.map_or(0, |milvus| milvus.connections_dropped);
         self.services.directory.close().await;
         events::server_stopped(summary.connections_dropped);
         summary
+    }
+}
+
+impl MilvusSockets {
+    async fn new(
+        listeners: Listeners,
+        settings: Arc<MilvusConfig>,
+        services: &Arc<Services>,
+    ) -> Result<Self, StartError> {
+        let root_password = bootstrap(services, &settings).await?;
+        write_port_file(settings.port_file.as_deref(), &listeners)?;
+        let addresses: Vec<String> = listeners
+            .addresses()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        events::milvus_started(&addresses);
+        Ok(Self {
+            listeners,
+            milvus: Milvus::new(Arc::clone(services), settings),
+            root_password,
+        })
     }
 }
 
@@ -268,6 +339,15 @@ async fn create_first_admin(
     Ok(())
 }
 
+/// The same addresses with another port.
+fn milvus_bind_options(config: &Config, settings: &MilvusConfig) -> BindOptions {
+    BindOptions {
+        port: settings.port,
+        unix_socket: None,
+        ..bind_options(config)
+    }
+}
+
 fn bind_options(config: &Config) -> BindOptions {
     BindOptions {
         hosts: config
@@ -323,8 +403,8 @@ fn limits(config: &Config) -> Limits {
 }
 
 /// Written whole or not at all: whoever waits for the file finds the port in it.
-fn write_port_file(config: &Config, listeners: &Listeners) -> Result<(), StartError> {
-    let Some(path) = &config.net.port_file else {
+fn write_port_file(path: Option<&Path>, listeners: &Listeners) -> Result<(), StartError> {
+    let Some(path) = path else {
         return Ok(());
     };
     let port = listeners

@@ -2,10 +2,11 @@
 //!
 //! From a user's roles to an answer: [`closure`] follows the roles to all they include,
 //! [`effective`] makes the privileges of all of them quick to ask, [`pass`] asks and hands out the
-//! proof without which no operation runs. [`redact`] words the refusal.
+//! proof without which no operation runs. [`milvus`] does the same for Milvus clients. [`redact`] words the refusal.
 
 pub mod closure;
 pub mod effective;
+pub mod milvus;
 pub mod pass;
 pub mod redact;
 
@@ -13,4 +14,5 @@ mod index;
 
 pub use closure::{Resolved, RoleSource};
 pub use effective::EffectivePrivileges;
+pub use milvus::{MilvusAuthority, MilvusNeed};
 pub use pass::{Authority, Denied, Need, Pass, RolesFrom};

@@ -8,6 +8,7 @@ mod command_line;
 mod environment;
 mod error;
 mod file;
+mod milvus;
 mod options;
 pub mod parameters;
 mod reference;
@@ -30,6 +31,7 @@ use command_line::CommandLine;
 use parameters::Parameters;
 
 pub use error::{ConfigError, Place};
+pub use milvus::{MilvusConfig, MilvusPasswordPolicy};
 pub use reference::options_reference;
 
 /// What the command line asks the program to do.
@@ -52,12 +54,13 @@ pub struct Config {
     pub security: SecurityConfig,
     /// Where and what to log.
     pub log: LogConfig,
+    /// What Milvus clients are served with; absent unless it was asked for.
+    pub milvus: Option<MilvusConfig>,
     /// Server parameters; the part that changes at run time, shared by everything that reads it.
     pub parameters: Arc<Parameters>,
     /// The administrator to create when there is no user yet.
     pub first_admin: Option<FirstAdmin>,
-    /// The command line as given, for `getCmdLineOpts`. No option takes a secret, only names of
-    /// files that hold one, so there is nothing to hide in it.
+    /// The command line as given, but for the one secret an option takes, for `getCmdLineOpts`.
     pub argv: Vec<String>,
     /// What was set explicitly, by command line or file, nested as in the file, for
     /// `getCmdLineOpts`.
@@ -245,7 +248,8 @@ impl Config {
         };
         let first_admin = environment::first_admin(environment)?;
         let words = args.iter().map(|word| word.to_string_lossy().into_owned());
-        let config = resolve::config(&settings, first_admin, words.collect())?;
+        let words = command_line::without_secrets(words.collect());
+        let config = resolve::config(&settings, first_admin, words)?;
         Ok(Start::Run(Box::new(config)))
     }
 }

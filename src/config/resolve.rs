@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
 use super::error::ConfigError;
+use super::milvus;
 use super::options as option;
 use super::options::OptionSpec;
 use super::parameters::Parameters;
@@ -33,6 +34,7 @@ pub(super) fn config(
             })?,
         },
         log: log(settings)?,
+        milvus: milvus::config(settings)?,
         parameters: Parameters::from_settings(settings.parameters())?.into(),
         first_admin,
         argv,

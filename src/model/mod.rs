@@ -5,6 +5,7 @@
 
 pub mod action;
 pub mod mechanism;
+pub mod milvus;
 pub mod names;
 pub mod plain_credential;
 pub mod privilege;

@@ -101,24 +101,10 @@ pub(super) struct Admission {
 pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admission: Admission) {
     let since = Instant::now();
     let connection_id = admission.place.connection_id();
-    let mut stop = Stopped::new(admission.stop);
-    let remote = accepted.remote.clone();
-    let arrived = match let_in(accepted, &admission.door, &mut stop).await {
-        Ok(arrived) => arrived,
-        Err(End::TurnedAway(reason)) => {
-            return tls::log::turned_away(connection_id, &remote, &reason);
-        }
-        Err(reason) => {
-            tracing::debug!(connection_id, %reason, "connection turned away");
-            return;
-        }
+    let mut stop = Stopped::new(admission.stop.clone());
+    let Some(arrived) = let_in_or_log(accepted, &admission, &mut stop).await else {
+        return;
     };
-    let counters = admission.place.counters();
-    counters.add_in(arrived.received.len());
-    if let Some(session) = &arrived.tls {
-        counters.add_tls(session);
-        tls::log::accepted(connection_id, &arrived.remote, session);
-    }
     let mut handler = Guarded(service.connect(Peer {
         connection_id,
         local: arrived.local,
@@ -159,6 +145,34 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         socket.stream.say_goodbye().await;
     }
     tracing::debug!(connection_id, reason = %end, "connection ends");
+}
+
+/// Lets a connection in, counts and logs it; `None` for one that may not come in.
+pub(super) async fn let_in_or_log(
+    accepted: Accepted,
+    admission: &Admission,
+    stop: &mut Stopped,
+) -> Option<Arrived> {
+    let connection_id = admission.place.connection_id();
+    let remote = accepted.remote.clone();
+    let arrived = match let_in(accepted, &admission.door, stop).await {
+        Ok(arrived) => arrived,
+        Err(End::TurnedAway(reason)) => {
+            tls::log::turned_away(connection_id, &remote, &reason);
+            return None;
+        }
+        Err(reason) => {
+            tracing::debug!(connection_id, %reason, "connection turned away");
+            return None;
+        }
+    };
+    let counters = admission.place.counters();
+    counters.add_in(arrived.received.len());
+    if let Some(session) = &arrived.tls {
+        counters.add_tls(session);
+        tls::log::accepted(connection_id, &arrived.remote, session);
+    }
+    Some(arrived)
 }
 
 /// The time for the first message runs from the start.

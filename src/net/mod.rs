@@ -6,6 +6,7 @@
 
 mod arrival;
 mod buffer;
+mod byte_stream;
 mod connection;
 mod counters;
 mod limits;
@@ -29,6 +30,7 @@ use bson::raw::RawDocumentBuf;
 use crate::wire::{Request, WireError};
 
 pub use arrival::Door;
+pub use byte_stream::{ByteStream, StreamService, serve_streams};
 pub use counters::ConnectionCounters;
 pub use limits::Limits;
 pub use listener::{BindError, BindOptions, Listeners, UnixSocketOptions};

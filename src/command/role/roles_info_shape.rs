@@ -2,12 +2,13 @@
 //! was asked for by name and one in the list of a database.
 
 use bson::raw::cstr;
-use bson::{RawArrayBuf, RawDocumentBuf};
+use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
 
 use crate::authz::Resolved;
 use crate::catalog::{Catalog, builtin};
 use crate::command::restrictions::restrictions_array;
 use crate::command::roles_array::roles_array;
+use crate::model::milvus::MilvusGrant;
 use crate::model::names::RoleName;
 use crate::model::privilege::Privilege;
 use crate::model::role::Role;
@@ -115,6 +116,10 @@ pub(super) fn stored(
     if !in_list {
         document.append(cstr!("isBuiltin"), false);
     }
+    // Ours, and only where there are any: roles of Milvus clients.
+    if shape.privileges && !role.milvus_grants.is_empty() {
+        document.append(cstr!("milvusGrants"), grants_array(&role.milvus_grants));
+    }
     document
 }
 
@@ -134,6 +139,20 @@ pub(super) fn user_fragment(names: &[RoleName], catalog: &Catalog) -> RawDocumen
     }
     document.append(cstr!("inheritedAuthenticationRestrictions"), inherited);
     document
+}
+
+fn grants_array(grants: &[MilvusGrant]) -> RawArrayBuf {
+    let mut array = RawArrayBuf::new();
+    for grant in grants {
+        array.push(rawdoc! {
+            "object": grant.object.name(),
+            "objectName": grant.object_name.as_str(),
+            "db": grant.db.as_str(),
+            "privilege": grant.privilege.as_str(),
+            "grantor": grant.grantor.as_str(),
+        });
+    }
+    array
 }
 
 fn own_privileges(name: &RoleName) -> RawArrayBuf {

@@ -1,0 +1,141 @@
+//! Who calls: metadata `authorization`, the base64 of `user:password`, with every call.
+
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use hyper::HeaderMap;
+use tonic::Status;
+use zeroize::Zeroizing;
+
+use super::connection::Connection;
+use crate::authz::Resolved;
+use crate::command::user::credentials::argon2_cost;
+use crate::model::names::{DbName, UserName};
+use crate::model::user::User;
+use crate::secret::Secret;
+use crate::telemetry::events;
+
+/// What the log calls this way to sign in.
+const MECHANISM: &str = "MILVUS";
+
+/// The name and password of a call.
+struct Claim {
+    user: String,
+    password: Secret<String>,
+}
+
+/// The user of a call, if its password is right and it may come from where it does. Who may not is
+/// told the same as who does not exist.
+pub(super) async fn authenticate(
+    connection: &Connection,
+    metadata: &HeaderMap,
+) -> Result<Arc<User>, Status> {
+    let claim = Claim::of(metadata)?;
+    let services = &connection.milvus.services;
+    let name = UserName::new(&claim.user, DbName::MILVUS).ok();
+    let user = name.and_then(|name| services.directory.catalog().user(&name));
+    let cost = argon2_cost(&services.parameters);
+    let is_right = services
+        .verified_secrets
+        .verify(user.as_deref(), claim.password, cost, &services.hash_pool)
+        .await
+        .map_err(|overloaded| Status::unavailable(overloaded.to_string()))?;
+    let reason = match user {
+        Some(user) if is_right && may_come_from_here(&user, connection) => {
+            if connection.is_new_user(user.user_id) {
+                events::sign_in_succeeded(&user.name, MECHANISM, connection.client);
+            }
+            return Ok(user);
+        }
+        Some(_) if is_right => "its authenticationRestrictions are not met",
+        Some(_) => "wrong password, or none that can be checked",
+        None => "there is no such user",
+    };
+    let name = format!("{}@{}", claim.user, DbName::MILVUS);
+    events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
+    let delay = services.parameters.auth_failed_delay();
+    if !delay.is_zero() {
+        tokio::time::sleep(delay).await;
+    }
+    Err(Status::unauthenticated(
+        "auth check failure, please check username and password are correct",
+    ))
+}
+
+fn may_come_from_here(user: &User, connection: &Connection) -> bool {
+    let catalog = connection.milvus.services.directory.catalog();
+    let endpoints = connection.endpoints;
+    user.restrictions.are_met(endpoints)
+        && Resolved::of(&user.roles, catalog.as_ref())
+            .restrictions()
+            .all(|restrictions| restrictions.are_met(endpoints))
+}
+
+impl Claim {
+    /// Takes the first value; there is no prefix such as `Basic`.
+    fn of(metadata: &HeaderMap) -> Result<Self, Status> {
+        let value = metadata
+            .get("authorization")
+            .ok_or_else(|| Status::unauthenticated("missing authorization in header"))?;
+        let decoded = STANDARD
+            .decode(value.as_bytes())
+            .map(Zeroizing::new)
+            .map_err(|_| Status::unauthenticated("invalid token format"))?;
+        let Some(colon) = decoded.iter().position(|byte| *byte == b':') else {
+            return Err(Status::unauthenticated(
+                "auth check failure, please check api key is correct",
+            ));
+        };
+        let (user, password) = decoded.split_at(colon);
+        // What is not UTF-8 names nobody and is nobody's password.
+        let text = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap_or_default().to_owned();
+        Ok(Self {
+            user: text(user),
+            password: Secret::new(text(password.get(1..).unwrap_or_default())),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn claim(value: &[u8]) -> Result<(String, String), String> {
+        let mut metadata = HeaderMap::new();
+        metadata.insert("authorization", value.try_into().unwrap());
+        match Claim::of(&metadata) {
+            Ok(claim) => Ok((claim.user, claim.password.expose().clone())),
+            Err(status) => Err(status.message().to_owned()),
+        }
+    }
+
+    fn encoded(text: &str) -> Vec<u8> {
+        STANDARD.encode(text).into_bytes()
+    }
+
+    #[test]
+    fn the_first_colon_ends_the_name() {
+        let claimed = |user: &str, password: &str| Ok((user.to_owned(), password.to_owned()));
+        assert_eq!(claim(&encoded("root:Milvus")), claimed("root", "Milvus"));
+        assert_eq!(claim(&encoded("root:a:b")), claimed("root", "a:b"));
+        assert_eq!(claim(&encoded(":")), claimed("", ""));
+    }
+
+    #[test]
+    fn what_is_no_name_and_password_is_told_apart() {
+        let refused = |text: &str| Err(text.to_owned());
+        let key = "auth check failure, please check api key is correct";
+        assert_eq!(claim(b""), refused(key));
+        assert_eq!(claim(&encoded("an-api-key")), refused(key));
+        for bad in ["Basic cm9vdDpNaWx2dXM=", "cm9vdDpNaWx2dXM", "!!!!"] {
+            assert_eq!(
+                claim(bad.as_bytes()),
+                refused("invalid token format"),
+                "{bad}"
+            );
+        }
+        let missing = Claim::of(&HeaderMap::new()).err().unwrap();
+        assert_eq!(missing.message(), "missing authorization in header");
+    }
+}

@@ -1,0 +1,47 @@
+//! `OperateUserRole`: gives a role to a user, or takes it. Doing it again does nothing more.
+
+use crate::authz::{MilvusNeed, Pass};
+use crate::milvus::call::{Call, Context};
+use crate::milvus::failure::Failure;
+use crate::milvus::names;
+use crate::milvus::proto::common::{ErrorCode, Status};
+use crate::milvus::proto::milvus::{OperateUserRoleRequest, OperateUserRoleType};
+use crate::telemetry::events::UserAction;
+
+const OPERATION: ErrorCode = ErrorCode::OperateUserRoleFailure;
+
+impl Call for OperateUserRoleRequest {
+    const METHOD: &'static str = "OperateUserRole";
+    type Reply = Status;
+
+    fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
+        Some(context.global_need("ManageOwnership"))
+    }
+
+    async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        let (services, settings) = (context.services(), context.settings());
+        let user = names::user_name(&self.username, settings)?;
+        let role = names::role_name(&self.role_name, settings)?;
+        let directory = &services.directory;
+        if directory.catalog().role(&role).is_none() {
+            return Err(Failure::role_not_found(OPERATION));
+        }
+        let order = context.user_order(pass, UserAction::Updated, &user);
+        let done = match OperateUserRoleType::try_from(self.r#type) {
+            Ok(OperateUserRoleType::AddUserToRole) => {
+                directory.grant_roles_to_user(order, user, vec![role]).await
+            }
+            Ok(OperateUserRoleType::RemoveUserFromRole) => {
+                let revoking = directory.revoke_roles_from_user(order, user, vec![role]);
+                match revoking.await {
+                    // Nobody has nothing.
+                    Err(error) if error.is_user_not_found() => return Ok(Status::default()),
+                    done => done,
+                }
+            }
+            Err(_) => return Err(Failure::of(OPERATION, "invalid operate user role type")),
+        };
+        done.map_err(|error| Failure::of_write(OPERATION, error, services))?;
+        Ok(Status::default())
+    }
+}

@@ -1,0 +1,41 @@
+//! `DeleteCredential`, pymilvus' `delete_user` and `drop_user`.
+
+use crate::authz::milvus::ROOT;
+use crate::authz::{MilvusNeed, Pass};
+use crate::milvus::call::{Call, Context};
+use crate::milvus::failure::Failure;
+use crate::milvus::proto::common::{ErrorCode, Status};
+use crate::milvus::proto::milvus::DeleteCredentialRequest;
+use crate::model::names::{DbName, UserName};
+use crate::telemetry::events::UserAction;
+
+impl Call for DeleteCredentialRequest {
+    const METHOD: &'static str = "DeleteCredential";
+    type Reply = Status;
+
+    fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
+        Some(context.global_need("DropOwnership"))
+    }
+
+    async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        const OPERATION: ErrorCode = ErrorCode::DeleteCredentialFailure;
+        let services = context.services();
+        if self.username == ROOT {
+            return Err(Failure::not_permitted("root user cannot be deleted"));
+        }
+        if self.username.trim().is_empty() {
+            let reason = "fail to execute task when deleting the user";
+            return Err(Failure::of(OPERATION, reason));
+        }
+        // Nobody has a name that is none, and who is not there is gone already.
+        let Ok(name) = UserName::new(&self.username, DbName::MILVUS) else {
+            return Ok(Status::default());
+        };
+        let order = context.user_order(pass, UserAction::Dropped, &name);
+        match services.directory.drop_user(order, name).await {
+            Ok(_) => Ok(Status::default()),
+            Err(error) if error.is_user_not_found() => Ok(Status::default()),
+            Err(error) => Err(Failure::of_write(OPERATION, error, services)),
+        }
+    }
+}
