@@ -7,7 +7,8 @@ use std::time::Duration;
 use portcullis::config::{Config, Start};
 use portcullis::net::Address;
 use portcullis::server::Server;
-use portcullis::telemetry::{events, logs};
+use portcullis::telemetry::events;
+use portcullis::telemetry::logs::{self, Logs};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -23,10 +24,17 @@ fn main() -> ExitCode {
 }
 
 fn run(config: Config) -> ExitCode {
-    let logs = match logs::install(&config.log) {
-        Ok(logs) => logs,
-        Err(error) => return fail(&error),
-    };
+    match logs::install(&config.log) {
+        Ok(logs) => {
+            let code = serve(config, &logs);
+            logs.flush();
+            code
+        }
+        Err(error) => fail(&error),
+    }
+}
+
+fn serve(config: Config, logs: &Logs) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -46,7 +54,7 @@ fn run(config: Config) -> ExitCode {
             Ok(hang_up) => hang_up,
             Err(error) => return fail(&error),
         };
-        let mut server = match Server::start(config, logs).await {
+        let mut server = match Server::start(config, logs.clone()).await {
             Ok(server) => server,
             Err(error) => return fail(&error),
         };
@@ -62,12 +70,14 @@ fn run(config: Config) -> ExitCode {
         });
         let stop = server.stop_handle();
         let serving = tokio::spawn(server.run());
+        let logs = logs.clone();
         tokio::spawn(async move {
             let reason = wait_for_signal(&mut terminate).await;
             events::server_stopping(reason);
             stop.stop();
             // Whoever asks twice does not want to wait for what is under way.
             wait_for_signal(&mut terminate).await;
+            logs.flush();
             std::process::exit(1);
         });
         match serving.await {

@@ -9,10 +9,13 @@ use std::time::Instant;
 use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
-use crate::auth::hash_pool::HashPool;
+use crate::auth::failed_sign_ins::FailedSignIns;
+use crate::auth::hash_pool::{HashPool, Owner};
+use crate::auth::origin::Origin;
 use crate::auth::verified::VerifiedSecrets;
 use crate::authz::Authority;
 use crate::catalog::PlanError;
+use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
@@ -128,8 +131,7 @@ impl Server {
         };
         let directory = open_directory(&config).await?;
         let parameters = Arc::clone(&config.parameters);
-        let threads = NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN);
-        let hash_pool = HashPool::new(threads, parameters.hashing_queue_max())?;
+        let hash_pool = hash_pool(&parameters)?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
             create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
@@ -141,17 +143,21 @@ impl Server {
             None => None,
         };
         write_port_file(config.net.port_file.as_deref(), &listeners)?;
-        let limits = limits(&config);
         let (stop, signal) = stop_channel();
         let deployment_secret = directory.catalog().deployment_secret();
         let services = Services {
             deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
             directory,
             hash_pool,
+            failed_sign_ins: FailedSignIns::default(),
+            half_open_sign_ins: Arc::default(),
+            unauthenticated: Arc::default(),
             verified_secrets: VerifiedSecrets::new().map_err(std::io::Error::other)?,
             parameters,
             logs,
-            connections: Arc::new(ConnectionCounters::new(limits.max_incoming_connections)),
+            connections: Arc::new(ConnectionCounters::new(
+                limits(&config).max_incoming_connections,
+            )),
             metrics: Metrics::new(),
             compressors: config.net.compressors.clone(),
             is_authorization_enabled: config.security.authorization,
@@ -160,6 +166,7 @@ impl Server {
                 counter: 0,
             },
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
+            cursors: Arc::new(Cursors::new(Arc::clone(&config.parameters))),
             started: Instant::now(),
             stop: signal,
             tls: tls.clone(),
@@ -191,10 +198,10 @@ impl Server {
         }
         events::server_started(&addresses, store, services.is_authorization_enabled);
         Ok(Self {
+            door: Arc::new(door(&services.config, tls)),
             services,
             listeners,
             milvus,
-            door: Arc::new(Door { limits, tls: None }),
             stop: Arc::new(stop),
         })
     }
@@ -299,6 +306,14 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
+fn hash_pool(parameters: &Parameters) -> std::io::Result<HashPool> {
+    HashPool::new(
+        NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN),
+        parameters.hashing_queue_max(),
+        parameters.sign_in_limits().hashing_queue_per_user_max(),
+    )
+}
+
 /// Creates the administrator that the environment names, unless there are users or roles.
 async fn create_first_admin(
     directory: &Directory,
@@ -319,7 +334,8 @@ async fn create_first_admin(
     };
     let unusable = |error: CommandError| StartError::FirstAdmin(error.message);
     let password = NewPassword::check(request, parameters).map_err(unusable)?;
-    let derived = password.derive(parameters, hash_pool).await;
+    let share = hash_pool.share_of(Owner::Stranger(Origin::of(None)));
+    let derived = password.derive(parameters, share).await;
     let root = RoleName::new("root", DbName::ADMIN);
     let user = User {
         user_id: uuid::Uuid::new_v4(),
@@ -381,6 +397,15 @@ fn tls_options(config: &TlsConfig) -> TlsOptions {
         crl_file: config.crl_file.clone(),
         allow_connections_without_certificates: config.allow_connections_without_certificates,
         versions: config.protocols.iter().map(version).collect(),
+    }
+}
+
+fn door(config: &Config, tls: Option<Arc<Tls>>) -> Door {
+    Door {
+        limits: limits(config),
+        allowlist: config.net.allowlist.clone(),
+        trusted_proxies: config.net.trusted_proxies.clone(),
+        tls,
     }
 }
 

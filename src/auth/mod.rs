@@ -5,11 +5,15 @@
 //! a connection up to date; [`hash_pool`] keeps slow hashing off the threads that serve connections, and
 //! [`verified`] remembers which passwords in clear were right.
 
+pub mod failed_sign_ins;
+pub mod half_open;
 pub mod hash_pool;
+pub mod origin;
 pub mod password;
 pub mod plain;
 pub mod sasl;
 pub mod scram;
 pub mod session;
+pub mod unauthenticated;
 pub mod verified;
 pub mod x509;

@@ -7,7 +7,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use super::hash_pool::HashPool;
+use super::hash_pool::Share;
 use super::plain::Argon2Cost;
 use super::scram::{AwaitingFinal, ClientFirst, Keys, ScramMechanism, ServerNonce};
 use super::session::{Session, SignedIn};
@@ -34,7 +34,7 @@ pub struct Policy<'a> {
     /// What checking the password of an unknown user costs.
     pub argon2_cost: Argon2Cost,
     /// Where passwords in clear are checked.
-    pub hash_pool: &'a HashPool,
+    pub hash_pool: Share<'a>,
     /// Which of them were right.
     pub verified: &'a VerifiedSecrets,
 }
@@ -49,6 +49,7 @@ impl Policy<'_> {
 }
 
 /// A `saslStart`.
+#[allow(clippy::struct_excessive_bools)] // independent facts, each named where it is set
 #[derive(Debug)]
 pub struct Start<'a> {
     /// The database that authenticates the user.
@@ -153,6 +154,12 @@ impl SignInError {
 }
 
 impl Session {
+    /// The user whose password the client's next message has to prove, if it is its turn to.
+    pub fn user_to_prove(&self) -> Option<&UserName> {
+        let conversation = self.conversation.as_ref()?;
+        matches!(conversation.step, Step::Proof { .. }).then_some(&conversation.attempt.user)
+    }
+
     /// Begins a conversation; one that was open is abandoned. Where one message is enough, the
     /// challenge is `done`.
     pub async fn sasl_start(
@@ -162,7 +169,9 @@ impl Session {
         catalog: &Catalog,
     ) -> Result<(Challenge, Attempt), Box<SignInError>> {
         self.abandon_conversation();
-        let mechanism = Mechanism::from_name(start.mechanism).filter(|_| !start.db.is_external());
+        // On `$external` a name for PLAIN says its database.
+        let mechanism = Mechanism::from_name(start.mechanism)
+            .filter(|mechanism| *mechanism == Mechanism::Plain || !start.db.is_external());
         // Never in a hello: a client that lets the server choose must not send its password first.
         let may_be_plain = !start.is_speculative && policy.mechanisms.contains(&Mechanism::Plain);
         match mechanism.map(|mechanism| (mechanism, ScramMechanism::of(mechanism))) {

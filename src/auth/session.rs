@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use super::sasl::Conversation;
-use super::x509::restrictions_of;
 use crate::authz::{EffectivePrivileges, Resolved, RolesFrom};
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::names::{DbName, UserName};
-use crate::model::restriction::Endpoints;
+use crate::model::restriction::{Endpoints, Restrictions};
 use crate::model::user::User;
 
 /// The sign-in state of one connection.
@@ -68,7 +67,7 @@ impl Session {
     }
 
     /// Forgets what was begun: another sign-in takes its place.
-    pub(super) fn abandon_conversation(&mut self) {
+    pub fn abandon_conversation(&mut self) {
         self.conversation = None;
         self.has_negotiated = false;
     }
@@ -191,4 +190,10 @@ impl SignedIn {
             })),
         }
     }
+}
+
+/// Where the user `name` may come from by its own document, if it has one.
+pub(super) fn restrictions_of(name: &UserName, catalog: &Catalog) -> Restrictions {
+    let user = catalog.user(name);
+    user.map_or(Restrictions::NONE, |user| user.restrictions.clone())
 }

@@ -14,7 +14,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::time::Instant;
 
-use super::hash_pool::{HashPool, Overloaded};
+use super::hash_pool::{Overloaded, Share};
 use super::plain::{Argon2Cost, PlainPassword};
 use crate::model::names::UserName;
 use crate::model::plain_credential::PlainCredential;
@@ -59,7 +59,7 @@ impl VerifiedSecrets {
         user: Option<&User>,
         password: Secret<String>,
         cost: Argon2Cost,
-        pool: &HashPool,
+        pool: Share<'_>,
     ) -> Result<bool, Overloaded> {
         let known = user.and_then(|user| Some((user, user.credentials.plain()?)));
         let mac = self.mac(known, &password);
@@ -74,6 +74,15 @@ impl VerifiedSecrets {
             self.remember(user.name.clone(), mac);
         }
         Ok(is_right)
+    }
+
+    /// Whether this very password of `user` was right a short while ago.
+    pub fn is_remembered(&self, user: &User, password: &Secret<String>) -> bool {
+        let credential = user.credentials.plain();
+        credential.is_some_and(|credential| {
+            let mac = self.mac(Some((user, credential)), password);
+            self.remembers(&user.name, &mac)
+        })
     }
 
     /// Remembers a password that was just set, as if it had been checked. `user` as it was stored.
@@ -166,9 +175,15 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::auth::hash_pool::{HashPool, Owner};
+    use crate::auth::origin::Origin;
     use crate::model::names::DbName;
     use crate::model::restriction::Restrictions;
     use crate::model::user::Credentials;
+
+    fn share(pool: &HashPool) -> Share<'_> {
+        pool.share_of(Owner::Stranger(Origin::of(None)))
+    }
 
     const CHEAP: Argon2Cost = Argon2Cost {
         memory_kib: 64,
@@ -208,14 +223,14 @@ mod tests {
         fn new() -> Self {
             Self {
                 verified: VerifiedSecrets::new().unwrap(),
-                pool: HashPool::new(NonZeroUsize::MIN, 8).unwrap(),
+                pool: HashPool::new(NonZeroUsize::MIN, 8, 8).unwrap(),
             }
         }
 
         async fn verify(&self, user: Option<&User>, password: &str) -> bool {
             let verified = self
                 .verified
-                .verify(user, secret(password), CHEAP, &self.pool);
+                .verify(user, secret(password), CHEAP, share(&self.pool));
             verified.await.unwrap()
         }
 
@@ -313,7 +328,7 @@ mod tests {
         let fixture = Fixture::new();
         let ann = user("ann", "pencil");
         assert!(fixture.verify(Some(&ann), "pencil").await);
-        let busy = Arc::new(HashPool::new(NonZeroUsize::MIN, 0).unwrap());
+        let busy = Arc::new(HashPool::new(NonZeroUsize::MIN, 0, 0).unwrap());
         let (started, has_started) = std::sync::mpsc::channel();
         let (end, wait) = std::sync::mpsc::channel::<()>();
         let pool = Arc::clone(&busy);
@@ -322,7 +337,7 @@ mod tests {
                 started.send(()).unwrap();
                 wait.recv()
             };
-            let _ = pool.run(job).await;
+            let _ = share(&pool).run(job).await;
         });
         tokio::task::spawn_blocking(move || has_started.recv().unwrap())
             .await
@@ -330,7 +345,7 @@ mod tests {
         let verify = |password| {
             fixture
                 .verified
-                .verify(Some(&ann), secret(password), CHEAP, &busy)
+                .verify(Some(&ann), secret(password), CHEAP, share(&busy))
         };
         assert_eq!(verify("pencil").await, Ok(true));
         assert_eq!(verify("pen").await, Err(Overloaded));

@@ -185,6 +185,9 @@ pub enum Denied {
     /// The first need that the privileges do not meet; for the log, never for the client.
     #[error("no privilege for {0}")]
     Missing(Need),
+    /// No single need is at fault: what is allowed, in all, is not what the request takes.
+    #[error("no set of privileges that is enough")]
+    NoWay,
 }
 
 impl Authority<'_> {
@@ -288,7 +291,7 @@ impl Denied {
     ) -> CommandError {
         match self {
             Self::NotSignedIn => CommandError::requires_authentication(command),
-            Self::Missing(_) => {
+            Self::Missing(_) | Self::NoWay => {
                 let body = redact::command_text(body, sensitive);
                 let message = format!("not authorized on {db} to execute command {body}");
                 CommandError::new(ErrorCode::UNAUTHORIZED, message)

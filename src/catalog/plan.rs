@@ -108,7 +108,8 @@ pub enum CredentialsUpdate {
 }
 
 impl UserUpdate {
-    fn is_empty(&self) -> bool {
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
         matches!(self.credentials, CredentialsUpdate::Keep)
             && self.roles.is_none()
             && self.custom_data.is_none()

@@ -7,8 +7,13 @@ use super::arguments::Field;
 use super::generic::Generic;
 use super::handshake::hello::HelloStream;
 use super::services::Services;
+use crate::auth::half_open::OpenSignIn;
+use crate::auth::hash_pool::{Owner, Share};
+use crate::auth::origin::Origin;
 use crate::auth::session::Session;
+use crate::auth::unauthenticated::UnauthenticatedPlace;
 use crate::authz::{Authority, Pass};
+use crate::config::parameters::Parameters;
 use crate::model::names::{RoleName, UserName};
 use crate::net::{Address, Peer};
 use crate::ops::Order;
@@ -44,9 +49,24 @@ pub struct ConnectionState {
     pub is_greeted: bool,
     /// The `hello` whose answers stream.
     pub stream: Option<HelloStream>,
+    /// What the limits on signing in keep of it.
+    pub guard: ConnectionGuard,
 }
 
-impl Context<'_> {
+/// What the limits on signing in keep of a connection.
+#[derive(Debug)]
+pub struct ConnectionGuard {
+    /// When it was accepted.
+    pub connected_at: Instant,
+    /// The place it takes until somebody signs in.
+    pub unauthenticated: Option<UnauthenticatedPlace>,
+    /// The sign-in that has begun and not ended.
+    pub open_sign_in: Option<OpenSignIn>,
+    /// The user whose password is being proved, and where from.
+    pub guess: Option<(Origin, UserName)>,
+}
+
+impl<'a> Context<'a> {
     /// On whose behalf the command runs.
     pub fn authority(&self) -> Authority<'_> {
         self.connection.authority(self.services)
@@ -83,6 +103,13 @@ impl Context<'_> {
         })
     }
 
+    /// The hashing pool, on behalf of whoever runs the command.
+    pub fn hash_share(&self) -> Share<'a> {
+        let stranger = || Owner::Stranger(self.connection.origin());
+        let owner = self.caller().map_or_else(stranger, Owner::User);
+        self.services.hash_pool.share_of(owner)
+    }
+
     fn caller(&self) -> Option<UserName> {
         self.connection
             .session
@@ -114,6 +141,19 @@ impl ConnectionState {
         }
     }
 
+    /// Where the client comes from.
+    pub fn origin(&self) -> Origin {
+        Origin::of(self.peer.remote.ip())
+    }
+
+    /// Where the client comes from if the limits of one address count for it. Whoever is on this
+    /// machine has shorter ways to do harm.
+    pub fn limited_origin(&self, parameters: &Parameters) -> Option<Origin> {
+        let is_exempt =
+            self.peer.is_local() && !parameters.sign_in_limits().failed_limits_on_loopback();
+        (!is_exempt).then(|| self.origin())
+    }
+
     /// On whose behalf commands of this connection run.
     pub fn authority(&self, services: &Services) -> Authority<'_> {
         if !services.is_authorization_enabled {
@@ -133,19 +173,12 @@ impl ConnectionState {
     /// From this machine, and there has been no user and no role since the start.
     fn has_localhost_exception(&self, services: &Services) -> bool {
         services.parameters.enable_localhost_auth_bypass()
-            && self.is_local()
+            && self.peer.is_local()
             && !services.directory.catalog().had_users_or_roles()
     }
 
     /// Whether nobody between the two ends can read it: TLS, or a Unix domain socket.
     pub fn is_private(&self) -> bool {
         self.peer.tls.is_some() || matches!(self.peer.remote, Address::Unix(_))
-    }
-
-    fn is_local(&self) -> bool {
-        match &self.peer.remote {
-            Address::Ip(address) => address.ip().is_loopback(),
-            Address::Unix(_) => true,
-        }
     }
 }

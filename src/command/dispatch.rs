@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 
 use bson::raw::RawDocument;
 
-use super::context::{ConnectionState, Context};
+use super::context::{ConnectionGuard, ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
 use super::registry;
 use super::reply::{Reply, error_document, too_large};
 use super::services::Services;
 use super::spec::{Access, Spec};
-use super::unserved;
+use super::unserved::{self, Asked};
 use crate::auth::session::Session;
 use crate::authz::Authority;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::Endpoints;
-use crate::net::{Address, Answer, Handler, Peer, Service};
+use crate::net::{Answer, Handler, Peer, Service};
 use crate::telemetry::events;
 use crate::wire::{DOCUMENT_BYTES_MAX, MESSAGE_BYTES_MAX, OpMsg, OpQuery, Request, WireError};
 
@@ -37,32 +37,52 @@ struct Invocation<'a> {
     body: &'a RawDocument,
     exhaust_allowed: bool,
     by_op_query: bool,
-    has_sequences: bool,
+    /// The message, where its document sequences belong to the command.
+    message: Option<&'a OpMsg>,
 }
 
 impl Service for Commands {
     type Handler = Connection;
 
-    fn connect(&self, peer: Peer) -> Connection {
-        let ip = |address: &Address| match address {
-            Address::Ip(address) => Some(address.ip()),
-            Address::Unix(_) => None,
-        };
+    fn connect(&self, peer: Peer) -> Option<Connection> {
         let endpoints = Endpoints {
-            client: ip(&peer.remote),
-            server: ip(&peer.local),
+            client: peer.remote.ip(),
+            server: peer.local.ip(),
         };
-        let state = ConnectionState {
+        let mut state = ConnectionState {
             session: Session::new(endpoints),
             peer,
             is_greeted: false,
             stream: None,
+            guard: ConnectionGuard {
+                connected_at: tokio::time::Instant::now(),
+                unauthenticated: None,
+                open_sign_in: None,
+                guess: None,
+            },
         };
+        let parameters = &self.0.parameters;
+        let max = parameters
+            .sign_in_limits()
+            .unauthenticated_per_address_max();
+        if let (Some(from), Some(max), true) = (
+            state.limited_origin(parameters),
+            max,
+            self.0.is_authorization_enabled,
+        ) {
+            let place = self.0.unauthenticated.admit(from, max);
+            if place.is_none() {
+                let counters = &self.0.connections;
+                counters.add_unauthenticated_refused(&state.peer.remote);
+                return None;
+            }
+            state.guard.unauthenticated = place;
+        }
         events::connection_accepted(state.client(), self.0.connections.current());
-        Connection {
+        Some(Connection {
             services: Arc::clone(&self.0),
             state,
-        }
+        })
     }
 }
 
@@ -75,6 +95,15 @@ impl Handler for Connection {
         match self.state.authority(&self.services) {
             Authority::Nobody => STRANGER_MESSAGE_BYTES_MAX,
             _ => MESSAGE_BYTES_MAX,
+        }
+    }
+
+    fn ends_when_idle_at(&self) -> Option<tokio::time::Instant> {
+        let limit = self.services.parameters.sign_in_limits();
+        let limit = limit.unauthenticated_timeout()?;
+        match self.state.authority(&self.services) {
+            Authority::Nobody => self.state.guard.connected_at.checked_add(limit),
+            _ => None,
         }
     }
 
@@ -122,7 +151,7 @@ impl Connection {
             body,
             exhaust_allowed: message.exhaust_allowed(),
             by_op_query: false,
-            has_sequences: message.has_sequences(),
+            message: message.has_sequences().then_some(message),
         })
         .await
     }
@@ -133,7 +162,7 @@ impl Connection {
             body: query.command(),
             exhaust_allowed: false,
             by_op_query: true,
-            has_sequences: false,
+            message: None,
         })
         .await
     }
@@ -149,11 +178,8 @@ impl Connection {
         let Some((place, entry)) = found else {
             return self.not_served(name, &request);
         };
-        if request.has_sequences {
-            return Err(CommandError::new(
-                ErrorCode(40_472),
-                format!("The {name} command does not support document sequences."),
-            ));
+        if request.message.is_some() {
+            return Err(no_sequences(name));
         }
         let started = events::are_commands_logged().then(Instant::now);
         let result = match Generic::parse(entry.spec.name, request.db, request.body) {
@@ -192,16 +218,33 @@ impl Connection {
             self.services.metrics.unknown_commands.increment();
             return Err(CommandError::command_not_found(name));
         };
-        let authority = self.state.authority(&self.services);
-        if matches!(authority, Authority::Nobody) {
-            return Err(CommandError::requires_authentication(name));
+        if request.message.is_some() && !command.takes_sequences() {
+            return Err(no_sequences(name));
         }
-        let generic = Generic::parse(name, request.db, request.body)?;
-        Err(command.refuse(
-            &generic.db,
-            request.body,
-            &self.state.authority(&self.services),
-        ))
+        let authority = self.state.authority(&self.services);
+        let generic = match Generic::parse(command.name(), request.db, request.body) {
+            Err(_) if matches!(authority, Authority::Nobody) => {
+                return Err(CommandError::requires_authentication(command.name()));
+            }
+            parsed => parsed?,
+        };
+        let caller = match authority {
+            Authority::User { user, .. } => Some(&user.name),
+            _ => None,
+        };
+        let asked = Asked {
+            name: command.name(),
+            db: &generic.db,
+            body: request.body,
+            message: request.message,
+            caller,
+        };
+        let error = command.refuse(&asked, &authority);
+        if error.code == ErrorCode::UNAUTHORIZED && caller.is_some() {
+            let db = generic.db.as_str();
+            events::access_denied(command.name(), db, caller, self.state.client());
+        }
+        Err(error)
     }
 
     fn must_sign_in(&self, spec: &Spec) -> bool {
@@ -245,6 +288,13 @@ fn command_name(body: &RawDocument) -> Result<&str, CommandError> {
         Some(Err(error)) => Err(super::arguments::invalid_bson(&error)),
         None => Err(CommandError::command_not_found("")),
     }
+}
+
+fn no_sequences(name: &str) -> CommandError {
+    CommandError::new(
+        ErrorCode(40_472),
+        format!("The {name} command does not support document sequences."),
+    )
 }
 
 fn unsupported_op_query(name: &str) -> CommandError {

@@ -22,7 +22,7 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     if context.generic.help {
         return Ok(Reply::new().with("help", format!("help for: {} {}", spec.name, spec.help)));
     }
-    let arguments = C::parse(context.body, &Path::root(spec.name), rules::<C>())?;
+    let arguments = C::parse(context.body, &Path::root(C::ARGUMENTS_NAME), rules::<C>())?;
     let pass = match arguments.authorize(&context.authority(), &context.generic.db) {
         Ok(pass) => pass,
         Err(denied) => return Err(refuse(&denied, spec, &context)),
@@ -96,7 +96,7 @@ fn check_write_concern(spec: &Spec, context: &Context<'_>) -> Result<(), Command
 }
 
 /// 13, with the command printed and its secrets left out; what is missing is only in the log.
-fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandError {
+pub fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandError {
     let db = context.generic.db.as_str();
     let user = context
         .connection

@@ -95,10 +95,18 @@ impl<'a> Generic<'a> {
             has_transaction_number: false,
         };
         let mut api_version = None;
+        let mut seen = Vec::new();
         let root = Path::root(command);
         for element in body.iter().skip(1) {
             let (key, value) = element.map_err(|error| invalid_bson(&error))?;
             let path = root.field(key.as_str());
+            if is_generic(key.as_str()) {
+                // Not more of them than there are generic arguments.
+                if seen.contains(&key) {
+                    return Err(duplicate_field(&path));
+                }
+                seen.push(key);
+            }
             if matches!(value, RawBsonRef::Null | RawBsonRef::Undefined) {
                 continue;
             }
@@ -106,9 +114,6 @@ impl<'a> Generic<'a> {
                 "lsid" => {
                     check_session_id(value, &path)?;
                     generic.has_session = true;
-                }
-                "writeConcern" if generic.write_concern.is_some() => {
-                    return Err(duplicate_field(&path));
                 }
                 "writeConcern" => generic.write_concern = Some(value),
                 "readConcern" => generic.read_concern = Some(document(value, &path)?),

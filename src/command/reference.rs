@@ -5,7 +5,7 @@ use std::fmt::Write;
 use super::arguments::Field;
 use super::registry::COMMANDS;
 use super::spec::{Access, Entry, Spec};
-use super::unserved;
+use super::unserved::{self, Unserved};
 
 /// The text of `docs/commands.md`.
 pub fn commands_reference() -> String {
@@ -29,9 +29,13 @@ pub fn commands_reference() -> String {
     }
     push(&mut text, format_args!("\n{UNSERVED_INTRODUCTION}"));
     for command in unserved::all() {
-        let (name, requirement) = (command.name(), command.requirement());
-        push(&mut text, format_args!("| `{name}` | {requirement} |\n"));
+        push(&mut text, format_args!("{}", unserved_row(command)));
     }
+    let internal = unserved::internal_names().join("`, `");
+    push(
+        &mut text,
+        format_args!("{INTERNAL_INTRODUCTION}`{internal}`\n"),
+    );
     text
 }
 
@@ -140,8 +144,19 @@ mongod knows these; here nothing stands behind them. They are authorized all the
 user may do can be tried: 13 for those who may not, 115 for those who may. A name that no server knows
 is answered with 59.
 
-| Command | Takes |
-|---|---|
+An aggregation pipeline takes `find` on its collection unless it begins with a stage that is a source
+itself (`$documents`, `$collStats`, `$changeStream` and the like, which take actions of their own);
+`find` on each collection that `$lookup`, `$graphLookup` and `$unionWith` read, and what the pipelines
+within take; `insert` and `remove` on that of `$out`; `insert`, `update` or both on that of `$merge`,
+by its modes. A pipeline that cannot be understood is refused. A secret in a command is not repeated in
+a refusal.
+
+| Command | Also called | Only on `admin` | Takes |
+|---|---|---|---|
+";
+
+const INTERNAL_INTRODUCTION: &str = "
+Servers of a cluster send each other these, which take `internal` on the cluster:
 ";
 
 fn overview_row(spec: &Spec) -> String {
@@ -159,6 +174,16 @@ fn overview_row(spec: &Spec) -> String {
         writes = yes(spec.write_concern),
         api = yes(spec.api_version_1),
         query = yes(spec.by_op_query),
+    )
+}
+
+fn unserved_row(command: &Unserved) -> String {
+    format!(
+        "| `{name}` | {aliases} | {admin} | {takes} |\n",
+        name = command.name(),
+        aliases = code_list(command.aliases(), ""),
+        admin = if command.is_admin_only() { "yes" } else { "" },
+        takes = command.requirement_text(),
     )
 }
 

@@ -3,6 +3,14 @@
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
+use super::collection::aggregate::Aggregate;
+use super::collection::count::Count;
+use super::collection::distinct::Distinct;
+use super::collection::find::Find;
+use super::collection::get_more::GetMore;
+use super::collection::kill_cursors::KillCursors;
+use super::collection::list_collections::ListCollections;
+use super::collection::list_indexes::ListIndexes;
 use super::diagnostic::get_cmd_line_opts::GetCmdLineOpts;
 use super::diagnostic::get_default_rw_concern::GetDefaultRwConcern;
 use super::diagnostic::get_log::GetLog;
@@ -47,19 +55,24 @@ use super::user::users_info::UsersInfo;
 
 /// Every command that is served.
 pub static COMMANDS: &[Entry] = &[
+    entry::<Aggregate>(),
     entry::<Authenticate>(),
     entry::<BuildInfo>(),
     entry::<ConnectionStatus>(),
+    entry::<Count>(),
     entry::<CreateRole>(),
     entry::<CreateUser>(),
+    entry::<Distinct>(),
     entry::<DropAllRolesFromDatabase>(),
     entry::<DropAllUsersFromDatabase>(),
     entry::<DropRole>(),
     entry::<DropUser>(),
     entry::<EndSessions>(),
+    entry::<Find>(),
     entry::<GetCmdLineOpts>(),
     entry::<GetDefaultRwConcern>(),
     entry::<GetLog>(),
+    entry::<GetMore>(),
     entry::<GetParameter>(),
     entry::<GrantPrivilegesToRole>(),
     entry::<GrantRolesToRole>(),
@@ -67,8 +80,11 @@ pub static COMMANDS: &[Entry] = &[
     entry::<Hello>(),
     entry::<HostInfo>(),
     entry::<InvalidateUserCache>(),
+    entry::<KillCursors>(),
+    entry::<ListCollections>(),
     entry::<ListCommands>(),
     entry::<ListDatabases>(),
+    entry::<ListIndexes>(),
     entry::<Logout>(),
     entry::<Ping>(),
     entry::<RefreshSessions>(),
@@ -119,7 +135,12 @@ mod tests {
         for entry in COMMANDS {
             let name = bson::raw::CString::try_from(entry.spec.name).unwrap();
             // One of these is what the command's own field takes.
-            let values = [rawdoc! { "": 1 }, rawdoc! { "": "x" }, rawdoc! { "": [] }];
+            let values = [
+                rawdoc! { "": 1 },
+                rawdoc! { "": 1_i64 },
+                rawdoc! { "": "x" },
+                rawdoc! { "": [] },
+            ];
             let refuses = values.iter().any(|value| {
                 let value = value.get("").unwrap().unwrap();
                 let mut body = RawDocumentBuf::new();

@@ -123,6 +123,16 @@ impl BoundedArray {
         Ok(())
     }
 
+    /// Adds a document; false, and nothing is added, if the answer would be too large.
+    pub fn push_if_it_fits(&mut self, document: &RawDocument) -> bool {
+        let bytes = self.bytes;
+        let fits = self.push(document).is_ok();
+        if !fits {
+            self.bytes = bytes;
+        }
+        fits
+    }
+
     /// The array.
     pub fn into_array(self) -> RawArrayBuf {
         self.array

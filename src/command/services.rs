@@ -6,11 +6,15 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::collection::cursors::Cursors;
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
 use super::user::credentials::argon2_cost;
-use crate::auth::hash_pool::HashPool;
+use crate::auth::failed_sign_ins::FailedSignIns;
+use crate::auth::half_open::HalfOpenSignIns;
+use crate::auth::hash_pool::{HashPool, Share};
 use crate::auth::sasl::Policy;
+use crate::auth::unauthenticated::UnauthenticatedConnections;
 use crate::auth::verified::VerifiedSecrets;
 use crate::auth::x509::Subject;
 use crate::catalog::{Catalog, PlanError};
@@ -60,6 +64,12 @@ pub struct Services {
     pub directory: Directory,
     /// Where passwords are hashed.
     pub hash_pool: HashPool,
+    /// Who has to wait before the next sign-in.
+    pub failed_sign_ins: FailedSignIns,
+    /// Sign-ins that have begun and not ended.
+    pub half_open_sign_ins: Arc<HalfOpenSignIns>,
+    /// Connections on which nobody has signed in.
+    pub unauthenticated: Arc<UnauthenticatedConnections>,
     /// Which passwords in clear were right.
     pub verified_secrets: VerifiedSecrets,
     /// What can be set while the server runs.
@@ -80,6 +90,8 @@ pub struct Services {
     pub topology: TopologyVersion,
     /// Places for reads of the whole catalog, [`SCANS_MAX`] of them.
     pub scans: Arc<Semaphore>,
+    /// What is answered over several batches.
+    pub cursors: Arc<Cursors>,
     /// When it started.
     pub started: Instant,
     /// Says when it stops.
@@ -102,15 +114,16 @@ impl Services {
         Subject::of_certificate(&certificate).ok()
     }
 
-    /// What signing in is measured by, as of now.
-    pub fn sign_in_policy(&self) -> Policy<'_> {
+    /// What signing in is measured by, as of now; passwords in clear are checked on this share of the
+    /// hashing pool.
+    pub fn sign_in_policy<'a>(&'a self, hash_pool: Share<'a>) -> Policy<'a> {
         Policy {
             mechanisms: self.mechanisms(),
             sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
             sha_256_iterations: self.parameters.scram_sha256_iteration_count(),
             secret: &self.deployment_secret,
             argon2_cost: argon2_cost(&self.parameters),
-            hash_pool: &self.hash_pool,
+            hash_pool,
             verified: &self.verified_secrets,
         }
     }
@@ -163,7 +176,8 @@ impl Services {
         }
     }
 
-    fn stopping(&self) -> CommandError {
+    /// What is told to who waits while the server stops.
+    pub fn stopping(&self) -> CommandError {
         let mut error = CommandError::new(
             ErrorCode::SHUTDOWN_IN_PROGRESS,
             "The server is shutting down",

@@ -73,6 +73,9 @@ pub trait Command: Arguments + 'static {
     /// Its declaration.
     const SPEC: Spec;
 
+    /// What texts about its fields begin with; mongod has another word than the name for some.
+    const ARGUMENTS_NAME: &'static str = Self::SPEC.name;
+
     /// Decides from the arguments and nothing else whether the caller may go on. The default is
     /// enough for commands whose [`Access`] is the whole rule.
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
@@ -121,7 +124,9 @@ pub const fn entry<C: Command>() -> Entry {
     Entry {
         spec: &C::SPEC,
         fields: C::FIELDS,
-        check_arguments: |body| C::parse(body, &Path::root(C::SPEC.name), rules::<C>()).map(drop),
+        check_arguments: |body| {
+            C::parse(body, &Path::root(C::ARGUMENTS_NAME), rules::<C>()).map(drop)
+        },
         execute: |context| Box::pin(execute::<C>(context)),
     }
 }

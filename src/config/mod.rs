@@ -24,6 +24,7 @@ use std::sync::Arc;
 use bson::Document;
 
 use crate::model::names::UserName;
+use crate::model::restriction::Cidr;
 use crate::secret::Secret;
 pub use crate::wire::Compressor;
 
@@ -78,6 +79,10 @@ pub struct NetConfig {
     pub bind_addresses: Vec<IpAddr>,
     /// Connections open at the same time.
     pub connections_max: usize,
+    /// Ranges of clients that may connect; everybody may if there are none.
+    pub allowlist: Vec<Cidr>,
+    /// Ranges of proxies that say for whom they connect.
+    pub trusted_proxies: Vec<Cidr>,
     /// The Unix domain socket, unless turned off.
     pub unix_socket: Option<UnixSocketConfig>,
     /// Compressors offered to clients, most liked first.

@@ -1,6 +1,9 @@
 //! The table of options: the one declaration that the command line, the configuration file and
 //! `docs/options.md` are made from. Names are mongod's; those marked `ours` mongod does not have.
 
+#[cfg(test)]
+mod tests;
+
 /// What an option accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -131,6 +134,19 @@ options! {
         Kind::Integer { min: 5, max: 1_000_000 }, "65536", mongod,
         "Connections open at the same time; further ones are closed at once. mongod's default is \
          1000000, which no default limit of open files allows.";
+    IP_SOURCE_ALLOWLIST: "Network", "net.ipSourceAllowlist",
+        &[Flag::value("ipSourceAllowlist", "LIST")],
+        Kind::List, "", ours,
+        "Addresses and CIDR ranges of clients that may connect; others are closed before a byte is \
+         read. Not set, everybody may; Unix sockets always may. (mongod's clusterIpSourceAllowlist \
+         is for members of its cluster only.)";
+    TRUSTED_PROXIES: "Network", "net.proxyProtocol.trustedPeers",
+        &[Flag::value("proxyProtocolTrustedPeers", "LIST")],
+        Kind::List, "", ours,
+        "Addresses and CIDR ranges of proxies. Their connections must begin with a PROXY header of \
+         version 2, and the client named in it is the client for every purpose; from anybody else a \
+         header is not looked at. (mongod opens a second port for that, proxyPort, and believes \
+         whoever reaches it.)";
     UNIX_SOCKET: "Network", "net.unixDomainSocket.enabled",
         &[Flag::sets("nounixsocket", "false", "Do not listen on a Unix domain socket.")],
         Kind::Switch, "true", mongod,
@@ -326,6 +342,7 @@ static MONGOD_ONLY_FLAGS: &[&str] = &[
     "pidfilepath",
     "profile",
     "profileFilter",
+    "proxyPort",
     "redactClientLogData",
     "repair",
     "replSet",
@@ -362,6 +379,7 @@ static MONGOD_ONLY_PATHS: &[&str] = &[
     "cloud",
     "net.listenBacklog",
     "net.maxIncomingConnectionsOverride",
+    "net.proxyPort",
     "net.serviceExecutor",
     "net.ssl",
     "net.tls.FIPSMode",
@@ -403,44 +421,3 @@ static MONGOD_ONLY_PATHS: &[&str] = &[
     "systemLog.timeStampFormat",
     "systemLog.traceAllExceptions",
 ];
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::*;
-
-    #[test]
-    fn names_are_unique() {
-        let mut paths = HashSet::new();
-        let mut flags = HashSet::new();
-        for option in OPTIONS {
-            assert!(paths.insert(option.yaml), "{}", option.yaml);
-            for flag in option.flags {
-                assert!(flags.insert(flag.long), "{}", flag.long);
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_supported_is_not_listed_as_unsupported() {
-        for option in OPTIONS {
-            assert!(!is_mongod_only_path(option.yaml), "{}", option.yaml);
-            for flag in option.flags {
-                assert!(!is_mongod_only_flag(flag.long), "{}", flag.long);
-            }
-        }
-        assert!(is_mongod_only_path("net.ssl.mode"));
-        assert!(!is_mongod_only_path("net.sslx"));
-        assert!(is_mongod_only_flag("sslMode"));
-    }
-
-    #[test]
-    fn sections_are_the_parents_of_options() {
-        assert!(is_section("net"));
-        assert!(is_section("net.unixDomainSocket"));
-        assert!(!is_section("net.port"));
-        assert!(!is_section("ne"));
-        assert!(!is_section(""));
-    }
-}

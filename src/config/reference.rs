@@ -74,7 +74,7 @@ mongod's other parameters are unknown here because they would have no effect: `s
 `saslServiceName` and `saslauthdPath` (no Kerberos, no LDAP), `userCacheInvalidationIntervalSecs`,
 `authorizationManagerCacheSize`, `authorizationManagerPinnedUsers` and its refresh interval (all users
 are always in memory), `startupAuthSchemaValidation`, `allowRolesFromX509Certificates`,
-`enforceUserClusterSeparation`, `clusterAuthMode`, `tlsMode` (no TLS yet) and
+`enforceUserClusterSeparation`, `clusterAuthMode`, `tlsMode` (only by option) and
 `auditAuthorizationSuccess` (no audit log yet).
 ";
 

@@ -13,6 +13,7 @@ use super::{
     Compressor, Config, FirstAdmin, LogConfig, LogDestination, LogFormat, NetConfig,
     SecurityConfig, StorageConfig, StorageEngine, UnixSocketConfig, tls,
 };
+use crate::model::restriction::Cidr;
 
 /// Bytes the path of a Unix domain socket may have: `sun_path` less its final NUL.
 const UNIX_SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -52,6 +53,8 @@ fn net(settings: &Settings) -> Result<NetConfig, ConfigError> {
         port_file: path(settings, &option::PORT_FILE)?,
         bind_addresses: bind_addresses(settings)?,
         connections_max: settings.integer(&option::MAX_CONNECTIONS)? as usize,
+        allowlist: ranges(settings, &option::IP_SOURCE_ALLOWLIST)?,
+        trusted_proxies: ranges(settings, &option::TRUSTED_PROXIES)?,
         unix_socket: unix_socket(settings)?,
         compressors: compressors(&settings.setting(&option::COMPRESSORS))?,
         tls: tls::config(settings)?,
@@ -109,6 +112,19 @@ fn both_families(v4: Ipv4Addr, v6: Ipv6Addr, ipv6: bool) -> Vec<IpAddr> {
         addresses.push(IpAddr::V6(v6));
     }
     addresses
+}
+
+/// Ranges of addresses; none if the option is not set.
+fn ranges(settings: &Settings, option: &OptionSpec) -> Result<Vec<Cidr>, ConfigError> {
+    let Some(setting) = settings.explicit(option) else {
+        return Ok(Vec::new());
+    };
+    let range = |word: &str| {
+        word.parse().map_err(|_| {
+            setting.refuse("IP addresses and ranges such as 10.0.0.0/8, separated by commas")
+        })
+    };
+    words(setting)?.into_iter().map(range).collect()
 }
 
 fn unix_socket(settings: &Settings) -> Result<Option<UnixSocketConfig>, ConfigError> {

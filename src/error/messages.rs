@@ -25,6 +25,22 @@ impl CommandError {
         )
     }
 
+    /// A command that is allowed, on data that are not kept here.
+    pub fn no_engine(command: &str) -> Self {
+        Self::new(
+            ErrorCode::COMMAND_NOT_SUPPORTED,
+            format!("{command} is allowed, but no engine stands behind this gate"),
+        )
+    }
+
+    /// A stage that needs all documents at once, and more memory for them than there is.
+    pub fn memory_exceeded(stage: &str) -> Self {
+        Self::new(
+            ErrorCode::QUERY_EXCEEDED_MEMORY_LIMIT_NO_DISK_USE_ALLOWED,
+            format!("{stage} exceeded its memory limit, and there is no disk to use instead"),
+        )
+    }
+
     /// `apiStrict: true` and a command outside API version 1.
     pub fn api_strict(command: &str) -> Self {
         Self::new(

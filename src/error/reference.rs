@@ -45,13 +45,13 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         9,
-        "A `writeConcern`, a base64 payload or a filter cannot be read.",
+        "A `writeConcern`, a base64 payload, a filter or an `aggregate` cannot be read.",
     ),
     (11, "The user to change, drop or grant to does not exist."),
     (12, "A role with an empty name or database."),
     (
         13,
-        "Nobody is signed in, a privilege is missing, or the command runs only on `admin`.",
+        "Nobody is signed in, a privilege is missing, a cursor is somebody else's or of another collection, or the command runs only on `admin`.",
     ),
     (14, "A field has another type than it may have."),
     (15, "A document is nested too deeply."),
@@ -65,7 +65,12 @@ const MEANINGS: &[(i32, &str)] = &[
         "What a standalone server cannot do, such as transactions; details of users who are not named; a parameter that is fixed at the start.",
     ),
     (22, "Bytes that are no BSON."),
+    (
+        26,
+        "The collection does not exist: no user or role has been made yet.",
+    ),
     (31, "One or more roles do not exist."),
+    (43, "The cursor is closed, timed out or never was."),
     (
         49,
         "A role that would include itself, directly or through others, or reach beyond its database.",
@@ -83,16 +88,17 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         96,
-        "Too many passwords wait to be hashed; no log of that name.",
+        "Too many passwords wait to be hashed; too many cursors are open; no log of that name.",
     ),
     (
         115,
-        "The command is allowed but needs an engine, and none stands behind this server.",
+        "The command is allowed but needs an engine, and none stands behind this server; or it needs more of a system collection than is supported.",
     ),
     (
         140,
         "`rotateCertificates`: a file cannot be used; the certificates from before stay in use.",
     ),
+    (146, "Open cursors would keep more memory than they may."),
     (162, "An authentication restriction without a range."),
     (
         183,
@@ -109,15 +115,18 @@ const MEANINGS: &[(i32, &str)] = &[
         224,
         "A filter with an operator that is known but not served.",
     ),
+    (232, "Pipelines within pipelines too deep."),
     (
         233,
         "No answer, the connection closes: more than two document sequences.",
     ),
+    (237, "A cursor was killed while it was read from."),
     (263, "Not answered yet: transactions are refused with 20."),
     (
         288,
         "No answer, the connection closes: the checksum does not match.",
     ),
+    (292, "A sort or a group would keep more memory than it may."),
     (322, "`apiVersion` is not `\"1\"`."),
     (
         323,
@@ -140,17 +149,45 @@ const MEANINGS: &[(i32, &str)] = &[
         11_601,
         "Not met: a long read that nobody waits for any more ends with it.",
     ),
+    (12_051, "Somebody else reads from the cursor at the moment."),
     (
         14_031,
         "The disk is full; further writes are refused until a restart.",
     ),
+    (15_947, "A `$group` that is no document."),
+    (15_952, "A `$group` with an accumulator that nobody knows."),
+    (15_955, "A `$group` without `_id`."),
+    (15_958, "A `$limit` of 0."),
+    (15_959, "A `$match` that is no document."),
+    (15_969, "A `$project` that is no document."),
+    (15_973, "A `$sort` that is no document."),
+    (15_974, "A sort by what is no number."),
+    (15_975, "A sort by a number other than 1 and -1."),
+    (15_976, "A `$sort` without a key."),
+    (15_998, "A path with an empty part."),
+    (16_410, "A path with a part that begins with `$`."),
     (
         16_979,
         "`OP_QUERY` asks for another number of documents than one.",
     ),
+    (16_990, "`$out` is neither a string nor a document."),
+    (
+        17_217,
+        "The values of a `distinct` do not fit in an answer.",
+    ),
     (18_527, "`OP_QUERY` with the exhaust flag."),
     (18_633, "`OP_QUERY` without a namespace that ends."),
     (18_634, "A message that ends within a number."),
+    (
+        31_249,
+        "A projection names a part of a field that it names as a whole before.",
+    ),
+    (
+        31_250,
+        "A projection names a field of which it names a part or the whole before.",
+    ),
+    (31_253, "A projection that excludes fields includes one."),
+    (31_254, "A projection that includes fields excludes one."),
     (
         31_368,
         "`topologyVersion` without `maxAwaitTimeMS`, or the other way round.",
@@ -160,6 +197,27 @@ const MEANINGS: &[(i32, &str)] = &[
         31_382,
         "`topologyVersion` with a counter that the server has not reached.",
     ),
+    (40_156, "A `$count` that is no string."),
+    (40_157, "A `$count` with an empty name."),
+    (40_158, "A `$count` with a name that begins with `$`."),
+    (40_159, "A `$count` with NUL in its name."),
+    (40_160, "A `$count` with a dot in its name."),
+    (40_169, "`$facet` is not a document, or an empty one."),
+    (40_170, "A part of `$facet` is not a pipeline."),
+    (40_234, "A field of `$group` that is no document."),
+    (40_235, "A field of `$group` with a dot in its name."),
+    (
+        40_236,
+        "A field of `$group` with a name that begins with `$`.",
+    ),
+    (
+        40_238,
+        "A field of `$group` without an accumulator, or with two.",
+    ),
+    (40_323, "A stage of a pipeline has not exactly one field."),
+    (40_324, "A stage of a pipeline that nobody knows."),
+    (40_352, "An empty path."),
+    (40_353, "A path that ends with a dot."),
     (40_413, "A field comes twice."),
     (40_414, "A required field is missing."),
     (40_415, "A field that nobody knows."),
@@ -173,6 +231,18 @@ const MEANINGS: &[(i32, &str)] = &[
     (40_472, "A document sequence for a command that takes none."),
     (40_571, "A message without `$db`."),
     (40_587, "A message without a body."),
+    (
+        50_736,
+        "A `getMore` in a session for a cursor that was opened in none.",
+    ),
+    (
+        50_737,
+        "A `getMore` in no session for a cursor that was opened in one.",
+    ),
+    (
+        50_738,
+        "A `getMore` in another session than that of its cursor.",
+    ),
     (51_002, "The role exists already."),
     (51_003, "The user exists already."),
     (
@@ -191,6 +261,9 @@ const MEANINGS: &[(i32, &str)] = &[
         51_108,
         "A filter with an unknown option of a regular expression.",
     ),
+    (51_181, "Modes of `$merge` that do not go together."),
+    (51_270, "A projection with an empty document in it."),
+    (51_272, "An empty `$project`."),
     (
         51_300,
         "Default read and write concerns belong to replica sets.",
@@ -201,6 +274,11 @@ const MEANINGS: &[(i32, &str)] = &[
         "`speculativeAuthenticate` begins with another command than `saslStart` or `authenticate`.",
     ),
     (4_886_600, "`apiStrict` without `apiVersion`."),
+    (5_107_200, "A `$skip` that is no whole number, or negative."),
+    (
+        5_107_201,
+        "A `$limit` that is no whole number, or negative.",
+    ),
     (5_626_500, "A filter with `$near` or its kin."),
     (
         5_626_701,
@@ -214,11 +292,15 @@ const MEANINGS: &[(i32, &str)] = &[
         5_626_703,
         "The same user signs in again on the connection, with `apiStrict: true`.",
     ),
-    (5_729_100, "A filter with a path of too many parts."),
+    (
+        5_729_100,
+        "A filter, projection or sort with a path of too many parts.",
+    ),
     (
         5_739_101,
         "A real query by `OP_QUERY`, or `OP_GET_MORE`; answered in the form of old servers, `{$err, code, ok: 0}`.",
     ),
+    (7_749_501, "A pipeline of too many stages."),
 ];
 
 #[cfg(test)]

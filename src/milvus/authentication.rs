@@ -5,11 +5,14 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
+use tokio::time::{Instant, sleep, sleep_until};
 use tonic::Status;
 use zeroize::Zeroizing;
 
 use super::connection::Connection;
+use crate::auth::hash_pool::Owner;
 use crate::authz::Resolved;
+use crate::command::sasl::guard::failure_limits;
 use crate::command::user::credentials::argon2_cost;
 use crate::model::names::{DbName, UserName};
 use crate::model::user::User;
@@ -34,13 +37,18 @@ pub(super) async fn authenticate(
     let claim = Claim::of(metadata)?;
     let services = &connection.milvus.services;
     let name = UserName::new(&claim.user, DbName::MILVUS).ok();
-    let user = name.and_then(|name| services.directory.catalog().user(&name));
-    let cost = argon2_cost(&services.parameters);
-    let is_right = services
-        .verified_secrets
-        .verify(user.as_deref(), claim.password, cost, &services.hash_pool)
-        .await
-        .map_err(|overloaded| Status::unavailable(overloaded.to_string()))?;
+    let user = name
+        .as_ref()
+        .and_then(|name| services.directory.catalog().user(name));
+    let is_remembered = user.as_ref().is_some_and(|user| {
+        let verified = &services.verified_secrets;
+        verified.is_remembered(user, &claim.password)
+    });
+    let is_right = if is_remembered {
+        true
+    } else {
+        check(connection, user.as_deref(), name, claim.password).await?
+    };
     let reason = match user {
         Some(user) if is_right && may_come_from_here(&user, connection) => {
             if connection.is_new_user(user.user_id) {
@@ -56,11 +64,54 @@ pub(super) async fn authenticate(
     events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
     let delay = services.parameters.auth_failed_delay();
     if !delay.is_zero() {
-        tokio::time::sleep(delay).await;
+        sleep(delay).await;
     }
-    Err(Status::unauthenticated(
-        "auth check failure, please check username and password are correct",
-    ))
+    Err(wrong())
+}
+
+/// Checks a password that was not right of late: after failures not at once, and never many.
+async fn check(
+    connection: &Connection,
+    user: Option<&User>,
+    name: Option<UserName>,
+    password: Secret<String>,
+) -> Result<bool, Status> {
+    let services = &connection.milvus.services;
+    let limits = failure_limits(&services.parameters);
+    let guess = connection.limited_origin().zip(name);
+    if let Some((from, name)) = &guess {
+        let failed = &services.failed_sign_ins;
+        let turn = failed.turn(*from, name, Instant::now(), &limits);
+        let turn = turn.map_err(|reason| {
+            events::sign_in_failed(&name.to_string(), MECHANISM, connection.client, &reason);
+            wrong()
+        })?;
+        tokio::select! {
+            () = sleep_until(turn.at) => {}
+            () = services.stop.stopped() => return Err(Status::unavailable("shutting down")),
+        }
+    }
+    let pool = services
+        .hash_pool
+        .share_of(Owner::Stranger(connection.origin));
+    let cost = argon2_cost(&services.parameters);
+    let verifying = services.verified_secrets.verify(user, password, cost, pool);
+    let is_right = verifying
+        .await
+        .map_err(|overloaded| Status::unavailable(overloaded.to_string()))?;
+    if let Some((from, name)) = &guess {
+        if is_right {
+            services.failed_sign_ins.succeeded(*from, name);
+        } else {
+            let now = Instant::now();
+            services.failed_sign_ins.failed(*from, name, now, &limits);
+        }
+    }
+    Ok(is_right)
+}
+
+fn wrong() -> Status {
+    Status::unauthenticated("auth check failure, please check username and password are correct")
 }
 
 fn may_come_from_here(user: &User, connection: &Connection) -> bool {

@@ -6,6 +6,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::failure::Failure;
 use super::password;
 use super::proto::common::ErrorCode;
+use crate::auth::hash_pool::Owner;
 use crate::authz::Authority;
 use crate::authz::milvus::{ADMIN_ROLE, PUBLIC_ROLE, ROOT, milvus_role};
 use crate::catalog::PlanError;
@@ -104,11 +105,12 @@ async fn create_root(
     if settings.scram_credentials {
         mechanisms.extend(Mechanism::SCRAMS);
     }
+    let owner = Owner::User(name.clone());
     let deriving = password::derive(
         ErrorCode::CreateCredentialFailure,
         (ROOT, password),
         &mechanisms,
-        (&services.parameters, &services.hash_pool),
+        (&services.parameters, services.hash_pool.share_of(owner)),
     );
     let user = User {
         name,

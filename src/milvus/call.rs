@@ -7,6 +7,8 @@ use compact_str::CompactString;
 use super::Milvus;
 use super::failure::Failure;
 use super::proto::common::Status;
+use crate::auth::hash_pool::{Owner, Share};
+use crate::auth::origin::Origin;
 use crate::authz::{MilvusNeed, Pass};
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
@@ -75,6 +77,8 @@ pub(super) struct Context<'a> {
     pub(super) db: CompactString,
     /// The other end, as logs name it.
     pub(super) client: Client,
+    /// Where it comes from.
+    pub(super) origin: Origin,
 }
 
 impl Context<'_> {
@@ -86,6 +90,15 @@ impl Context<'_> {
     /// What was set for this face.
     pub(super) fn settings(&self) -> &MilvusConfig {
         &self.milvus.settings
+    }
+
+    /// A place in the hashing pool of the caller's own.
+    pub(super) fn hash_pool(&self) -> Share<'_> {
+        let owner = match &self.caller {
+            Some(caller) => Owner::User(caller.name.clone()),
+            None => Owner::Stranger(self.origin),
+        };
+        self.services().hash_pool.share_of(owner)
     }
 
     /// A privilege on the server as a whole.

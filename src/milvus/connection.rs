@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::sleep;
 
 use super::{Milvus, dispatch};
+use crate::auth::origin::Origin;
 use crate::model::restriction::Endpoints;
 use crate::net::{Address, ByteStream, Peer, StopSignal, StreamService};
 use crate::telemetry::events::Client;
@@ -31,6 +32,8 @@ pub(super) struct Connection {
     pub(super) milvus: Milvus,
     pub(super) client: Client,
     pub(super) endpoints: Endpoints,
+    pub(super) origin: Origin,
+    is_local: bool,
     /// Somebody has called something.
     has_called: AtomicBool,
     /// Whose sign-in was logged last: a client signs in with each call.
@@ -86,27 +89,34 @@ async fn answer(
 
 impl Connection {
     fn new(milvus: Milvus, peer: &Peer) -> Self {
-        let socket = |address: &Address| match address {
-            Address::Ip(address) => Some(*address),
-            Address::Unix(_) => None,
-        };
-        let remote = socket(&peer.remote);
         let client = Client {
             connection_id: peer.connection_id.unsigned_abs().into(),
-            address: remote.map(|remote| remote.ip()),
-            port: remote.map_or(0, |remote| remote.port()),
+            address: peer.remote.ip(),
+            port: match &peer.remote {
+                Address::Ip(address) => address.port(),
+                Address::Unix(_) => 0,
+            },
         };
         let endpoints = Endpoints {
             client: client.address,
-            server: socket(&peer.local).map(|local| local.ip()),
+            server: peer.local.ip(),
         };
         Self {
             milvus,
             client,
             endpoints,
+            origin: Origin::of(client.address),
+            is_local: peer.is_local(),
             has_called: AtomicBool::new(false),
             logged: Mutex::new(None),
         }
+    }
+
+    /// Where the client comes from if the limits of one address count for it, as on the other face.
+    pub(super) fn limited_origin(&self) -> Option<Origin> {
+        let limits = self.milvus.services.parameters.sign_in_limits();
+        let is_exempt = self.is_local && !limits.failed_limits_on_loopback();
+        (!is_exempt).then_some(self.origin)
     }
 
     /// Whether the last call was somebody else's, or there was none.

@@ -114,6 +114,7 @@ async fn context<'a>(
         caller,
         db: database_of(metadata),
         client: connection.client,
+        origin: connection.origin,
     })
 }
 

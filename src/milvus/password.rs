@@ -6,7 +6,7 @@ use zeroize::Zeroizing;
 
 use super::failure::Failure;
 use super::proto::common::ErrorCode;
-use crate::auth::hash_pool::HashPool;
+use crate::auth::hash_pool::Share;
 use crate::command::user::credentials::NewPassword;
 use crate::config::parameters::Parameters;
 use crate::config::{MilvusConfig, MilvusPasswordPolicy};
@@ -60,7 +60,7 @@ pub(super) async fn derive(
     operation: ErrorCode,
     (user, password): (&str, Secret<String>),
     mechanisms: &[Mechanism],
-    (parameters, pool): (&Parameters, &HashPool),
+    (parameters, pool): (&Parameters, Share<'_>),
 ) -> Result<Credentials, Failure> {
     let prepared = NewPassword::prepare(user, password, mechanisms)
         .map_err(|error| Failure::invalid(error.message))?;

@@ -61,6 +61,7 @@ async fn run<S: StreamService>(accepted: Accepted, service: Arc<S>, admission: A
         connection_id: admission.place.connection_id(),
         local: arrived.local,
         remote: arrived.remote,
+        proxy: arrived.proxy,
         tls: arrived.tls,
     };
     service.serve(stream, peer, admission.stop).await;

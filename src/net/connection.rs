@@ -15,9 +15,9 @@ use futures_util::FutureExt;
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::arrival::{Arrived, arrive};
+use super::arrival::{Arrived, announce, arrive};
 use super::buffer::{Input, Output};
-use super::counters::Place;
+use super::counters::{ConnectionCounters, Place};
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
@@ -83,6 +83,8 @@ struct Socket {
     last_reply_id: i32,
     /// Longest message the peer may send now.
     message_bytes_max: usize,
+    /// What [`Handler::ends_when_idle_at`] said last.
+    ends_when_idle_at: Option<Instant>,
     /// No complete message has arrived yet.
     is_new: bool,
     /// Since when a connection has existed, been idle, or had an incomplete message.
@@ -105,12 +107,16 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let Some(arrived) = let_in_or_log(accepted, &admission, &mut stop).await else {
         return;
     };
-    let mut handler = Guarded(service.connect(Peer {
+    let peer = Peer {
         connection_id,
         local: arrived.local,
         remote: arrived.remote,
+        proxy: arrived.proxy,
         tls: arrived.tls,
-    }));
+    };
+    let Some(mut handler) = service.connect(peer).map(Guarded) else {
+        return;
+    };
     drop(service);
     let mut socket = Socket {
         stream: arrived.stream,
@@ -122,6 +128,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         connection_id,
         last_reply_id: 0,
         message_bytes_max: 0,
+        ends_when_idle_at: None,
         is_new: true,
         since: Some(since),
         peer_left: false,
@@ -131,6 +138,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
             .0
             .message_bytes_max()
             .min(socket.limits.wire.message_bytes_max);
+        socket.ends_when_idle_at = handler.0.ends_when_idle_at();
         let frame = match socket.receive().await {
             Ok(frame) => frame,
             Err(end) => break end,
@@ -155,7 +163,8 @@ pub(super) async fn let_in_or_log(
 ) -> Option<Arrived> {
     let connection_id = admission.place.connection_id();
     let remote = accepted.remote.clone();
-    let arrived = match let_in(accepted, &admission.door, stop).await {
+    let counters = admission.place.counters();
+    let arrived = match let_in(accepted, &admission.door, counters, stop).await {
         Ok(arrived) => arrived,
         Err(End::TurnedAway(reason)) => {
             tls::log::turned_away(connection_id, &remote, &reason);
@@ -166,7 +175,6 @@ pub(super) async fn let_in_or_log(
             return None;
         }
     };
-    let counters = admission.place.counters();
     counters.add_in(arrived.received.len());
     if let Some(session) = &arrived.tls {
         counters.add_tls(session);
@@ -176,11 +184,17 @@ pub(super) async fn let_in_or_log(
 }
 
 /// The time for the first message runs from the start.
-async fn let_in(accepted: Accepted, door: &Door, stop: &mut Stopped) -> Result<Arrived, End> {
+async fn let_in(
+    accepted: Accepted,
+    door: &Door,
+    counters: &ConnectionCounters,
+    stop: &mut Stopped,
+) -> Result<Arrived, End> {
     let limit = door.limits.handshake_timeout();
+    let arrive = async { arrive(announce(accepted, door, counters).await?, door).await };
     tokio::select! {
         biased;
-        arrived = timeout(limit, arrive(accepted, door)) => match arrived {
+        arrived = timeout(limit, arrive) => match arrived {
             Ok(arrived) => arrived.map_err(End::TurnedAway),
             Err(_) => Err(End::TooSlow("handshake")),
         },
@@ -263,7 +277,8 @@ impl Socket {
     }
 
     async fn wait_for_input(&mut self, message_bytes: usize) -> Result<(), End> {
-        let deadline = self.deadline();
+        let of_handler = self.ends_when_idle_at.map(|at| (at, "sign-in"));
+        let deadline = [self.deadline(), of_handler].into_iter().flatten().min();
         let Self {
             stream,
             input,

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, AtomicU32, AtomicU64, Ordering};
 
-use super::{TlsSession, TlsVersion};
+use super::proxy_protocol::ProxyHeaderError;
+use super::refusals::Refusals;
+use super::{Address, TlsSession, TlsVersion};
 
 /// Numbers that only tell, so all accesses are relaxed.
 #[derive(Debug)]
@@ -12,7 +14,10 @@ pub struct ConnectionCounters {
     current: AtomicU32,
     last_id: AtomicI32,
     total_created: AtomicU64,
-    rejected: AtomicU64,
+    too_many: Refusals,
+    not_on_allowlist: Refusals,
+    proxy_headers: Refusals,
+    unauthenticated: Refusals,
     panicked: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -29,7 +34,12 @@ impl ConnectionCounters {
             current: AtomicU32::new(0),
             last_id: AtomicI32::new(0),
             total_created: AtomicU64::new(0),
-            rejected: AtomicU64::new(0),
+            too_many: Refusals::new("connection refused because there are too many"),
+            not_on_allowlist: Refusals::new("connection refused because of net.ipSourceAllowlist"),
+            proxy_headers: Refusals::new("connection of a trusted proxy refused"),
+            unauthenticated: Refusals::new(
+                "connection refused because its address has too many that nobody signed in on",
+            ),
             panicked: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
             bytes_out: AtomicU64::new(0),
@@ -56,7 +66,27 @@ impl ConnectionCounters {
 
     /// Connections that were closed at once because there were too many.
     pub fn rejected(&self) -> u64 {
-        self.rejected.load(Ordering::Relaxed)
+        self.too_many.total()
+    }
+
+    /// Connections that were closed because `net.ipSourceAllowlist` leaves their address out.
+    pub fn turned_away_by_allowlist(&self) -> u64 {
+        self.not_on_allowlist.total()
+    }
+
+    /// Connections of trusted proxies that did not begin with a PROXY header that is understood.
+    pub fn proxy_headers_refused(&self) -> u64 {
+        self.proxy_headers.total()
+    }
+
+    /// One more connection closes because its address has too many without a user.
+    pub fn add_unauthenticated_refused(&self, remote: &Address) {
+        self.unauthenticated.add(remote, &"");
+    }
+
+    /// Connections that were closed because their address has too many without a user.
+    pub fn unauthenticated_refused(&self) -> u64 {
+        self.unauthenticated.total()
     }
 
     /// Connections that ended in a panic of their handler.
@@ -84,16 +114,25 @@ impl ConnectionCounters {
         self.tls_counter(version).load(Ordering::Relaxed)
     }
 
-    /// Takes a place for a connection; `None` when all are taken.
-    pub(super) fn admit(self: &Arc<Self>) -> Option<Place> {
+    /// Takes a place for a connection from `remote`; `None` when all are taken.
+    pub(super) fn admit(self: &Arc<Self>, remote: &Address) -> Option<Place> {
         let taken = self.current.fetch_add(1, Ordering::Relaxed);
         let place = Place(Arc::clone(self));
         if taken >= self.max {
-            self.rejected.fetch_add(1, Ordering::Relaxed);
+            self.too_many
+                .add(remote, &format_args!("at most {} are served", self.max));
             return None; // dropping the place gives it back
         }
         self.total_created.fetch_add(1, Ordering::Relaxed);
         Some(place)
+    }
+
+    pub(super) fn add_not_on_allowlist(&self, remote: &Address) {
+        self.not_on_allowlist.add(remote, &"");
+    }
+
+    pub(super) fn add_proxy_header_refused(&self, proxy: &Address, reason: &ProxyHeaderError) {
+        self.proxy_headers.add(proxy, reason);
     }
 
     pub(super) fn add_panic(&self) {
@@ -165,12 +204,13 @@ mod tests {
     #[test]
     fn places_are_limited_and_given_back() {
         let counters = Arc::new(ConnectionCounters::new(1));
-        let place = counters.admit().unwrap();
+        let remote = Address::Ip("192.0.2.1:1".parse().unwrap());
+        let place = counters.admit(&remote).unwrap();
         assert_eq!(place.connection_id(), 1);
-        assert!(counters.admit().is_none());
+        assert!(counters.admit(&remote).is_none());
         assert_eq!((counters.current(), counters.available()), (1, 0));
         drop(place);
-        assert!(counters.admit().is_some());
+        assert!(counters.admit(&remote).is_some());
         assert_eq!((counters.total_created(), counters.rejected()), (2, 1));
         assert_eq!((counters.current(), counters.available()), (0, 1));
     }

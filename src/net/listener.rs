@@ -5,6 +5,7 @@ use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -79,6 +80,8 @@ pub struct Listeners {
     tcp: Vec<TcpListener>,
     unix: Vec<UnixSocket>,
     addresses: Vec<Address>,
+    /// The socket to ask first.
+    turn: AtomicUsize,
 }
 
 /// A new connection.
@@ -86,6 +89,8 @@ pub(super) struct Accepted {
     pub(super) stream: Stream,
     pub(super) local: Address,
     pub(super) remote: Address,
+    /// The trusted proxy that the peer came through.
+    pub(super) proxy: Option<Address>,
 }
 
 impl Listeners {
@@ -117,6 +122,7 @@ impl Listeners {
             tcp,
             unix,
             addresses,
+            turn: AtomicUsize::new(0),
         })
     }
 
@@ -131,21 +137,37 @@ impl Listeners {
     }
 
     fn poll_accept(&self, context: &mut Context<'_>) -> Poll<io::Result<Accepted>> {
-        for listener in &self.tcp {
-            if let Poll::Ready(accepted) = listener.poll_accept(context) {
-                return Poll::Ready(accepted.and_then(|(stream, remote)| tcp(stream, remote)));
-            }
-        }
-        for socket in &self.unix {
-            if let Poll::Ready(accepted) = socket.poll_accept(context) {
-                return Poll::Ready(accepted.map(|stream| Accepted {
-                    stream: Stream::Unix(stream),
-                    local: socket.address(),
-                    remote: socket.address(),
-                }));
+        // In turn, so that a flood on one socket does not keep the others waiting.
+        let first = self.turn.load(Ordering::Relaxed);
+        let count = self.tcp.len() + self.unix.len();
+        for place in (first..count).chain(0..first) {
+            if let Poll::Ready(accepted) = self.poll_accept_at(place, context) {
+                self.turn.store((place + 1) % count, Ordering::Relaxed);
+                return Poll::Ready(accepted);
             }
         }
         Poll::Pending
+    }
+
+    fn poll_accept_at(
+        &self,
+        place: usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<Accepted>> {
+        if let Some(listener) = self.tcp.get(place) {
+            let accepted = listener.poll_accept(context);
+            return accepted
+                .map(|accepted| accepted.and_then(|(stream, remote)| tcp(stream, remote)));
+        }
+        let Some(socket) = self.unix.get(place - self.tcp.len()) else {
+            return Poll::Pending;
+        };
+        socket.poll_accept(context).map_ok(|stream| Accepted {
+            stream: Stream::Unix(stream),
+            local: socket.address(),
+            remote: socket.address(),
+            proxy: None,
+        })
     }
 }
 
@@ -160,6 +182,7 @@ fn tcp(stream: TcpStream, remote: SocketAddr) -> io::Result<Accepted> {
         local: Address::Ip(canonical(stream.local_addr()?)),
         remote: Address::Ip(canonical(remote)),
         stream: Stream::Tcp(stream),
+        proxy: None,
     })
 }
 

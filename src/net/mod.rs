@@ -11,6 +11,8 @@ mod connection;
 mod counters;
 mod limits;
 mod listener;
+mod proxy_protocol;
+mod refusals;
 mod serve;
 mod shutdown;
 mod stream;
@@ -21,11 +23,12 @@ mod unix;
 mod tests;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 
 use bson::raw::RawDocumentBuf;
+use tokio::time::Instant;
 
 use crate::wire::{Request, WireError};
 
@@ -56,17 +59,41 @@ impl fmt::Display for Address {
     }
 }
 
+impl Address {
+    /// The IP address; `None` for a Unix socket.
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.ip()),
+            Self::Unix(_) => None,
+        }
+    }
+
+    fn is_on_this_machine(&self) -> bool {
+        self.ip().is_none_or(|ip| ip.is_loopback())
+    }
+}
+
 /// Who is at the other end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Peer {
     /// Unique while the server runs, from 1.
     pub connection_id: i32,
-    /// The address the peer connected to.
+    /// The address the peer connected to; what the proxy says, if there is one.
     pub local: Address,
-    /// The peer's address.
+    /// The peer's address; what the proxy says, if there is one.
     pub remote: Address,
+    /// The trusted proxy that the peer came through.
+    pub proxy: Option<Address>,
     /// What TLS says of the peer; absent where nothing is encrypted.
     pub tls: Option<Arc<TlsSession>>,
+}
+
+impl Peer {
+    /// Whether the peer is on this machine, and so is the proxy that says so.
+    pub fn is_local(&self) -> bool {
+        let is_proxy_local = self.proxy.as_ref().is_none_or(Address::is_on_this_machine);
+        is_proxy_local && self.remote.is_on_this_machine()
+    }
 }
 
 /// An encrypted connection, as negotiated.
@@ -85,8 +112,9 @@ pub trait Service: Send + Sync + 'static {
     /// Serves one connection.
     type Handler: Handler;
 
-    /// A peer has connected, over TLS if it wants that, and no message was read yet.
-    fn connect(&self, peer: Peer) -> Self::Handler;
+    /// A peer has connected, over TLS if it wants that, and no message was read yet. `None` closes
+    /// the connection: the peer has too many.
+    fn connect(&self, peer: Peer) -> Option<Self::Handler>;
 }
 
 /// The state of one connection. Calls never overlap.
@@ -98,6 +126,11 @@ pub trait Handler: Send + 'static {
     /// connection. Never more than the limit of the wire.
     fn message_bytes_max(&self) -> usize {
         usize::MAX
+    }
+
+    /// When the connection ends if it is idle then; asked before each wait for a message.
+    fn ends_when_idle_at(&self) -> Option<Instant> {
+        None
     }
 
     /// Answers one request. `Err` is a message that deserves an error reply with the code and text

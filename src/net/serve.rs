@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 use super::connection::{Admission, run};
 use super::counters::ConnectionCounters;
@@ -16,8 +16,6 @@ use super::{Door, Service, StopSignal};
 const BACKOFF_MIN: Duration = Duration::from_millis(10);
 /// Longest pause.
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
-/// Refused connections are logged at most this often.
-const REFUSAL_LOG_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How [`serve()`] ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +49,6 @@ pub(super) async fn serve_with<F: Future<Output = ()> + Send + 'static>(
 ) -> ServeSummary {
     let mut connections = JoinSet::new();
     let mut backoff = BACKOFF_MIN;
-    let mut refusals = Refusals::default();
     let stopped = stop.stopped();
     tokio::pin!(stopped);
     loop {
@@ -74,8 +71,11 @@ pub(super) async fn serve_with<F: Future<Output = ()> + Send + 'static>(
             }
         };
         backoff = BACKOFF_MIN;
-        let Some(place) = counters.admit() else {
-            refusals.add(door.limits.max_incoming_connections);
+        if !door.may_knock(&accepted.remote) {
+            counters.add_not_on_allowlist(&accepted.remote);
+            continue;
+        }
+        let Some(place) = counters.admit(&accepted.remote) else {
             continue;
         };
         let admission = Admission {
@@ -113,28 +113,4 @@ fn is_the_peers_fault(error: &io::Error) -> bool {
             | io::ErrorKind::Interrupted
             | io::ErrorKind::NotConnected
     )
-}
-
-/// Counts refused connections between two log lines.
-#[derive(Default)]
-struct Refusals {
-    count: u64,
-    logged_at: Option<Instant>,
-}
-
-impl Refusals {
-    fn add(&mut self, max: u32) {
-        self.count += 1;
-        let now = Instant::now();
-        let is_due = |last: Instant| now.duration_since(last) >= REFUSAL_LOG_INTERVAL;
-        if self.logged_at.is_none_or(is_due) {
-            tracing::warn!(
-                refused = self.count,
-                max_incoming_connections = max,
-                "connection refused because there are too many"
-            );
-            self.count = 0;
-            self.logged_at = Some(now);
-        }
-    }
 }

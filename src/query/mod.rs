@@ -1,4 +1,5 @@
-//! MongoDB's query language, as far as filters need it, and its order of BSON values.
+//! MongoDB's query language, as far as filters, projections, sorts and `$group` need it, and its order
+//! of BSON values.
 //!
 //! `parse` turns a filter into an `Expression`, `evaluate` asks it of a document.
 //! Semantics, codes and texts are those of MongoDB 8.0
@@ -12,24 +13,35 @@
 //! - Every filter and every match has limits: see the constants of `parse`, `pattern` and
 //!   `evaluate`.
 
+mod accumulator;
 mod compare;
+mod distinct;
 mod evaluate;
 mod expression;
+mod field_path;
+mod group;
 mod number;
 mod operand;
 mod parse;
 mod pattern;
 mod print;
+mod projection;
 mod refused;
+mod sort;
 #[cfg(test)]
 mod tests;
+mod value;
 
 use bson::raw::RawDocument;
 
 pub use self::compare::compare;
+pub use self::distinct::Distinct;
 use self::evaluate::Evaluation;
 use self::expression::Expression;
+pub use self::group::{Group, Groups};
 use self::parse::Parser;
+pub use self::projection::Projection;
+pub use self::sort::{Sort, SortKey};
 use crate::error::CommandError;
 
 /// A valid filter, such as `{ user: /^app/, "roles.db": "admin" }`.

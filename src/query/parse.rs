@@ -17,7 +17,7 @@ const FILTER_CONDITIONS_MAX: u32 = 100_000;
 /// Regular expressions in one filter.
 const FILTER_PATTERNS_MAX: u32 = 100;
 /// Parts of a dotted path: a document has no more levels.
-const PATH_PARTS_MAX: usize = 200;
+pub(super) const PATH_PARTS_MAX: usize = 200;
 
 const PATH_TOO_LONG: ErrorCode = ErrorCode(5_729_100);
 

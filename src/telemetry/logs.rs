@@ -14,6 +14,7 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::config::{LogConfig, LogDestination, LogFormat};
 
+use super::background::{self, BackgroundWriterHandle};
 use super::events::CONNECTION_TARGET;
 use super::record::Record;
 use super::timestamp::iso_8601;
@@ -34,6 +35,9 @@ pub enum LogError {
         /// Why.
         source: io::Error,
     },
+    /// The system gives no thread to write with.
+    #[error("cannot start logging: {0}")]
+    Thread(io::Error),
     /// Logs were installed before, in this process.
     #[error("logging is already installed")]
     Installed,
@@ -46,6 +50,25 @@ pub struct Logs {
     pub global: Arc<LogRing>,
     /// `getLog: "startupWarnings"`: those that `mongosh` greets with.
     pub startup_warnings: Arc<LogRing>,
+    /// What writes the lines, if it is not the thread that logs.
+    writer: Option<BackgroundWriterHandle>,
+}
+
+impl Logs {
+    /// Waits until everything logged so far is written, for some seconds at most. Blocks; for the
+    /// end of the process.
+    pub fn flush(&self) {
+        if let Some(writer) = &self.writer {
+            writer.flush();
+        }
+    }
+
+    /// Lines that were not written because too many waited; `getLog` has them all the same.
+    pub fn lines_dropped(&self) -> u64 {
+        self.writer
+            .as_ref()
+            .map_or(0, BackgroundWriterHandle::dropped)
+    }
 }
 
 /// The last lines that were logged, in mongod's JSON format, oldest first.
@@ -88,8 +111,15 @@ impl LogRing {
 
 /// Starts logging for the whole process.
 pub fn install(config: &LogConfig) -> Result<Logs, LogError> {
-    let writer = open(&config.destination)?;
-    let (subscriber, logs) = subscriber(config, writer, SystemTime::now);
+    let format = config.format;
+    let dropped_line = move |count| {
+        let record = Record::of_dropped_lines(count);
+        line(&record, format, &iso_8601(SystemTime::now()))
+    };
+    let (writer, handle) =
+        background::start(open(&config.destination)?, dropped_line).map_err(LogError::Thread)?;
+    let (subscriber, mut logs) = subscriber(config, Box::new(writer), SystemTime::now);
+    logs.writer = Some(handle);
     tracing::subscriber::set_global_default(subscriber).map_err(|_| LogError::Installed)?;
     Ok(logs)
 }
@@ -162,12 +192,8 @@ impl<S: Subscriber> Layer<S> for LogLayer {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let record = Record::new(event);
         let time = iso_8601((self.clock)());
+        let line = line(&record, self.format, &time);
         let json = record.to_json(&time);
-        let mut line = match self.format {
-            LogFormat::Text => record.to_text(&time),
-            LogFormat::Json => json.clone(),
-        };
-        line.push('\n');
         // One call for each line: lines of several processes in one file do not mix. There is
         // nobody left to tell if the log itself fails.
         let _ = lock(&self.writer).write_all(line.as_bytes());
@@ -176,6 +202,15 @@ impl<S: Subscriber> Layer<S> for LogLayer {
         }
         self.logs.global.push(json);
     }
+}
+
+fn line(record: &Record, format: LogFormat, time: &str) -> String {
+    let mut line = match format {
+        LogFormat::Text => record.to_text(time),
+        LogFormat::Json => record.to_json(time),
+    };
+    line.push('\n');
+    line
 }
 
 /// A panic elsewhere while logging leaves nothing that a later line would mind.

@@ -52,6 +52,19 @@ impl Record {
         record
     }
 
+    /// Says that lines are missing.
+    pub(super) fn of_dropped_lines(count: u64) -> Self {
+        Self {
+            severity: severity(Level::WARN),
+            component: component("CONTROL"),
+            id: 9_900_040,
+            context: "main".to_owned(),
+            message: "Log lines were dropped, the log takes them too slowly".to_owned(),
+            attributes: vec![("count", Value::Bare(count.to_string()))],
+            is_startup_warning: false,
+        }
+    }
+
     /// For people: `<time> I ACCESS conn3 message name="value" number=5`.
     pub(super) fn to_text(&self, time: &str) -> String {
         let mut line = format!(

@@ -13,6 +13,8 @@ mod first_admin;
 mod live_sessions;
 mod localhost_exception;
 mod one_user;
+mod plain;
 mod races;
 mod restrictions;
 mod withdrawn;
+mod x509;

@@ -5,6 +5,7 @@ use bson::{Document, doc};
 use crate::support::scram_client::{
     Exchange, Final, MECHANISMS, from_base64, hex, password_digest, payload, to_base64,
 };
+use crate::support::tls_client::{TlsClient, tls_arguments};
 use crate::support::{ADMIN, Options, RawClient, TestServer, binary};
 
 /// Every text that must not appear, with what it is.
@@ -149,8 +150,68 @@ fn refused_commands(admin: &mut RawClient, stranger: &mut RawClient, secrets: &m
     secrets.text("a refused password", "unprepared");
 }
 
+/// Signs in by PLAIN: rightly twice, the second time from memory, then wrongly, and as nobody.
+fn sign_in_in_clear(server: &TestServer, admin: &mut RawClient, secrets: &mut Secrets) {
+    let password = "password-in-clear";
+    secrets.password("paul", password);
+    let created =
+        doc! { "createUser": "paul", "pwd": password, "roles": [], "mechanisms": ["PLAIN"] };
+    assert_eq!(admin.run("admin", created), doc! { "ok": 1.0 });
+    let shown = admin.run(
+        "admin",
+        doc! { "usersInfo": "paul", "showCredentials": true },
+    );
+    let users = shown.get_array("users").unwrap()[0].as_document().unwrap();
+    let credentials = users.get_document("credentials").unwrap();
+    let hash = credentials.get_document("PLAIN").unwrap();
+    secrets.text("a hash", hash.get_str("phc").unwrap());
+    for (user, password, is_right) in [
+        ("paul", password, true),
+        ("paul", password, true),
+        ("paul", "password-wrong", false),
+        ("nobody", "password-of-nobody", false),
+    ] {
+        let message = format!("\0{user}\0{password}");
+        secrets.password(user, password);
+        secrets.bytes("a message in clear", message.as_bytes());
+        let start = doc! {
+            "saslStart": 1, "mechanism": "PLAIN", "payload": binary(message.as_bytes()),
+        };
+        let reply = server.raw_unix().run("admin", start.clone());
+        assert_eq!(
+            reply.get_f64("ok").ok(),
+            Some(if is_right { 1.0 } else { 0.0 })
+        );
+        // Refused for its place, with the password on the wire.
+        let reply = server.raw().run("admin", start);
+        assert!(!reply.to_string().contains("password-"), "{reply}");
+    }
+}
+
+/// Signs in by certificate; what is secret of one is its key, which the server never sees.
+fn sign_in_by_certificate(server: &TestServer, admin: &mut RawClient) {
+    let created = doc! { "createUser": "CN=ann,OU=Clients,O=Portcullis tests", "roles": [] };
+    assert_eq!(admin.run("$external", created), doc! { "ok": 1.0 });
+    for (certificate, is_right) in [("client", true), ("client-with-bad-roles", false)] {
+        let mut client = TlsClient::with(certificate).raw(server);
+        let reply = client.run(
+            "$external",
+            doc! { "authenticate": 1, "mechanism": "MONGODB-X509" },
+        );
+        assert_eq!(
+            reply.get_f64("ok").ok(),
+            Some(if is_right { 1.0 } else { 0.0 })
+        );
+    }
+}
+
 fn run(format: &str) {
-    let options = Options::default().arguments(&["-vvvvv", "--logFormat", format]);
+    let options = tls_arguments("preferTLS")
+        .into_iter()
+        .fold(Options::default(), Options::argument)
+        .unix_socket()
+        .arguments(&["-vvvvv", "--logFormat", format, "--setParameter"])
+        .argument("authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,MONGODB-X509,PLAIN");
     let server = TestServer::with_admin_and(options);
     let mut secrets = Secrets::default();
     secrets.password(ADMIN.0, ADMIN.1);
@@ -188,6 +249,8 @@ fn run(format: &str) {
     );
     refused_commands(&mut admin, &mut ann, &mut secrets);
     refused_commands(&mut admin, &mut server.raw(), &mut secrets);
+    sign_in_in_clear(&server, &mut admin, &mut secrets);
+    sign_in_by_certificate(&server, &mut admin);
 
     let kept = admin.run("admin", doc! { "getLog": "global" });
     secrets.check(&kept.to_string());
@@ -196,6 +259,8 @@ fn run(format: &str) {
     // The log is the one meant.
     for event in [
         "Successfully authenticated",
+        "MONGODB-X509",
+        "the password is wrong",
         "Failed to authenticate",
         "User created",
         "Command finished",
@@ -218,13 +283,16 @@ fn nothing_secret_is_logged_as_json() {
 
 #[test]
 fn nothing_secret_is_in_the_servers_files_in_clear() {
-    let server = TestServer::with_admin();
+    let all = "authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,PLAIN";
+    let options = Options::default().arguments(&["--setParameter", all]);
+    let server = TestServer::with_admin_and(options);
     let mut admin = server.admin();
     let password = "a password on the disk";
-    admin.run(
-        "admin",
-        doc! { "createUser": "ann", "pwd": password, "roles": [] },
-    );
+    for (user, mechanism) in [("ann", "SCRAM-SHA-256"), ("paul", "PLAIN")] {
+        let created =
+            doc! { "createUser": user, "pwd": password, "roles": [], "mechanisms": [mechanism] };
+        assert_eq!(admin.run("admin", created), doc! { "ok": 1.0 });
+    }
     let folder = server.folder();
     server.stop();
     let mut files = Vec::new();

@@ -10,3 +10,4 @@ mod log_leaks;
 mod matrix;
 mod own_account;
 mod privileges;
+mod unserved;

@@ -141,7 +141,7 @@ fn commands_without_an_engine_are_refused_as_not_supported() {
         doc! { "aggregate": "c", "pipeline": [], "cursor": {} },
         doc! { "count": "c" },
         doc! { "dropDatabase": 1 },
-        doc! { "getMore": 1_i64, "collection": "c" },
+        doc! { "drop": "c" },
     ] {
         let name = command.keys().next().unwrap().clone();
         let reply = admin.run("shop", command.clone());

@@ -9,6 +9,7 @@ mod table;
 
 mod changing_users;
 mod connection_status;
+mod diagnostic;
 mod generic_arguments;
 mod hello;
 mod hello_awaitable;

@@ -4,8 +4,8 @@
 use bson::{Bson, Document, doc};
 
 use crate::support::scram_client::{Exchange, MECHANISMS, payload, to_base64};
-use crate::support::{RawClient, binary, error_of};
-use crate::table::{check, server};
+use crate::support::{Options, RawClient, TestServer, binary, error_of};
+use crate::table::{FEW_ROUNDS, check, server};
 
 fn start(client: &mut RawClient, payload: Bson) -> Document {
     let command = doc! { "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": payload };
@@ -23,6 +23,22 @@ fn proceed(client: &mut RawClient, payload: Bson) -> Document {
 fn requests_that_are_refused() {
     check(&server(), "saslStart");
     check(&server(), "saslContinue");
+    check(&server(), "authenticate");
+}
+
+#[test]
+fn passwords_in_clear() {
+    let options = Options::default().arguments(&FEW_ROUNDS).arguments(&[
+        "--setParameter",
+        "authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,PLAIN",
+        "--setParameter",
+        "allowPlainWithoutTLS=true",
+        "--setParameter",
+        "argon2MemoryKiB=7168",
+        "--setParameter",
+        "argon2Iterations=1",
+    ]);
+    check(&TestServer::with_admin_and(options), "plain");
 }
 
 #[test]

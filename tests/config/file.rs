@@ -135,8 +135,8 @@ fn a_wrong_file_is_refused_with_place_key_and_reason() {
              does not support",
         ),
         (
-            "net:\n  tls:\n    mode: requireTLS\n",
-            "option 'net.tls' in portcullis.conf line 2 is one of mongod's that Portcullis does \
+            "net:\n  ssl:\n    mode: requireSSL\n",
+            "option 'net.ssl' in portcullis.conf line 2 is one of mongod's that Portcullis does \
              not support",
         ),
         (

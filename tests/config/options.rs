@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 
 use bson::doc;
 use portcullis::config::parameters::Mechanism;
-use portcullis::config::{Compressor, LogDestination, LogFormat, Start, StorageEngine};
+use portcullis::config::{
+    Compressor, LogDestination, LogFormat, Start, StorageEngine, TlsConfig, TlsMode, TlsProtocol,
+};
+use portcullis::model::restriction::Cidr;
 
 use crate::{refusal, run, start_with};
 
@@ -25,6 +28,7 @@ fn nothing_set_gives_the_defaults() {
     assert_eq!(socket.file_permissions, 0o700);
     let all = [Compressor::Snappy, Compressor::Zstd, Compressor::Zlib];
     assert_eq!(config.net.compressors, all);
+    assert_eq!(config.net.tls, None);
     assert_eq!(config.storage.engine, StorageEngine::Redb);
     assert_eq!(config.storage.db_path, Path::new("portcullis-data"));
     assert!(config.security.authorization);
@@ -109,6 +113,43 @@ fn every_option_arrives() {
 }
 
 #[test]
+fn tls_arrives() {
+    let least = [
+        "--tlsMode=allowTLS",
+        "--tlsCertificateKeyFile=s.pem",
+        "--tlsCAFile=ca.pem",
+    ];
+    let mut expected = TlsConfig {
+        mode: TlsMode::AllowTls,
+        certificate_key_file: PathBuf::from("s.pem"),
+        ca_file: PathBuf::from("ca.pem"),
+        crl_file: None,
+        allow_connections_without_certificates: false,
+        protocols: vec![TlsProtocol::Tls1_2, TlsProtocol::Tls1_3],
+    };
+    assert_eq!(run(&least).net.tls.unwrap(), expected);
+
+    let more = [
+        "--tlsCRLFile=crl.pem",
+        "--tlsAllowConnectionsWithoutCertificates",
+        "--tlsDisabledProtocols=TLS1_1, TLS1_2",
+    ];
+    let all = run(&[&least[..], &more].concat());
+    expected.crl_file = Some(PathBuf::from("crl.pem"));
+    expected.allow_connections_without_certificates = true;
+    expected.protocols = vec![TlsProtocol::Tls1_3];
+    assert_eq!(all.net.tls.unwrap(), expected);
+    assert_eq!(
+        all.parsed,
+        doc! { "net": { "tls": {
+            "mode": "allowTLS", "certificateKeyFile": "s.pem", "CAFile": "ca.pem",
+            "CRLFile": "crl.pem", "allowConnectionsWithoutCertificates": true,
+            "disabledProtocols": "TLS1_1, TLS1_2",
+        } } }
+    );
+}
+
+#[test]
 fn get_cmd_line_opts_shows_what_was_set() {
     let config = run(&[
         "--port",
@@ -146,6 +187,21 @@ fn addresses_to_bind() {
 }
 
 #[test]
+fn addresses_that_may_connect() {
+    let config = run(&[]);
+    assert_eq!(config.net.allowlist, []);
+    assert_eq!(config.net.trusted_proxies, []);
+    let config = run(&[
+        "--ipSourceAllowlist",
+        "10.0.0.0/8, 2001:db8::1",
+        "--proxyProtocolTrustedPeers=192.0.2.9",
+    ]);
+    let allowlist: Vec<&str> = config.net.allowlist.iter().map(Cidr::as_str).collect();
+    assert_eq!(allowlist, ["10.0.0.0/8", "2001:db8::1"]);
+    assert_eq!(config.net.trusted_proxies[0].as_str(), "192.0.2.9");
+}
+
+#[test]
 fn no_compressors() {
     let config = run(&["--networkMessageCompressors", "disabled"]);
     assert_eq!(config.net.compressors, []);
@@ -179,8 +235,8 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
              support",
         ),
         (
-            &["--tlsMode=requireTLS"],
-            "option '--tlsMode' on the command line is one of mongod's that Portcullis does not \
+            &["--sslMode=requireSSL"],
+            "option '--sslMode' on the command line is one of mongod's that Portcullis does not \
              support",
         ),
         (
@@ -227,6 +283,26 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
             "options '--bind_ip' and '--bind_ip_all' exclude each other",
         ),
         (
+            &["--ipSourceAllowlist", "10.0.0.0/33"],
+            "option '--ipSourceAllowlist' on the command line is '10.0.0.0/33'; expected IP \
+             addresses and ranges such as 10.0.0.0/8, separated by commas",
+        ),
+        (
+            &["--ipSourceAllowlist", ""],
+            "option '--ipSourceAllowlist' on the command line is ''; expected words separated by \
+             commas",
+        ),
+        (
+            &["--proxyProtocolTrustedPeers", "proxy.example"],
+            "option '--proxyProtocolTrustedPeers' on the command line is 'proxy.example'; expected \
+             IP addresses and ranges such as 10.0.0.0/8, separated by commas",
+        ),
+        (
+            &["--proxyPort", "1"],
+            "option '--proxyPort' on the command line is one of mongod's that Portcullis does not \
+             support",
+        ),
+        (
             &["--filePermissions", "0999"],
             "option '--filePermissions' on the command line is '0999'; expected octal digits from \
              0 to 0777",
@@ -266,10 +342,10 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
         (
             &[
                 "--setParameter",
-                "authenticationMechanisms=SCRAM-SHA-256,PLAIN",
+                "authenticationMechanisms=SCRAM-SHA-256,GSSAPI",
             ],
-            "option 'authenticationMechanisms' on the command line is 'SCRAM-SHA-256,PLAIN'; \
-             expected a list of SCRAM-SHA-256 and SCRAM-SHA-1",
+            "option 'authenticationMechanisms' on the command line is 'SCRAM-SHA-256,GSSAPI'; \
+             expected a list of SCRAM-SHA-256, SCRAM-SHA-1, MONGODB-X509, PLAIN",
         ),
         (
             &["--setParameter", "authSchemaVersion=5"],

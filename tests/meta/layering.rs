@@ -20,7 +20,8 @@ const ROOMS: &[Room] = &[
     room("error", &["model"]),
     room("query", &["error"]),
     room("wire", &["error"]),
-    room("net", &["error", "wire"]),
+    // Lists of addresses at the door.
+    room("net", &["error", "model", "wire"]),
     room("store", &["model", "secret"]),
     room("catalog", &["model", "secret", "store"]),
     room("authz", &["catalog", "error", "model"]),
@@ -71,6 +72,7 @@ const ROOMS: &[Room] = &[
             "catalog",
             "command",
             "config",
+            "error",
             "milvus",
             "model",
             "net",

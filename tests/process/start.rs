@@ -166,14 +166,14 @@ fn a_catalog_of_a_newer_server() {
     transaction
         .open_table(META)
         .unwrap()
-        .insert(&b"formatVersion"[..], 2)
+        .insert(&b"formatVersion"[..], 3)
         .unwrap();
     transaction.commit().unwrap();
     drop(database);
     let line = refusal(&Options::in_folder(folder));
     assert_contains(
         &line,
-        "has format version 2, this program knows versions up to 1",
+        "has format version 3, this program knows versions up to 2",
     );
 }
 

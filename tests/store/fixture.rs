@@ -1,9 +1,10 @@
-//! Files of format version 1 open for ever. `fixtures/journal/v1/README.md` says what is in this one.
+//! Files of every format version open for ever. `fixtures/journal/*/README.md` say what is in them.
 
 use std::fs;
 use std::path::PathBuf;
 
 use portcullis::model::names::{DbName, UserName};
+use portcullis::model::plain_credential::PlainCredential;
 use portcullis::model::user::{Credentials, User};
 use portcullis::secret::Secret;
 use portcullis::store::{Change, RedbStore, Sequence, Setting, Store};
@@ -11,11 +12,32 @@ use tempfile::TempDir;
 
 use crate::support::{State, concern, full_user, keep, put_role, put_user, role, state_of, user};
 
-fn fixture() -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/journal/v1/catalog.redb")
+fn fixture(version: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures/journal");
+    folder.join(version).join("catalog.redb")
 }
 
-/// The commits the file was made by.
+/// The commits the file of version 2 has beside those of version 1.
+fn batches_of_version_2() -> Vec<Vec<Change>> {
+    let phc = "$argon2id$v=19$m=19456,t=2,p=1$c29tZSBzYWx0IG9mIDE2$\
+               AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8";
+    let plain = || Some(Box::new(PlainCredential::parse(phc).unwrap()));
+    let only = User {
+        credentials: Credentials::Stored {
+            sha_1: None,
+            sha_256: None,
+            plain: plain(),
+        },
+        ..user("only-plain", 8)
+    };
+    let mut all = user("every-mechanism", 9);
+    if let Credentials::Stored { plain: of_all, .. } = &mut all.credentials {
+        *of_all = plain();
+    }
+    vec![vec![put_user(only), put_user(all)]]
+}
+
+/// The commits the file of version 1 was made by.
 fn batches() -> Vec<Vec<Change>> {
     let external = User {
         name: UserName::new("CN=ann,O=example", DbName::EXTERNAL).unwrap(),
@@ -38,30 +60,60 @@ fn batches() -> Vec<Vec<Change>> {
     ]
 }
 
-#[test]
-fn version_1_opens_and_has_what_was_put_in() {
+/// Opens a copy of the file, which must have just these changes in it, and goes on with it.
+fn check(version: &str, batches: &[Vec<Change>]) {
     let folder = TempDir::new().unwrap();
-    fs::copy(fixture(), folder.path().join("catalog.redb")).unwrap();
-    let store = RedbStore::open(folder.path()).unwrap();
+    fs::copy(fixture(version), folder.path().join("catalog.redb")).unwrap();
     let mut wanted = State::new();
-    for change in batches().iter().flatten() {
+    for change in batches.iter().flatten() {
         keep(&mut wanted, change);
     }
-    assert_eq!(state_of(&store), (wanted, Sequence(4)));
-    assert_eq!(store.commit(&[concern("1")]), Ok(Sequence(5)));
+    let sequence = batches.len() as u64;
+    {
+        let store = RedbStore::open(folder.path()).unwrap();
+        assert_eq!(state_of(&store), (wanted, Sequence(sequence)));
+        assert_eq!(
+            store.commit(&batches_of_version_2()[0]),
+            Ok(Sequence(sequence + 1))
+        );
+    }
+    let store = RedbStore::open(folder.path()).unwrap();
+    let (state, _) = state_of(&store);
+    let mut added = State::new();
+    for change in &batches_of_version_2()[0] {
+        keep(&mut added, change);
+    }
+    assert!(
+        added
+            .iter()
+            .all(|(key, record)| state.get(key) == Some(record))
+    );
+}
+
+#[test]
+fn version_1_opens_and_has_what_was_put_in() {
+    check("v1", &batches());
+}
+
+#[test]
+fn version_2_opens_and_has_what_was_put_in() {
+    check("v2", &[batches(), batches_of_version_2()].concat());
 }
 
 /// Makes the file. Only for a new format version: the file of an old one is never made again.
 #[test]
 #[ignore = "writes into fixtures"]
-fn make_version_1() {
-    assert!(!fixture().exists(), "a fixture is never replaced");
+fn make_version_2() {
+    let fixture = fixture("v2");
+    assert!(!fixture.exists(), "a fixture is never replaced");
     let folder = TempDir::new().unwrap();
     let store = RedbStore::open(folder.path()).unwrap();
-    for batch in batches() {
-        store.commit(&batch).unwrap();
+    for batch in batches().iter().chain(&batches_of_version_2()) {
+        store.commit(batch).unwrap();
     }
     drop(store);
-    fs::create_dir_all(fixture().parent().unwrap()).unwrap();
-    fs::copy(folder.path().join("catalog.redb"), fixture()).unwrap();
+    let file = folder.path().join("catalog.redb");
+    redb::Database::open(&file).unwrap().compact().unwrap();
+    fs::create_dir_all(fixture.parent().unwrap()).unwrap();
+    fs::copy(file, fixture).unwrap();
 }

@@ -15,6 +15,7 @@
 
 mod raw_client;
 pub mod scram_client;
+pub mod tls_client;
 
 pub use raw_client::RawClient;
 

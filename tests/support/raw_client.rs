@@ -1,6 +1,6 @@
 //! A client that sends bytes and documents as it is told.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -21,7 +21,7 @@ pub struct RawClient {
 }
 
 impl RawClient {
-    pub(super) fn connect(to: SocketAddr, from: Option<IpAddr>) -> Self {
+    pub fn connect(to: SocketAddr, from: Option<IpAddr>) -> Self {
         let stream = match from {
             None => TcpStream::connect(to).unwrap(),
             Some(from) => {
@@ -44,6 +44,14 @@ impl RawClient {
         }
     }
 
+    /// Over a connection that is there already.
+    pub fn over(stream: impl Read + Write + Send + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
+            next_id: 1,
+        }
+    }
+
     pub(super) fn connect_unix(path: &Path) -> Self {
         let stream = UnixStream::connect(path).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -57,6 +65,30 @@ impl RawClient {
     pub fn run(&mut self, db: &str, mut command: Document) -> Document {
         command.insert("$db", db);
         self.run_raw(&RawDocumentBuf::try_from(&command).unwrap())
+    }
+
+    /// Runs a command of which some arrays (of documents) go as document sequences.
+    pub fn run_with_sequences(
+        &mut self,
+        db: &str,
+        mut command: Document,
+        sequences: &Document,
+    ) -> Document {
+        command.insert("$db", db);
+        let mut body = vec![0, 0, 0, 0, 0];
+        body.extend_from_slice(RawDocumentBuf::try_from(&command).unwrap().as_bytes());
+        for (name, documents) in sequences {
+            let mut section = format!("{name}\0").into_bytes();
+            for document in documents.as_array().unwrap() {
+                let document = RawDocumentBuf::try_from(document.as_document().unwrap()).unwrap();
+                section.extend_from_slice(document.as_bytes());
+            }
+            body.push(1);
+            body.extend_from_slice(&i32::try_from(section.len() + 4).unwrap().to_le_bytes());
+            body.extend_from_slice(&section);
+        }
+        self.send(2013, &body);
+        self.receive_reply()
     }
 
     /// Like [`Self::run`] where the server may end meanwhile.
@@ -114,6 +146,13 @@ impl RawClient {
         self.stream.write_all(bytes).unwrap();
     }
 
+    /// Sends bytes one by one.
+    pub fn send_one_by_one(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.stream.write_all(&[*byte]).unwrap();
+        }
+    }
+
     /// The next message: its operation and what follows the header.
     pub fn receive(&mut self) -> (i32, Vec<u8>) {
         self.try_receive().unwrap()
@@ -131,7 +170,10 @@ impl RawClient {
     /// Whether the server has closed the connection (waits for it).
     pub fn is_closed(&mut self) -> bool {
         let mut byte = [0];
-        matches!(self.stream.read(&mut byte), Ok(0) | Err(_))
+        match self.stream.read(&mut byte) {
+            Ok(count) => count == 0,
+            Err(error) => !matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut),
+        }
     }
 
     /// Signs in by SCRAM-SHA-256 with an independent client; the server's reply if it refuses.

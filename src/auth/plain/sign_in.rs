@@ -7,7 +7,19 @@ use crate::auth::session::Session;
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::mechanism::Mechanism;
-use crate::model::names::UserName;
+use crate::model::names::{DbName, UserName};
+
+impl Start<'_> {
+    /// The user whose password the message is, where the message is a password that will be checked.
+    pub fn user_to_prove(&self) -> Option<UserName> {
+        let is_plain = self.mechanism == Mechanism::Plain.name();
+        if !is_plain || !self.is_private || self.is_speculative {
+            return None;
+        }
+        let message = ClientMessage::parse(self.payload.expose()).ok()?;
+        UserName::new(&message.user, self.db.clone()).ok()
+    }
+}
 
 impl Session {
     /// Checks name and password. Every refusal but that of the connection looks alike, and an unknown
@@ -23,8 +35,8 @@ impl Session {
         }
         let message = ClientMessage::parse(start.payload.expose())
             .map_err(|error| SignInError::failed(&error, None))?;
-        let name = UserName::new(&message.user, start.db.clone())
-            .map_err(|error| SignInError::failed(&error, None))?;
+        let name =
+            name(&message.user, start.db).map_err(|reason| SignInError::failed(&reason, None))?;
         let attempt = Attempt {
             user: name,
             mechanism: Mechanism::Plain,
@@ -35,7 +47,7 @@ impl Session {
             user.as_deref(),
             message.password,
             policy.argon2_cost,
-            policy.hash_pool,
+            policy.hash_pool.clone(),
         );
         let is_right = verified
             .await
@@ -55,6 +67,20 @@ impl Session {
         };
         Ok((done, attempt))
     }
+}
+
+/// Many drivers send PLAIN to `$external`, whatever database they are told: there, where nobody has a
+/// password, the name is `user@db`, as names print.
+fn name(user: &str, db: &DbName) -> Result<UserName, String> {
+    if !db.is_external() {
+        return UserName::new(user, db.clone()).map_err(|error| error.to_string());
+    }
+    let (user, db) = user
+        .rsplit_once('@')
+        .ok_or_else(|| "a name for PLAIN on $external is user@db".to_owned())?;
+    DbName::parse(db)
+        .and_then(|db| UserName::new(user, db))
+        .map_err(|error| error.to_string())
 }
 
 /// The password has been on the wire by now; that is worth a clear word to whoever configured it.

@@ -73,7 +73,9 @@ fn subject(name: &X509Name<'_>) -> Result<Subject, CertificateError> {
         let attributes: Result<Vec<_>, _> = part.iter().map(attribute).collect();
         let mut attributes = attributes?;
         attributes.reverse();
-        parts.push(attributes);
+        if !attributes.is_empty() {
+            parts.push(attributes);
+        }
     }
     parts.reverse();
     Ok(Subject { parts })

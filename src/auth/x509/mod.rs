@@ -9,6 +9,5 @@ mod sign_in;
 mod subject;
 
 pub use certificate::{CertificateError, ClientCertificate};
-pub(in crate::auth) use sign_in::restrictions_of;
 pub use sign_in::{Authenticate, CertificatePolicy};
 pub use subject::{InvalidSubject, Subject};

@@ -5,13 +5,12 @@ use std::sync::Arc;
 
 use super::{ClientCertificate, Subject};
 use crate::auth::sasl::{Attempt, SignInError, user_is_gone};
-use crate::auth::session::{Session, SignedIn};
+use crate::auth::session::{Session, SignedIn, restrictions_of};
 use crate::authz::RolesFrom;
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, UserName};
-use crate::model::restriction::Restrictions;
 use crate::model::user::{Credentials, User};
 
 /// An `authenticate`.
@@ -147,8 +146,5 @@ fn owner(name: &UserName, certificate: ClientCertificate, catalog: &Catalog) -> 
     }
 }
 
-/// Where the user `name` may come from by its own document, if it has one.
-pub(in crate::auth) fn restrictions_of(name: &UserName, catalog: &Catalog) -> Restrictions {
-    let user = catalog.user(name);
-    user.map_or(Restrictions::NONE, |user| user.restrictions.clone())
-}
+#[cfg(test)]
+mod tests;

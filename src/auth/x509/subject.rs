@@ -151,7 +151,7 @@ fn read_value(text: &str) -> Result<(String, Option<char>, &str), InvalidSubject
                 return Ok((value, Some(character), characters.as_str()));
             }
             '\\' => {
-                bytes.extend(unescaped(&mut characters)?.as_bytes());
+                unescape(&mut characters, &mut bytes)?;
                 kept = bytes.len();
             }
             '"' | '<' | '>' => return Err(InvalidSubject),
@@ -170,33 +170,20 @@ fn read_value(text: &str) -> Result<(String, Option<char>, &str), InvalidSubject
     Ok((value, None, ""))
 }
 
-/// What stands after a backslash: the character itself, or two hexadecimal digits for a byte.
-enum Unescaped {
-    Character([u8; 4], usize),
-    Byte([u8; 1]),
-}
-
-impl Unescaped {
-    fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Character(bytes, length) => bytes.get(..*length).unwrap_or_default(),
-            Self::Byte(byte) => byte,
-        }
-    }
-}
-
-fn unescaped(characters: &mut std::str::Chars<'_>) -> Result<Unescaped, InvalidSubject> {
+/// Adds what stands after a backslash: the character itself, or two hexadecimal digits for a byte.
+fn unescape(
+    characters: &mut std::str::Chars<'_>,
+    bytes: &mut Vec<u8>,
+) -> Result<(), InvalidSubject> {
     let first = characters.next().ok_or(InvalidSubject)?;
     if let Some(high) = first.to_digit(16) {
         let low = characters.next().and_then(|digit| digit.to_digit(16));
         let byte = high * 16 + low.ok_or(InvalidSubject)?;
-        return u8::try_from(byte)
-            .map(|byte| Unescaped::Byte([byte]))
-            .map_err(|_| InvalidSubject);
+        bytes.push(u8::try_from(byte).map_err(|_| InvalidSubject)?);
+    } else {
+        bytes.extend(first.encode_utf8(&mut [0; 4]).bytes());
     }
-    let mut bytes = [0; 4];
-    let length = first.encode_utf8(&mut bytes).len();
-    Ok(Unescaped::Character(bytes, length))
+    Ok(())
 }
 
 #[cfg(test)]

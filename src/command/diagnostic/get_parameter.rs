@@ -236,9 +236,22 @@ mod tests {
         );
         let runtime = rawdoc! { "getParameter": { "allParameters": true, "setAt": "runtime" } };
         let expected = [
+            "argon2Iterations",
+            "argon2MemoryKiB",
+            "argon2Parallelism",
             "authFailedDelayMs",
+            "cursorTimeoutMillis",
+            "failedSignInDelayMaxMs",
+            "failedSignInDelayMs",
+            "failedSignInHalfLifeSecs",
+            "failedSignInsEverywhereFree",
+            "failedSignInsPerAddressFree",
+            "failedSignInsPerUserFree",
+            "halfOpenSignInsMax",
+            "halfOpenSignInsPerAddressMax",
             "scramIterationCount",
             "scramSHA256IterationCount",
+            "signInTimeoutMs",
             "ok",
         ];
         assert_eq!(names(&runtime), expected);

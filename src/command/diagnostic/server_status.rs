@@ -52,7 +52,11 @@ const SECTIONS: [Section; 9] = [
     }),
     ("storageEngine", storage_engine),
     ("transportSecurity", transport_security),
-    ("metrics", |services| command_metrics(&services.metrics)),
+    ("metrics", |services| {
+        let mut section = command_metrics(&services.metrics);
+        append(&mut section, "cursor", cursors(services));
+        section
+    }),
 ];
 
 impl Command for ServerStatus {
@@ -173,7 +177,27 @@ fn portcullis(services: &Services) -> RawDocumentBuf {
             "waiting": int32(services.hash_pool.waiting()),
             "queueMax": int32(services.parameters.hashing_queue_max()),
         },
+        "signIns": sign_ins(services),
+        "connectionsRefused": {
+            "tooMany": int64(services.connections.rejected()),
+            "allowlist": int64(services.connections.turned_away_by_allowlist()),
+            "proxyHeader": int64(services.connections.proxy_headers_refused()),
+            "unauthenticated": int64(services.connections.unauthenticated_refused()),
+        },
+        "logLinesDropped": int64(services.logs.lines_dropped()),
         "connectionsPanicked": int64(services.connections.panicked()),
+    }
+}
+
+/// How sign-ins are held back.
+fn sign_ins(services: &Services) -> RawDocumentBuf {
+    let failures = &services.failed_sign_ins;
+    rawdoc! {
+        "delayed": int64(failures.delayed()),
+        "refusedAtOnce": int64(failures.refused()),
+        "tracked": int64(failures.tracked()),
+        "halfOpen": int64(services.half_open_sign_ins.count()),
+        "halfOpenDropped": int64(services.half_open_sign_ins.dropped()),
     }
 }
 
@@ -231,6 +255,14 @@ fn transport_security(services: &Services) -> RawDocumentBuf {
         "1.2": int64(counters.tls(TlsVersion::Tls12)),
         "1.3": int64(counters.tls(TlsVersion::Tls13)),
         "unknown": 0_i64,
+    }
+}
+
+fn cursors(services: &Services) -> RawDocumentBuf {
+    let (open, pinned, timed_out) = services.cursors.counts();
+    rawdoc! {
+        "timedOut": int64(timed_out),
+        "open": { "noTimeout": 0_i64, "pinned": int64(pinned), "total": int64(open) },
     }
 }
 

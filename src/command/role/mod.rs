@@ -13,7 +13,7 @@ pub mod invalidate_user_cache;
 pub mod revoke_privileges_from_role;
 pub mod revoke_roles_from_role;
 pub mod roles_info;
-mod roles_info_shape;
+pub(in crate::command) mod roles_info_shape;
 pub mod update_role;
 
 /// The role to look up; an empty name is that of a role that is not there.

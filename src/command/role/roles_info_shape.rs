@@ -65,6 +65,24 @@ pub(super) fn built_in(name: &RoleName, shape: Shape, in_list: bool) -> RawDocum
     document
 }
 
+/// The document of `admin.system.roles`: all that is stored.
+pub(in crate::command) fn stored_role(role: &Role) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    document.append(
+        cstr!("_id"),
+        format!("{}.{}", role.name.db(), role.name.role()),
+    );
+    document.append(cstr!("role"), role.name.role());
+    document.append(cstr!("db"), role.name.db().as_str());
+    document.append(cstr!("privileges"), privileges_array(&role.privileges));
+    document.append(cstr!("roles"), roles_array(&role.roles));
+    if !role.restrictions.is_empty() {
+        let array = restrictions_array(&role.restrictions);
+        document.append(cstr!("authenticationRestrictions"), array);
+    }
+    document
+}
+
 /// A role that an administrator made.
 pub(super) fn stored(
     role: &Role,

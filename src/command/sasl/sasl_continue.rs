@@ -1,5 +1,6 @@
 //! `saslContinue` (driver authentication specification).
 
+use super::guard;
 use super::shared::{challenge_reply, failed, succeeded};
 use crate::auth::sasl::Continue;
 use crate::authz::Pass;
@@ -33,6 +34,10 @@ impl Command for SaslContinue {
     };
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        guard::end_if_overdue(context);
+        if let Some(user) = context.connection.session.user_to_prove().cloned() {
+            guard::wait_for_turn(context, user).await?;
+        }
         let services = context.services;
         let next = Continue {
             conversation_id: self.conversation_id,

@@ -2,6 +2,7 @@
 
 use bson::{RawBsonRef, RawDocumentBuf};
 
+use super::guard;
 use super::shared::{challenge_reply, failed, succeeded};
 use crate::auth::sasl::Start;
 use crate::authz::Pass;
@@ -76,7 +77,10 @@ impl SaslStart {
                 .authentication
                 .received(mechanism, is_speculative);
         }
-        let policy = services.sign_in_policy();
+        if let Some(user) = start.user_to_prove() {
+            guard::wait_for_turn(context, user).await?;
+        }
+        let policy = services.sign_in_policy(context.hash_share());
         let catalog = services.directory.catalog();
         let started = context
             .connection
@@ -87,6 +91,8 @@ impl SaslStart {
             Ok((challenge, attempt)) => {
                 if challenge.done {
                     succeeded(context, &attempt);
+                } else {
+                    guard::begun(context);
                 }
                 Ok(challenge_reply(challenge, self.payload.is_base64))
             }

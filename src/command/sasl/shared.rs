@@ -3,6 +3,7 @@
 use bson::spec::BinarySubtype;
 use bson::{Binary, RawBson};
 
+use super::guard;
 use crate::auth::sasl::{Attempt, Challenge, SignInError};
 use crate::command::context::Context;
 use crate::command::reply::Reply;
@@ -27,7 +28,8 @@ pub(super) fn challenge_reply(challenge: Challenge, as_base64: bool) -> Reply {
 }
 
 /// Logs and counts a success.
-pub(super) fn succeeded(context: &Context<'_>, attempt: &Attempt) {
+pub(super) fn succeeded(context: &mut Context<'_>, attempt: &Attempt) {
+    guard::succeeded(context);
     context
         .services
         .metrics
@@ -38,7 +40,8 @@ pub(super) fn succeeded(context: &Context<'_>, attempt: &Attempt) {
 }
 
 /// Logs a failure, waits as long as configured and gives the client's version of it.
-pub(super) async fn failed(context: &Context<'_>, failure: Box<SignInError>) -> CommandError {
+pub(super) async fn failed(context: &mut Context<'_>, failure: Box<SignInError>) -> CommandError {
+    guard::failed(context, &failure.error);
     let attempt = failure.attempt.as_ref();
     let user = attempt.map_or_else(
         || "(unknown)".to_owned(),

@@ -97,7 +97,7 @@ impl Command for CreateUser {
             .check_create_user(&user)
             .map_err(|e| services.ops_error(e))?;
         if let Some(new_password) = new_password {
-            let derived = new_password.derive(&services.parameters, &services.hash_pool);
+            let derived = new_password.derive(&services.parameters, context.hash_share());
             // Nothing is written yet.
             user.credentials = until(context.deadline, derived).await??;
         }

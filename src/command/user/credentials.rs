@@ -2,7 +2,7 @@
 
 use std::fmt::Display;
 
-use crate::auth::hash_pool::HashPool;
+use crate::auth::hash_pool::Share;
 use crate::auth::password::PasswordError;
 use crate::auth::plain::{Argon2Cost, PlainPassword};
 use crate::auth::scram::{Sha1Password, Sha256Password};
@@ -128,7 +128,7 @@ impl NewPassword {
     pub async fn derive(
         self,
         parameters: &Parameters,
-        pool: &HashPool,
+        pool: Share<'_>,
     ) -> Result<Credentials, CommandError> {
         let rounds_1 = parameters.scram_sha1_iteration_count();
         let rounds_256 = parameters.scram_sha256_iteration_count();
@@ -138,8 +138,11 @@ impl NewPassword {
             .sha_256
             .map(|password| move || password.derive(rounds_256));
         let job_plain = self.plain.map(|password| move || password.derive(cost));
-        let (sha_1, sha_256, plain) =
-            tokio::try_join!(run(pool, job_1), run(pool, job_256), run(pool, job_plain))?;
+        let (sha_1, sha_256, plain) = tokio::try_join!(
+            run(&pool, job_1),
+            run(&pool, job_256),
+            run(&pool, job_plain)
+        )?;
         Ok(Credentials::Stored {
             sha_1,
             sha_256,
@@ -150,7 +153,7 @@ impl NewPassword {
 
 /// Runs the derivation of one mechanism, if it is wanted.
 async fn run<T: Send + 'static, E: Display + Send + 'static>(
-    pool: &HashPool,
+    pool: &Share<'_>,
     job: Option<impl FnOnce() -> Result<T, E> + Send + 'static>,
 ) -> Result<Option<Box<T>>, CommandError> {
     let Some(job) = job else {

@@ -9,4 +9,4 @@ mod grants;
 pub mod revoke_roles_from_user;
 pub mod update_user;
 pub mod users_info;
-mod users_info_shape;
+pub(in crate::command) mod users_info_shape;

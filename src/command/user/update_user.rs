@@ -4,7 +4,7 @@ use bson::RawDocumentBuf;
 
 use super::credentials::{NewPassword, PasswordRequest};
 use crate::authz::{Authority, Denied, Need, Pass};
-use crate::catalog::{CredentialsUpdate, UserUpdate};
+use crate::catalog::{CredentialsUpdate, PlanError, UserUpdate, View};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::execute::until;
@@ -12,6 +12,7 @@ use crate::command::field_types::SafeBool;
 use crate::command::names::RoleArgument;
 use crate::command::reply::Reply;
 use crate::command::restrictions::RestrictionArgument;
+use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -134,15 +135,17 @@ impl Command for UpdateUser {
                 services.ops_error(error)
             }
         };
-        let name = UserName::new(&self.user, db.clone())
-            .map_err(|_| not_found(&self.user, &db, is_trim))?;
+        let Ok(name) = UserName::new(&self.user, db.clone()) else {
+            return Err(refuse_nobody(&update, services)
+                .unwrap_or_else(|| not_found(&self.user, &db, is_trim)));
+        };
         // Asked again when the change is planned; asking first spares useless hashing.
         services
             .directory
             .check_update_user(&name, update.clone())
             .map_err(refused)?;
         if let Some(new_password) = new_password {
-            let derived = new_password.derive(&services.parameters, &services.hash_pool);
+            let derived = new_password.derive(&services.parameters, context.hash_share());
             // Nothing is written yet.
             let credentials = until(context.deadline, derived).await??;
             update.credentials = CredentialsUpdate::Replace(credentials);
@@ -155,6 +158,23 @@ impl Command for UpdateUser {
             .map_err(refused)?;
         Ok(Reply::new())
     }
+}
+
+/// What is wrong besides with an update of a user that cannot be, if it would be found out earlier.
+fn refuse_nobody(update: &UserUpdate, services: &Services) -> Option<CommandError> {
+    if matches!(update.credentials, CredentialsUpdate::Trim(_)) {
+        return None;
+    }
+    if update.is_empty() {
+        return Some(services.ops_error(OpsError::Plan(PlanError::NothingToUpdate)));
+    }
+    let catalog = View::new(services.directory.catalog());
+    let roles = update.roles.iter().flatten();
+    let missing: Vec<_> = roles.filter(|role| !catalog.role_exists(role)).collect();
+    (!missing.is_empty()).then(|| {
+        let missing = missing.into_iter().cloned().collect();
+        services.ops_error(OpsError::Plan(PlanError::RolesNotFound(missing)))
+    })
 }
 
 /// A trim looks the user up first and says so in other words than the update itself.

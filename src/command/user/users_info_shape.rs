@@ -24,6 +24,21 @@ pub(super) struct Shape {
     pub(super) restrictions: bool,
 }
 
+/// The document of `admin.system.users`: all that is stored.
+pub(in crate::command) fn stored_user(user: &User) -> RawDocumentBuf {
+    let mut document = identity(user);
+    document.append(cstr!("credentials"), credentials(&user.credentials));
+    if !user.restrictions.is_empty() {
+        let array = restrictions_array(&user.restrictions);
+        document.append(cstr!("authenticationRestrictions"), array);
+    }
+    if let Some(custom_data) = user.custom_data.as_deref() {
+        document.append(cstr!("customData"), &**custom_data);
+    }
+    document.append(cstr!("roles"), roles_array(&user.roles));
+    document
+}
+
 /// The stored document without what was not asked for, `mechanisms` last.
 pub(super) fn plain(user: &User, shape: Shape) -> RawDocumentBuf {
     let mut document = identity(user);

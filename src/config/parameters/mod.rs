@@ -5,6 +5,7 @@
 //! Parameters of mongod's without effect here are left out rather than stored; `docs/options.md`
 //! names them.
 
+mod sign_in_limits;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -23,6 +24,7 @@ use crate::error::{CommandError, ErrorCode};
 use super::error::{ConfigError, nearest};
 use super::settings::Setting;
 
+pub use sign_in_limits::SignInLimits;
 pub(super) use table::PARAMETERS;
 use table::{Kind, find};
 pub use table::{ParameterSpec, SetAt};
@@ -73,12 +75,14 @@ pub struct Parameters {
     allow_roles_from_x509_certificates: AtomicBool,
     enforce_user_cluster_separation: AtomicBool,
     auth_failed_delay_ms: AtomicU32,
+    cursor_timeout_millis: AtomicU32,
     enable_localhost_auth_bypass: AtomicBool,
     hashing_threads: AtomicU32,
     hashing_queue_max: AtomicU32,
     handshake_timeout_ms: AtomicU32,
     idle_timeout_ms: AtomicU32,
     shutdown_timeout_ms: AtomicU32,
+    sign_in_limits: SignInLimits,
 }
 
 impl Default for Parameters {
@@ -95,12 +99,14 @@ impl Default for Parameters {
             allow_roles_from_x509_certificates: AtomicBool::default(),
             enforce_user_cluster_separation: AtomicBool::default(),
             auth_failed_delay_ms: AtomicU32::default(),
+            cursor_timeout_millis: AtomicU32::default(),
             enable_localhost_auth_bypass: AtomicBool::default(),
             hashing_threads: AtomicU32::default(),
             hashing_queue_max: AtomicU32::default(),
             handshake_timeout_ms: AtomicU32::default(),
             idle_timeout_ms: AtomicU32::default(),
             shutdown_timeout_ms: AtomicU32::default(),
+            sign_in_limits: SignInLimits::default(),
         };
         let settable = |spec: &&ParameterSpec| spec.set_at != SetAt::Never;
         for spec in PARAMETERS.iter().filter(settable) {
@@ -223,6 +229,11 @@ impl Parameters {
         milliseconds(&self.auth_failed_delay_ms)
     }
 
+    /// `cursorTimeoutMillis`: how long a cursor waits for who reads from it.
+    pub fn cursor_timeout(&self) -> Duration {
+        milliseconds(&self.cursor_timeout_millis)
+    }
+
     /// `enableLocalhostAuthBypass`: whether there is a localhost exception.
     pub fn enable_localhost_auth_bypass(&self) -> bool {
         self.enable_localhost_auth_bypass.load(Ordering::Relaxed)
@@ -249,6 +260,11 @@ impl Parameters {
     /// `idleTimeoutMs`: how long a connection may be idle; `None` for ever.
     pub fn idle_timeout(&self) -> Option<Duration> {
         Some(milliseconds(&self.idle_timeout_ms)).filter(|timeout| !timeout.is_zero())
+    }
+
+    /// What guards signing in.
+    pub fn sign_in_limits(&self) -> &SignInLimits {
+        &self.sign_in_limits
     }
 
     /// `shutdownTimeoutMs`: how long a stopping server waits for requests under way.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use bson::{RawBson, rawdoc};
 
-use super::{Mechanism, Parameters};
+use super::{Mechanism, Parameters, sign_in_limits};
 use crate::model::plain_credential::{
     ARGON2_ITERATIONS_MAX, ARGON2_MEMORY_KIB_MAX, ARGON2_PARALLELISM_MAX,
 };
@@ -187,6 +187,18 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         kind: Kind::Mechanisms,
     },
     ParameterSpec {
+        name: "cursorTimeoutMillis",
+        set_at: SetAt::StartupAndRuntime,
+        default: "600000",
+        help: "Milliseconds after which a cursor that nobody reads from is closed.",
+        ours: false,
+        kind: Kind::Integer {
+            min: 1,
+            max: 2_147_483_647,
+            cell: |parameters| &parameters.cursor_timeout_millis,
+        },
+    },
+    ParameterSpec {
         name: "enableLocalhostAuthBypass",
         set_at: SetAt::Startup,
         default: "true",
@@ -202,6 +214,13 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         ours: false,
         kind: Kind::Boolean(|parameters| &parameters.enforce_user_cluster_separation),
     },
+    sign_in_limits::FAILED_DELAY_LONGEST,
+    sign_in_limits::FAILED_DELAY,
+    sign_in_limits::FAILED_HALF_LIFE,
+    sign_in_limits::FAILED_LIMITS_ON_LOOPBACK,
+    sign_in_limits::FAILED_EVERYWHERE_FREE,
+    sign_in_limits::FAILED_PER_ADDRESS_FREE,
+    sign_in_limits::FAILED_PER_USER_FREE,
     ParameterSpec {
         name: "featureCompatibilityVersion",
         set_at: SetAt::Never,
@@ -210,6 +229,8 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         ours: false,
         kind: Kind::Constant(|| RawBson::Document(rawdoc! { "version": "8.0" })),
     },
+    sign_in_limits::HALF_OPEN_LIMIT,
+    sign_in_limits::HALF_OPEN_PER_ADDRESS_LIMIT,
     ParameterSpec {
         name: "handshakeTimeoutMs",
         set_at: SetAt::Startup,
@@ -234,6 +255,7 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
             cell: |parameters| &parameters.hashing_queue_max,
         },
     },
+    sign_in_limits::HASHING_QUEUE_PER_USER_LIMIT,
     ParameterSpec {
         name: "hashingThreads",
         set_at: SetAt::Startup,
@@ -294,4 +316,7 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
             cell: |parameters| &parameters.shutdown_timeout_ms,
         },
     },
+    sign_in_limits::SIGN_IN_TIMEOUT,
+    sign_in_limits::UNAUTHENTICATED_PER_ADDRESS_LIMIT,
+    sign_in_limits::UNAUTHENTICATED_TIMEOUT,
 ];

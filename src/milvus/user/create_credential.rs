@@ -49,7 +49,7 @@ impl Call for CreateCredentialRequest {
             ErrorCode::CreateCredentialFailure,
             (name.user(), secret.clone()),
             &mechanisms,
-            (&services.parameters, &services.hash_pool),
+            (&services.parameters, context.hash_pool()),
         )
         .await?;
         let order = context.user_order(pass, UserAction::Created, &name);

@@ -43,7 +43,7 @@ impl Call for UpdateCredentialRequest {
             ErrorCode::UpdateCredentialFailure,
             (user.name.user(), new.clone()),
             &mechanisms,
-            (&services.parameters, &services.hash_pool),
+            (&services.parameters, context.hash_pool()),
         )
         .await?;
         let update = UserUpdate {
@@ -80,7 +80,7 @@ async fn verified(
     let verifying =
         services
             .verified_secrets
-            .verify(user.as_deref(), old, cost, &services.hash_pool);
+            .verify(user.as_deref(), old, cost, context.hash_pool());
     let is_right = verifying
         .await
         .map_err(|overloaded| Failure::Rpc(tonic::Status::unavailable(overloaded.to_string())))?;

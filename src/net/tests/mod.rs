@@ -2,6 +2,7 @@
 
 mod endings;
 mod messages;
+mod proxy;
 mod sockets;
 mod support;
 mod tls;

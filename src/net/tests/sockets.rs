@@ -7,7 +7,7 @@ use std::path::Path;
 use tokio::net::UnixStream;
 
 use super::support::{Client, Event, TestServer, loopback, soon};
-use crate::net::{Address, BindError, BindOptions, Limits, Listeners, UnixSocketOptions};
+use crate::net::{Address, BindError, BindOptions, Limits, Listeners, Peer, UnixSocketOptions};
 
 fn unix_options(directory: &Path) -> BindOptions {
     BindOptions {
@@ -156,4 +156,49 @@ async fn only_a_dead_unix_socket_is_replaced() {
     fs::write(&path, "a file").unwrap();
     assert!(Listeners::bind(&options).await.is_err());
     assert_eq!(fs::read_to_string(&path).unwrap(), "a file");
+}
+
+#[tokio::test]
+async fn sockets_are_accepted_from_in_turn() {
+    let folder = tempfile::tempdir().unwrap();
+    let listeners = Listeners::bind(&unix_options(folder.path())).await.unwrap();
+    let [Address::Ip(tcp), Address::Unix(unix)] = listeners.addresses() else {
+        panic!("{:?}", listeners.addresses());
+    };
+    // All are there before the first is accepted.
+    let _flood = [(); 3].map(|()| std::net::TcpStream::connect(tcp).unwrap());
+    let _single = std::os::unix::net::UnixStream::connect(unix).unwrap();
+    let mut order = Vec::new();
+    for _ in 0..4 {
+        let accepted = soon(listeners.accept()).await.unwrap();
+        order.push(accepted.remote.ip().is_some());
+    }
+    assert_eq!(order, [true, false, true, true]);
+}
+
+#[test]
+fn who_is_on_this_machine() {
+    let ip = |text: &str| Address::Ip(format!("{text}:1").parse().unwrap());
+    let unix = Address::Unix(Path::new("/run/server.sock").into());
+    let here = ip("127.0.0.1");
+    let cases = [
+        (&here, None, true),
+        (&ip("[::1]"), None, true),
+        (&unix, None, true),
+        (&ip("192.0.2.1"), None, false),
+        (&here, Some(&here), true),
+        (&ip("192.0.2.1"), Some(&here), false),
+        // What a proxy elsewhere calls local is local to the proxy.
+        (&here, Some(&ip("192.0.2.9")), false),
+    ];
+    for (remote, proxy, expected) in cases {
+        let peer = Peer {
+            connection_id: 1,
+            local: here.clone(),
+            remote: remote.clone(),
+            proxy: proxy.cloned(),
+            tls: None,
+        };
+        assert_eq!(peer.is_local(), expected, "{peer:?}");
+    }
 }

@@ -54,13 +54,13 @@ pub(super) struct TestHandler {
 impl Service for TestService {
     type Handler = TestHandler;
 
-    fn connect(&self, peer: Peer) -> TestHandler {
+    fn connect(&self, peer: Peer) -> Option<TestHandler> {
         self.events.send(Event::Connected(peer)).ok();
-        TestHandler {
+        Some(TestHandler {
             gate: Arc::clone(&self.gate),
             events: self.events.clone(),
             stream_left: 0,
-        }
+        })
     }
 }
 

@@ -2,6 +2,11 @@
 
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
+
 use super::tls_support::{BOTH_VERSIONS, connect, der, file, options, start, tls};
 use crate::net::{Tls, TlsOptions, TlsVersion};
 
@@ -50,6 +55,34 @@ async fn a_version_can_be_switched_off() {
     assert!(old.is_err());
     let mut client = connect(&server, Some("client"), &[tls13]).await.unwrap();
     client.ping().await;
+}
+
+#[test]
+fn keys_in_their_older_forms() {
+    // PKCS #1.
+    Tls::load(options(|options| {
+        options.certificate_key_file = file("server-rsa");
+    }))
+    .unwrap();
+
+    // SEC 1 is what PKCS #8 wraps: it ends with an octet string of 109 bytes.
+    let PrivateKeyDer::Pkcs8(key) = PrivateKeyDer::from_pem_file(file("server")).unwrap() else {
+        panic!("another form");
+    };
+    let key = key.secret_pkcs8_der();
+    let (head, sec1) = key.split_at(key.len() - 109);
+    assert!(head.ends_with(&[4, 109]));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("server.pem");
+    let certificate = pem("CERTIFICATE", &der("server"));
+    let key = pem("EC PRIVATE KEY", sec1);
+    std::fs::write(&path, [certificate, key].concat()).unwrap();
+    Tls::load(options(|options| options.certificate_key_file = path)).unwrap();
+}
+
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{text}\n-----END {label}-----\n")
 }
 
 #[test]

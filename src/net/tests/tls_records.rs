@@ -53,13 +53,13 @@ async fn part_of_a_record_neither_takes_a_buffer_nor_spins() {
     let (half, rest) = record.split_at(record.len() / 2);
 
     tcp.write_all(half).await.unwrap();
-    let wakes = Arc::new(Wakes::default());
-    let waker = Waker::from(Arc::clone(&wakes));
+    let count = Arc::new(Wakes::default());
+    let waker = Waker::from(Arc::clone(&count));
     let mut context = Context::from_waker(&waker);
     let mut polls = 0;
     // Once for the half record, and then no more.
     for _ in 0..1000 {
-        if polls == 0 || wakes.0.swap(0, Ordering::SeqCst) > 0 {
+        if polls == 0 || count.0.swap(0, Ordering::SeqCst) > 0 {
             polls += 1;
             assert!(stream.poll_readable(&mut context).is_pending());
         }

@@ -55,6 +55,7 @@ pub(super) async fn start_with(tls: &Arc<Tls>, limits: Limits) -> TestServer {
     let door = Door {
         limits,
         tls: Some(Arc::clone(tls)),
+        ..Door::default()
     };
     TestServer::start_behind(&loopback(), door).await
 }

@@ -15,6 +15,7 @@ use x509_parser::prelude::FromDer;
 use zeroize::Zeroizing;
 
 use super::TlsError;
+use super::client_verifier::Authority;
 
 /// Bytes a file of certificates, keys or revocations may have.
 const PEM_FILE_BYTES_MAX: usize = 16 * 1024 * 1024;
@@ -66,20 +67,21 @@ impl PemFile<'_> {
         Ok(Identity { chain, key })
     }
 
-    /// Authorities. One that has expired would let nobody in, but hides behind others; so all have to
-    /// be valid.
-    pub(super) fn authorities(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-        let authorities: Vec<_> = self
-            .sections()?
-            .into_iter()
-            .filter(|(kind, _)| *kind == SectionKind::Certificate)
-            .map(|(_, der)| CertificateDer::from(der))
-            .collect();
+    /// Authorities. All have to be valid now: among others, one that is not would go unnoticed.
+    pub(super) fn authorities(&self) -> Result<Vec<Authority>, TlsError> {
+        let mut authorities = Vec::new();
+        for (kind, der) in self.sections()? {
+            if kind == SectionKind::Certificate {
+                let certificate = CertificateDer::from(der);
+                let not_after_seconds = self.check_validity(&certificate)?;
+                authorities.push(Authority {
+                    certificate,
+                    not_after_seconds,
+                });
+            }
+        }
         if authorities.is_empty() {
             return Err(self.refuse("there is no certificate in it"));
-        }
-        for authority in &authorities {
-            self.check_validity(authority)?;
         }
         Ok(authorities)
     }
@@ -100,7 +102,8 @@ impl PemFile<'_> {
         Ok(lists)
     }
 
-    fn check_validity(&self, certificate: &CertificateDer<'_>) -> Result<(), TlsError> {
+    /// The last second that the certificate is valid, since 1970.
+    fn check_validity(&self, certificate: &CertificateDer<'_>) -> Result<u64, TlsError> {
         let (_, parsed) = X509Certificate::from_der(certificate)
             .map_err(|_| self.refuse("there is a certificate in it that cannot be read"))?;
         if !parsed.validity().is_valid() {
@@ -109,7 +112,7 @@ impl PemFile<'_> {
                 parsed.subject()
             )));
         }
-        Ok(())
+        Ok(u64::try_from(parsed.validity().not_after.timestamp()).unwrap_or_default())
     }
 
     fn sections(&self) -> Result<Vec<(SectionKind, Vec<u8>)>, TlsError> {

@@ -16,7 +16,7 @@ use super::super::stream::Stream;
 use super::{Tls, TlsVersion};
 
 /// Bytes that tell TLS from anything else, see [`is_tls`].
-const START_BYTES_MAX: usize = 3;
+const START_BYTES: usize = 3;
 /// The type of the record that a client begins with (RFC 8446 section 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
 
@@ -64,9 +64,9 @@ pub(crate) async fn secure(stream: Stream, tls: Option<&Tls>) -> Result<Secured,
 
 /// As many bytes as it takes to tell.
 async fn start_of(tcp: &mut TcpStream) -> io::Result<BytesMut> {
-    let mut start = BytesMut::with_capacity(START_BYTES_MAX);
+    let mut start = BytesMut::with_capacity(START_BYTES);
     while is_tls(&start).is_none() {
-        let missing = START_BYTES_MAX.saturating_sub(start.len()) as u64;
+        let missing = START_BYTES.saturating_sub(start.len()) as u64;
         if tcp.take(missing).read_buf(&mut start).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }

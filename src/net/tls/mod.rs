@@ -1,6 +1,7 @@
 //! TLS by rustls: which files, which versions, who has to show a certificate.
 
 mod certificates;
+mod client_verifier;
 mod error;
 mod handshake;
 pub(super) mod log;

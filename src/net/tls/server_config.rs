@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use rustls::crypto::{CryptoProvider, ring};
+use rustls::server::NoServerSessionStorage;
 use rustls::server::danger::ClientCertVerifier;
-use rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::version::{TLS12, TLS13};
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use super::certificates::{Identity, PemFile, oddities};
+use super::client_verifier::{ClientVerifier, Trust};
 use super::{Loaded, TlsError, TlsOptions, TlsVersion};
 
 const CERTIFICATE_KEY_FILE: &str = "net.tls.certificateKeyFile";
@@ -60,7 +61,6 @@ fn certified(file: &PemFile<'_>, identity: Identity) -> Result<CertifiedKey, Tls
     Ok(certified)
 }
 
-/// Who signed a client's certificate, what it is for, when it is valid, and whether it was revoked.
 fn client_verifier(
     options: &TlsOptions,
     provider: &Arc<CryptoProvider>,
@@ -69,30 +69,27 @@ fn client_verifier(
         option: CA_FILE,
         path: &options.ca_file,
     };
-    let mut roots = RootCertStore::empty();
-    for authority in file.authorities()? {
-        roots.add(authority).map_err(|error| file.refuse(error))?;
+    let authorities = file.authorities()?;
+    for authority in &authorities {
+        let added = RootCertStore::empty().add(authority.certificate.clone());
+        added.map_err(|error| file.refuse(error))?;
     }
-    let roots = Arc::new(roots);
-    let mut builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), Arc::clone(provider));
     let mut last = file;
+    let mut revocations = None;
     if let Some(path) = &options.crl_file {
         last = PemFile {
             option: CRL_FILE,
             path,
         };
-        // As OpenSSL in mongod: the client's own certificate has to be in the scope of a list that is
-        // up to date; those between it and its authority are not looked up.
-        builder = builder
-            .with_crls(last.revocations()?)
-            .only_check_end_entity_revocation()
-            .enforce_revocation_expiration();
+        revocations = Some(last.revocations()?);
     }
-    if options.allow_connections_without_certificates {
-        builder = builder.allow_unauthenticated();
-    }
-    builder.build().map_err(|error| last.refuse(error))
+    let verifier = ClientVerifier::new(Trust {
+        authorities,
+        revocations,
+        is_optional: options.allow_connections_without_certificates,
+        provider: Arc::clone(provider),
+    });
+    Ok(Arc::new(verifier.map_err(|error| last.refuse(error))?))
 }
 
 fn supported(version: TlsVersion) -> &'static SupportedProtocolVersion {

@@ -8,7 +8,7 @@ use bson::{Binary, DateTime, Decimal128, RawArrayBuf, RawBson, Timestamp, oid::O
 use proptest::prelude::*;
 
 use super::regex;
-use crate::query::{Filter, compare};
+use crate::query::{Distinct, Filter, Group, Projection, Sort, compare};
 
 /// Few names, so that filters and documents meet.
 fn name() -> impl Strategy<Value = String> {
@@ -106,12 +106,53 @@ fn document() -> impl Strategy<Value = RawDocumentBuf> {
     prop::collection::vec((name(), value()), 0..4).prop_map(document_of)
 }
 
+/// Projections and sorts, mostly.
+fn paths() -> impl Strategy<Value = RawDocumentBuf> {
+    let path = prop::sample::select(vec!["a", "b", "_id", "0", "1", "a.b", "a.0", "0.0.b"]);
+    let field = (
+        path.prop_map(str::to_owned),
+        (-1..2).prop_map(RawBson::Int32),
+    );
+    prop::collection::vec(field, 0..4).prop_map(document_of)
+}
+
 fn order(a: &RawBson, b: &RawBson) -> Ordering {
     compare(a.as_raw_bson_ref(), b.as_raw_bson_ref())
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_projection_sort_or_group_panics(
+        operand in prop_oneof![document(), paths()],
+        documents in prop::collection::vec(document(), 0..4),
+        path in name(),
+    ) {
+        let projection = Projection::parse(&operand);
+        let sort = Sort::parse(&operand);
+        let operand = rawdoc! { "_id": operand, "n": { "$push": "$a.b" } };
+        let group = Group::parse(bson::RawBsonRef::Document(&operand));
+        let mut groups = group.as_ref().ok().map(|group| group.start(1_000_000));
+        let mut distinct = Distinct::new(&path).unwrap();
+        for document in &documents {
+            let shown = projection.as_ref().map(|projection| projection.apply(document));
+            if let (Ok(projection), Ok(shown)) = (&projection, shown) {
+                prop_assert_eq!(projection.apply(&shown), shown);
+            }
+            if let Ok(sort) = &sort {
+                let key = sort.key(document, 1_000_000).unwrap();
+                prop_assert!(sort.compare(&key, &key).is_eq());
+            }
+            if let Some(groups) = &mut groups {
+                let _ = groups.add(document);
+            }
+            distinct.add(document).unwrap();
+        }
+        let made = groups.map_or(0, |groups| groups.into_documents().count());
+        prop_assert!(made <= documents.len());
+        let _ = distinct.into_values();
+    }
 
     #[test]
     fn no_filter_panics(filter in document(), document in document()) {

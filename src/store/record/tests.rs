@@ -35,11 +35,11 @@ fn credential<const SALT: usize, const KEY: usize>(seed: (u32, u8)) -> ScramCred
     }
 }
 
-fn plain(passes: u32) -> Box<PlainCredential> {
+fn plain(passes: u32) -> PlainCredential {
     let phc = format!(
         "$argon2id$v=19$m=7168,t={passes},p=1$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAA"
     );
-    Box::new(PlainCredential::parse(&phc).unwrap())
+    PlainCredential::parse(&phc).unwrap()
 }
 
 fn credentials() -> impl Strategy<Value = Credentials> {
@@ -54,7 +54,7 @@ fn credentials() -> impl Strategy<Value = Credentials> {
         (1..=100_u32).prop_map(|passes| Credentials::Stored {
             sha_1: None,
             sha_256: None,
-            plain: Some(plain(passes)),
+            plain: Some(Box::new(plain(passes))),
         }),
         (
             proptest::option::of(seed()),
@@ -64,7 +64,7 @@ fn credentials() -> impl Strategy<Value = Credentials> {
             .prop_map(|(one, two, three)| Credentials::Stored {
                 sha_1: one.map(|seed| Box::new(credential(seed))),
                 sha_256: Some(Box::new(credential(two))),
-                plain: three.map(plain),
+                plain: three.map(plain).map(Box::new),
             }),
     ]
 }

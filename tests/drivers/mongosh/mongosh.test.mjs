@@ -73,6 +73,19 @@ test('the life of a role', async (t) => {
   await file('roles.js', server.adminUri());
 });
 
+test('users and roles as collections', async (t) => {
+  const server = await serverWithAdmin(t);
+  await file('collections.js', server.adminUri());
+});
+
+test('users and roles as collections, typed', async (t) => {
+  const server = await serverWithAdmin(t);
+  const output = await type(server.adminUri(), 'use admin', 'show collections', 'db.system.users.find()');
+  assert.match(output, /system\.users\n *system\.version/);
+  assert.match(output, /_id: 'admin\.admin'/);
+  assert.match(output, /storedKey: '/);
+});
+
 test('signing in and out within one shell', async (t) => {
   const server = await serverWithAdmin(t);
   await file('sign_in.js', server.adminUri());

@@ -32,8 +32,9 @@ async function mongosh(args, input = '') {
 }
 
 /** Runs a script of this folder, which throws where something is wrong. */
-export async function file(name, uri) {
-  const { status, output } = await mongosh([uri, '--file', path.join(HERE, name)]);
+export async function file(name, uri, ...options) {
+  const script = ['--file', path.join(HERE, name)];
+  const { status, output } = await mongosh([uri, ...options, ...script]);
   assert.equal(status, 0, output);
   assert.match(output, /^done$/m);
   return output;
@@ -47,6 +48,6 @@ export async function type(uri, ...lines) {
 }
 
 /** Runs one line; its output and how the shell ended. */
-export function run(uri, line) {
-  return mongosh([uri, '--eval', line]);
+export function run(uri, line, ...options) {
+  return mongosh([uri, ...options, '--eval', line]);
 }

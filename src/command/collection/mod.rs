@@ -1,0 +1,21 @@
+//! Users, roles and the version of their schema, read as the collections in which mongod keeps them.
+//!
+//! `admin.system.users`, `admin.system.roles` and `admin.system.version` have no data of their own:
+//! [`system_collection`] makes their documents from the catalog as they are read. What a command
+//! answers over several batches stays in [`cursors`]. Commands on any other collection are
+//! authorized and then refused with 115.
+
+pub mod aggregate;
+mod aggregate_stages;
+mod batch;
+pub mod count;
+pub mod cursors;
+pub mod distinct;
+pub mod find;
+pub mod get_more;
+pub mod kill_cursors;
+pub mod list_collections;
+pub mod list_indexes;
+mod options;
+mod rows;
+mod system_collection;

@@ -1,0 +1,145 @@
+//! The collections that hold users and roles in mongod, made from the catalog.
+
+use std::sync::Arc;
+
+use bson::spec::BinarySubtype;
+use bson::{Binary, RawDocumentBuf, rawdoc};
+
+use crate::catalog::Catalog;
+use crate::command::role::roles_info_shape::stored_role;
+use crate::command::user::users_info_shape::stored_user;
+use crate::model::names::DbName;
+use crate::model::role::Role;
+use crate::model::user::User;
+
+/// A collection that can be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SystemCollection {
+    /// `admin.system.roles`.
+    Roles,
+    /// `admin.system.users`.
+    Users,
+    /// `admin.system.version`.
+    Version,
+}
+
+/// A document of one of them, not yet made: it costs a pointer. It shows the user or role as it was
+/// when it was taken, whole.
+#[derive(Debug, Clone)]
+pub(super) enum Stored {
+    Role(Arc<Role>),
+    User(Arc<User>),
+    AuthSchema,
+    FeatureCompatibilityVersion,
+}
+
+impl SystemCollection {
+    /// All of them, sorted by name.
+    pub(super) const ALL: [Self; 3] = [Self::Roles, Self::Users, Self::Version];
+
+    /// The collection of that name, if it is one of these.
+    pub(super) fn find(db: &DbName, name: &str) -> Option<Self> {
+        let is_it = |one: &Self| db.is_admin() && one.name() == name;
+        Self::ALL.into_iter().find(is_it)
+    }
+
+    /// Its name on `admin`.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Roles => "system.roles",
+            Self::Users => "system.users",
+            Self::Version => "system.version",
+        }
+    }
+
+    /// Whether mongod would have made it by now.
+    pub(super) fn exists(self, catalog: &Catalog) -> bool {
+        match self {
+            Self::Roles => catalog.role_count() > 0,
+            Self::Users => catalog.user_count() > 0,
+            Self::Version => true,
+        }
+    }
+
+    /// Its documents: users and roles sorted by name, then database, each once, as of now.
+    pub(super) fn documents(self, catalog: &Catalog) -> Vec<Stored> {
+        match self {
+            Self::Roles => catalog.all_roles().into_iter().map(Stored::Role).collect(),
+            Self::Users => catalog.all_users().into_iter().map(Stored::User).collect(),
+            Self::Version => {
+                let mut documents = vec![Stored::FeatureCompatibilityVersion];
+                documents.extend(catalog.has_auth_schema().then_some(Stored::AuthSchema));
+                documents
+            }
+        }
+    }
+
+    /// How many documents it has.
+    pub(super) fn count(self, catalog: &Catalog) -> usize {
+        match self {
+            Self::Roles => catalog.role_count(),
+            Self::Users => catalog.user_count(),
+            Self::Version => 1 + usize::from(catalog.has_auth_schema()),
+        }
+    }
+
+    /// Its indexes, as `listIndexes` shows them.
+    pub(super) fn indexes(self) -> Vec<RawDocumentBuf> {
+        let unique = match self {
+            Self::Roles => Some(("role_1_db_1", rawdoc! { "role": 1, "db": 1 })),
+            Self::Users => Some(("user_1_db_1", rawdoc! { "user": 1, "db": 1 })),
+            Self::Version => None,
+        };
+        let by_id = id_index();
+        let by_name = unique.map(|(name, key)| {
+            rawdoc! { "v": 2, "key": key, "name": name, "unique": true }
+        });
+        std::iter::once(by_id).chain(by_name).collect()
+    }
+
+    /// What `listCollections` shows of it.
+    pub(super) fn description(self, name_only: bool) -> RawDocumentBuf {
+        if name_only {
+            return rawdoc! { "name": self.name(), "type": "collection" };
+        }
+        rawdoc! {
+            "name": self.name(),
+            "type": "collection",
+            "options": {},
+            "info": { "readOnly": false, "uuid": self.uuid() },
+            "idIndex": id_index(),
+        }
+    }
+
+    /// The same on every server: nothing is told apart by it.
+    fn uuid(self) -> Binary {
+        let last = match self {
+            Self::Roles => 1,
+            Self::Users => 2,
+            Self::Version => 3,
+        };
+        let id = uuid::Uuid::from_u128(0x706f_7274_6375_4c6c_9973_0000_0000_0000 | last);
+        Binary {
+            subtype: BinarySubtype::Uuid,
+            bytes: id.as_bytes().to_vec(),
+        }
+    }
+}
+
+impl Stored {
+    /// The document as mongod stores it, credentials included.
+    pub(super) fn to_document(&self) -> RawDocumentBuf {
+        match self {
+            Self::Role(role) => stored_role(role),
+            Self::User(user) => stored_user(user),
+            Self::AuthSchema => rawdoc! { "_id": "authSchema", "currentVersion": 5 },
+            Self::FeatureCompatibilityVersion => {
+                rawdoc! { "_id": "featureCompatibilityVersion", "version": "8.0" }
+            }
+        }
+    }
+}
+
+fn id_index() -> RawDocumentBuf {
+    rawdoc! { "v": 2, "key": { "_id": 1 }, "name": "_id_" }
+}
