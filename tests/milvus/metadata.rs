@@ -107,7 +107,7 @@ async fn the_method_is_looked_at_first_and_the_message_next() {
         );
     }
     let odd = Odd { number: 7 };
-    let refused: Result<common::Status, _> = stranger.call("CreateCredential", odd).await;
+    let refused: Result<common::Status, _> = stranger.call("CreateCredential", odd.clone()).await;
     let refused = refused.unwrap_err();
     assert_eq!(refused.code(), Code::InvalidArgument, "{refused:?}");
     assert!(

@@ -1,10 +1,9 @@
 //! One directory: what one face changes, the other feels.
 
 use bson::doc;
-use portcullis::milvus::proto::common;
 use portcullis::milvus::proto::milvus::{
-    CreateCredentialRequest, DeleteCredentialRequest, ListCredUsersRequest, ListCredUsersResponse,
-    UpdateCredentialRequest,
+    CreateCredentialRequest, DeleteCredentialRequest, GetVersionResponse, ListCredUsersRequest,
+    ListCredUsersResponse, UpdateCredentialRequest,
 };
 use tonic::Code;
 
@@ -28,7 +27,7 @@ fn sign_in_plainly(client: &mut RawClient, user: &str, password: &str) -> i32 {
 }
 
 async fn is_signed_in(client: &mut Client) -> bool {
-    let called: Result<common::Status, _> = client.call("GetVersion", ()).await;
+    let called: Result<GetVersionResponse, _> = client.call("GetVersion", ()).await;
     match called {
         Ok(_) => true,
         Err(status) => {
@@ -48,7 +47,7 @@ async fn a_user_of_milvus_is_a_user_of_mongodb() {
     let mut admin = server.mongodb.admin();
     let shown = admin.run("milvus", doc! { "usersInfo": "ann" });
     let user = shown.get_array("users").unwrap()[0].as_document().unwrap();
-    assert_eq!(user.get_str("_id"), Ok("milvus.ann"));
+    assert_eq!(user.get_str("_id").unwrap(), "milvus.ann");
     assert_eq!(user.get_array("mechanisms").unwrap().len(), 1);
 
     let mut ann = server.mongodb.raw();
@@ -83,7 +82,7 @@ async fn a_user_of_mongodb_is_a_user_of_milvus() {
     let mut admin = server.mongodb.admin();
     let mut run = |command| {
         let reply = admin.run("milvus", command);
-        assert_eq!(reply.get_f64("ok"), Ok(1.0), "{reply}");
+        assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
     };
     run(doc! { "createUser": "bob", "pwd": "secret", "roles": [], "mechanisms": ["PLAIN"] });
     let mut bob = server.client_as("bob", "secret").await;
