@@ -1,5 +1,7 @@
 //! The whole server: from a configuration to open sockets, and back to nothing.
 
+mod milvus;
+
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -22,11 +24,9 @@ use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
 use crate::command::user::credentials::{NewPassword, PasswordRequest};
 use crate::config::parameters::Parameters;
-use crate::config::{
-    Config, FirstAdmin, MilvusConfig, StorageEngine, TlsConfig, TlsMode, TlsProtocol,
-};
+use crate::config::{Config, FirstAdmin, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
 use crate::error::CommandError;
-use crate::milvus::{BootstrapError, Milvus, bootstrap};
+use crate::milvus::BootstrapError;
 use crate::model::names::{DbName, RoleName};
 use crate::model::restriction::Restrictions;
 use crate::model::user::User;
@@ -36,11 +36,12 @@ use crate::net::{
     stop_channel,
 };
 use crate::ops::{Directory, OpsError, Order};
-use crate::secret::Secret;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
 use crate::wire::WireLimits;
+
+use milvus::MilvusSockets;
 
 /// Why the server cannot start. One sentence each.
 #[derive(Debug, thiserror::Error)]
@@ -75,14 +76,6 @@ pub enum StartError {
     /// The system gave no threads or no random bytes.
     #[error("cannot start: {0}")]
     System(#[from] std::io::Error),
-}
-
-/// The sockets for Milvus clients.
-struct MilvusSockets {
-    listeners: Listeners,
-    milvus: Milvus,
-    /// Known to nobody else, where it was made up.
-    root_password: Option<Secret<String>>,
 }
 
 /// A server whose sockets are open.
@@ -137,11 +130,7 @@ impl Server {
             create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
-        let milvus_settings = config.milvus.take().map(Arc::new);
-        let milvus_listeners = match &milvus_settings {
-            Some(settings) => Some(Listeners::bind(&milvus_bind_options(&config, settings)).await?),
-            None => None,
-        };
+        let milvus_settings = config.milvus.take();
         write_port_file(config.net.port_file.as_deref(), &listeners)?;
         let (stop, signal) = stop_channel();
         let deployment_secret = directory.catalog().deployment_secret();
@@ -173,12 +162,7 @@ impl Server {
             config,
         };
         let services = Arc::new(services);
-        let milvus = match milvus_listeners.zip(milvus_settings) {
-            Some((listeners, settings)) => {
-                Some(MilvusSockets::new(listeners, settings, &services).await?)
-            }
-            None => None,
-        };
+        let milvus = MilvusSockets::open(milvus_settings, &services).await?;
         let addresses: Vec<String> = listeners
             .addresses()
             .iter()
@@ -209,17 +193,6 @@ impl Server {
     /// Where clients can connect.
     pub fn addresses(&self) -> &[Address] {
         self.listeners.addresses()
-    }
-
-    /// Where Milvus clients can connect, if they can.
-    pub fn milvus_addresses(&self) -> &[Address] {
-        let sockets = self.milvus.as_ref();
-        sockets.map_or(&[], |sockets| sockets.listeners.addresses())
-    }
-
-    /// The password of Milvus' root, if it was made up just now; again there is none.
-    pub fn take_milvus_root_password(&mut self) -> Option<Secret<String>> {
-        self.milvus.as_mut()?.root_password.take()
     }
 
     /// Whether there is nobody yet who could sign in.
@@ -264,28 +237,6 @@ impl Server {
         self.services.directory.close().await;
         events::server_stopped(summary.connections_dropped);
         summary
-    }
-}
-
-impl MilvusSockets {
-    async fn new(
-        listeners: Listeners,
-        settings: Arc<MilvusConfig>,
-        services: &Arc<Services>,
-    ) -> Result<Self, StartError> {
-        let root_password = bootstrap(services, &settings).await?;
-        write_port_file(settings.port_file.as_deref(), &listeners)?;
-        let addresses: Vec<String> = listeners
-            .addresses()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
-        events::milvus_started(&addresses);
-        Ok(Self {
-            listeners,
-            milvus: Milvus::new(Arc::clone(services), settings),
-            root_password,
-        })
     }
 }
 
@@ -353,15 +304,6 @@ async fn create_first_admin(
         Err(error) => return Err(refused(error)),
     }
     Ok(())
-}
-
-/// The same addresses with another port.
-fn milvus_bind_options(config: &Config, settings: &MilvusConfig) -> BindOptions {
-    BindOptions {
-        port: settings.port,
-        unix_socket: None,
-        ..bind_options(config)
-    }
 }
 
 fn bind_options(config: &Config) -> BindOptions {

@@ -9,6 +9,7 @@ mod environment;
 mod error;
 mod file;
 mod milvus;
+mod mongod_only;
 mod options;
 pub mod parameters;
 mod reference;

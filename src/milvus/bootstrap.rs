@@ -59,12 +59,13 @@ pub async fn bootstrap(
     if services.directory.catalog().user(&root).is_some() {
         return Ok(None);
     }
-    let (password, made_up) = match &settings.default_root_password {
-        Some(password) => (password.clone(), None),
-        None => {
-            let password = random_password()?;
-            (password.clone(), Some(password))
-        }
+    let made_up = match settings.default_root_password {
+        Some(_) => None,
+        None => Some(random_password()?),
+    };
+    let set = settings.default_root_password.as_ref();
+    let Some(password) = set.or(made_up.as_ref()).cloned() else {
+        return Ok(None);
     };
     create_root(services, settings, root, password).await?;
     Ok(made_up)

@@ -62,7 +62,7 @@ pub(super) async fn derive(
     mechanisms: &[Mechanism],
     (parameters, pool): (&Parameters, Share<'_>),
 ) -> Result<Credentials, Failure> {
-    let prepared = NewPassword::prepare(user, password, mechanisms)
+    let prepared = NewPassword::prepare(user, &password, mechanisms)
         .map_err(|error| Failure::invalid(error.message))?;
     prepared
         .derive(parameters, pool)

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::connection::{Admission, let_in_or_log};
+use super::admission::{Admission, let_in};
 use super::listener::Accepted;
 use super::serve::serve_with;
 use super::shutdown::Stopped;
@@ -49,7 +49,7 @@ pub async fn serve_streams<S: StreamService>(
 
 async fn run<S: StreamService>(accepted: Accepted, service: Arc<S>, admission: Admission) {
     let mut stop = Stopped::new(admission.stop.clone());
-    let Some(arrived) = let_in_or_log(accepted, &admission, &mut stop).await else {
+    let Some(arrived) = let_in(accepted, &admission, &mut stop).await else {
         return;
     };
     drop(stop);

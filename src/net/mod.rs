@@ -4,6 +4,7 @@
 //! is one task that reads a request, hands it to its [`Handler`] and writes the answer; what requests
 //! mean is not known here.
 
+mod admission;
 mod arrival;
 mod buffer;
 mod byte_stream;

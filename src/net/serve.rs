@@ -7,7 +7,8 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::connection::{Admission, run};
+use super::admission::Admission;
+use super::connection::run;
 use super::counters::ConnectionCounters;
 use super::listener::{Accepted, Listeners};
 use super::{Door, Service, StopSignal};
