@@ -163,11 +163,7 @@ impl Server {
         };
         let services = Arc::new(services);
         let milvus = MilvusSockets::open(milvus_settings, &services).await?;
-        let addresses: Vec<String> = listeners
-            .addresses()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let addresses = addresses_of(&listeners);
         let store = services.directory.store_name();
         if !services.is_authorization_enabled {
             events::authorization_disabled();
@@ -238,6 +234,11 @@ impl Server {
         events::server_stopped(summary.connections_dropped);
         summary
     }
+}
+
+fn addresses_of(listeners: &Listeners) -> Vec<String> {
+    let addresses = listeners.addresses().iter();
+    addresses.map(ToString::to_string).collect()
 }
 
 async fn open_directory(config: &Config) -> Result<Directory, StartError> {

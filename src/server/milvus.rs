@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Server, StartError, bind_options, write_port_file};
+use super::{Server, StartError, addresses_of, bind_options, write_port_file};
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
 use crate::milvus::{Milvus, bootstrap};
@@ -48,8 +48,7 @@ impl MilvusSockets {
         let listeners = Listeners::bind(&options).await?;
         let root_password = bootstrap(services, &settings).await?;
         write_port_file(settings.port_file.as_deref(), &listeners)?;
-        let addresses = listeners.addresses().iter().map(ToString::to_string);
-        events::milvus_started(&addresses.collect::<Vec<_>>());
+        events::milvus_started(&addresses_of(&listeners));
         Ok(Some(Self {
             listeners,
             milvus: Milvus::new(Arc::clone(services), settings),

@@ -68,31 +68,31 @@ async fn drop_role(client: &mut Client, role: &str, force_drop: bool) -> Told {
     client.change("DropRole", message).await
 }
 
-fn grantor(privilege: &str) -> Option<GrantorEntity> {
-    Some(GrantorEntity {
+fn grantor(privilege: &str) -> GrantorEntity {
+    GrantorEntity {
         user: None,
         privilege: Some(PrivilegeEntity {
             name: privilege.to_owned(),
         }),
-    })
+    }
 }
 
-fn role(name: &str) -> Option<RoleEntity> {
-    Some(RoleEntity {
+fn role(name: &str) -> RoleEntity {
+    RoleEntity {
         name: name.to_owned(),
         description: String::new(),
-    })
+    }
 }
 
 async fn grant(client: &mut Client, (object, name, privilege): (&str, &str, &str)) -> Told {
     let message = OperatePrivilegeRequest {
         entity: Some(GrantEntity {
-            role: role("reader"),
+            role: Some(role("reader")),
             object: Some(ObjectEntity {
                 name: object.to_owned(),
             }),
             object_name: name.to_owned(),
-            grantor: grantor(privilege),
+            grantor: Some(grantor(privilege)),
             db_name: String::new(),
         }),
         ..OperatePrivilegeRequest::default()
@@ -102,8 +102,8 @@ async fn grant(client: &mut Client, (object, name, privilege): (&str, &str, &str
 
 async fn grant_v2(client: &mut Client, (privilege, db, collection): (&str, &str, &str)) -> Told {
     let message = OperatePrivilegeV2Request {
-        role: role("reader"),
-        grantor: grantor(privilege),
+        role: Some(role("reader")),
+        grantor: Some(grantor(privilege)),
         db_name: db.to_owned(),
         collection_name: collection.to_owned(),
         ..OperatePrivilegeV2Request::default()
@@ -113,7 +113,7 @@ async fn grant_v2(client: &mut Client, (privilege, db, collection): (&str, &str,
 
 async fn grants(client: &mut Client, name: &str, db: &str) -> Vec<String> {
     let entity = Some(GrantEntity {
-        role: role(name),
+        role: Some(role(name)),
         db_name: db.to_owned(),
         ..GrantEntity::default()
     });
