@@ -9,10 +9,12 @@
 //! - [`authz`]: who may do what. [`auth`]: who is it. [`ops`]: the only path that writes.
 //! - [`error`]: what a client is told. [`command`]: one file per command.
 //! - [`milvus`]: the same users and roles for Milvus clients.
-//! - [`config`], [`telemetry`]: options and logs. [`server`]: puts it all together.
+//! - [`config`], [`telemetry`]: options and logs. [`audit`]: who did what. [`server`]: puts it all
+//!   together.
 //!
 //! `docs/architecture.md` is the long form of this map.
 
+pub mod audit;
 pub mod auth;
 pub mod authz;
 pub mod catalog;

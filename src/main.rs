@@ -49,9 +49,13 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
             Ok(terminate) => terminate,
             Err(error) => return fail(&error),
         };
-        // Before anything can go wrong slowly: by default the signal would end the process.
+        // Before anything can go wrong slowly: by default the signals would end the process.
         let mut hang_up = match signal(SignalKind::hangup()) {
             Ok(hang_up) => hang_up,
+            Err(error) => return fail(&error),
+        };
+        let mut rotate = match signal(SignalKind::user_defined1()) {
+            Ok(rotate) => rotate,
             Err(error) => return fail(&error),
         };
         let mut server = match Server::start(config, logs.clone()).await {
@@ -62,6 +66,12 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
         if !quiet {
             greet(&server, authorization);
         }
+        let audit = server.audit();
+        tokio::spawn(async move {
+            while rotate.recv().await.is_some() {
+                audit.reopen().await;
+            }
+        });
         let certificates = server.certificate_handle();
         tokio::spawn(async move {
             while hang_up.recv().await.is_some() {

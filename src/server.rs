@@ -1,5 +1,6 @@
 //! The whole server: from a configuration to open sockets, and back to nothing.
 
+mod first_admin;
 mod milvus;
 
 use std::io::Write as _;
@@ -8,34 +9,29 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
+use bson::RawDocumentBuf;
 use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
+use crate::audit::{Audit, AuditStartError, Event};
 use crate::auth::failed_sign_ins::FailedSignIns;
-use crate::auth::hash_pool::{HashPool, Owner};
-use crate::auth::origin::Origin;
+use crate::auth::hash_pool::HashPool;
 use crate::auth::verified::VerifiedSecrets;
-use crate::authz::Authority;
-use crate::catalog::PlanError;
 use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
-use crate::command::user::credentials::{NewPassword, PasswordRequest};
 use crate::config::parameters::Parameters;
-use crate::config::{Config, FirstAdmin, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
-use crate::error::CommandError;
+use crate::config::{Config, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
 use crate::milvus::BootstrapError;
-use crate::model::names::{DbName, RoleName};
-use crate::model::restriction::Restrictions;
-use crate::model::user::User;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
     StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, serve_streams,
     stop_channel,
 };
-use crate::ops::{Directory, OpsError, Order};
+use crate::ops::Directory;
+use crate::secret::Secret;
 use crate::store::{MemoryStore, RedbStore, Store, StoreError};
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
@@ -50,6 +46,9 @@ pub enum StartError {
     /// The data cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Auditing cannot start.
+    #[error(transparent)]
+    Audit(#[from] AuditStartError),
     /// An address cannot be listened on.
     #[error(transparent)]
     Bind(#[from] BindError),
@@ -123,20 +122,23 @@ impl Server {
             None => None,
         };
         let directory = open_directory(&config).await?;
+        let deployment_secret = directory.catalog().deployment_secret();
+        let deployment_secret = deployment_secret.ok_or(StartError::NoSecret)?;
+        let audit = start_audit(&config, &deployment_secret).await?;
         let parameters = Arc::clone(&config.parameters);
         let hash_pool = hash_pool(&parameters)?;
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take() {
-            create_first_admin(&directory, first_admin, &parameters, &hash_pool).await?;
+            first_admin::create(&directory, &audit, first_admin, &parameters, &hash_pool).await?;
         }
         let listeners = Listeners::bind(&bind_options(&config)).await?;
         let milvus_settings = config.milvus.take();
         write_port_file(config.net.port_file.as_deref(), &listeners)?;
         let (stop, signal) = stop_channel();
-        let deployment_secret = directory.catalog().deployment_secret();
         let services = Services {
-            deployment_secret: deployment_secret.ok_or(StartError::NoSecret)?,
+            deployment_secret,
             directory,
+            audit,
             hash_pool,
             failed_sign_ins: FailedSignIns::default(),
             half_open_sign_ins: Arc::default(),
@@ -163,20 +165,7 @@ impl Server {
         };
         let services = Arc::new(services);
         let milvus = MilvusSockets::open(milvus_settings, &services).await?;
-        let addresses = addresses_of(&listeners);
-        let store = services.directory.store_name();
-        if !services.is_authorization_enabled {
-            events::authorization_disabled();
-        }
-        if !services.directory.is_durable() {
-            events::startup_warning(
-                "Nothing outlives this process: the storage engine keeps users in memory only",
-            );
-        }
-        for warning in tls.iter().flat_map(|tls| tls.warnings()) {
-            events::startup_warning(warning);
-        }
-        events::server_started(&addresses, store, services.is_authorization_enabled);
+        announce(&services, &listeners).await;
         Ok(Self {
             door: Arc::new(door(&services.config, tls)),
             services,
@@ -194,6 +183,11 @@ impl Server {
     /// Whether there is nobody yet who could sign in.
     pub fn is_empty(&self) -> bool {
         !self.services.directory.catalog().had_users_or_roles()
+    }
+
+    /// Its audit log, to be opened anew when its file was moved away.
+    pub fn audit(&self) -> Audit {
+        self.services.audit.clone()
     }
 
     /// What stops it.
@@ -228,9 +222,15 @@ impl Server {
             let service = Arc::new(sockets.milvus);
             Some(serve_streams(sockets.listeners, service, self.door, counters, stop).await)
         };
-        let (mut summary, milvus) = tokio::join!(mongodb, milvus);
+        let announcing = async {
+            stop.clone().stopped().await;
+            // It stops whether or not that can be written.
+            let _ = self.services.audit.record(Event::shutdown()).await;
+        };
+        let (mut summary, milvus, ()) = tokio::join!(mongodb, milvus, announcing);
         summary.connections_dropped += milvus.map_or(0, |milvus| milvus.connections_dropped);
         self.services.directory.close().await;
+        self.services.audit.close().await;
         events::server_stopped(summary.connections_dropped);
         summary
     }
@@ -258,53 +258,40 @@ async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
+/// Says in the log and in the audit log that the server begins, and what its operator should know.
+async fn announce(services: &Services, listeners: &Listeners) {
+    let addresses = addresses_of(listeners);
+    let store = services.directory.store_name();
+    if !services.is_authorization_enabled {
+        events::authorization_disabled();
+    }
+    if !services.directory.is_durable() {
+        events::startup_warning(
+            "Nothing outlives this process: the storage engine keeps users in memory only",
+        );
+    }
+    if let Ok(options) = RawDocumentBuf::try_from(&services.config.parsed) {
+        // Whatever comes of it: from now on each change and each sign-in asks again.
+        let _ = services.audit.record(Event::startup(&options)).await;
+    }
+    for warning in services.tls.iter().flat_map(|tls| tls.warnings()) {
+        events::startup_warning(warning);
+    }
+    events::server_started(&addresses, store, services.is_authorization_enabled);
+}
+
+async fn start_audit(config: &Config, secret: &Secret<[u8; 32]>) -> Result<Audit, StartError> {
+    let (config, secret) = (config.audit.clone(), secret.clone());
+    let started = tokio::task::spawn_blocking(move || Audit::start(config.as_ref(), &secret));
+    Ok(started.await.map_err(std::io::Error::other)??)
+}
+
 fn hash_pool(parameters: &Parameters) -> std::io::Result<HashPool> {
     HashPool::new(
         NonZeroUsize::new(parameters.hashing_threads()).unwrap_or(NonZeroUsize::MIN),
         parameters.hashing_queue_max(),
         parameters.sign_in_limits().hashing_queue_per_user_max(),
     )
-}
-
-/// Creates the administrator that the environment names, unless there are users or roles.
-async fn create_first_admin(
-    directory: &Directory,
-    first_admin: FirstAdmin,
-    parameters: &Parameters,
-    hash_pool: &HashPool,
-) -> Result<(), StartError> {
-    if directory.catalog().had_users_or_roles() {
-        return Ok(());
-    }
-    let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
-    let name = first_admin.name;
-    let request = PasswordRequest {
-        user: name.user(),
-        password: first_admin.password,
-        digest: true,
-        mechanisms: None,
-    };
-    let unusable = |error: CommandError| StartError::FirstAdmin(error.message);
-    let password = NewPassword::check(request, parameters).map_err(unusable)?;
-    let share = hash_pool.share_of(Owner::Stranger(Origin::of(None)));
-    let derived = password.derive(parameters, share).await;
-    let root = RoleName::new("root", DbName::ADMIN);
-    let user = User {
-        user_id: uuid::Uuid::new_v4(),
-        credentials: derived.map_err(unusable)?,
-        restrictions: Restrictions::NONE,
-        custom_data: None,
-        roles: root.into_iter().collect(),
-        name: name.clone(),
-    };
-    let pass = Authority::Unchecked.require_sign_in();
-    let order = Order::new(pass.map_err(|denied| StartError::FirstAdmin(denied.to_string()))?);
-    match directory.create_user(order, user).await {
-        Ok(_) => events::first_admin_created(&name),
-        Err(OpsError::Plan(PlanError::UserExists(_))) => {}
-        Err(error) => return Err(refused(error)),
-    }
-    Ok(())
 }
 
 fn bind_options(config: &Config) -> BindOptions {

@@ -9,6 +9,7 @@
 mod client;
 mod creating;
 mod echo;
+mod group_commit;
 mod measure;
 mod options;
 mod population;
@@ -58,6 +59,7 @@ fn run(options: &Options) -> io::Result<()> {
     runtime.block_on(local.run_until(async {
         throughput::run(options, &mut table).await?;
         creating::run(options, &mut table).await?;
+        group_commit::run(options, &mut table)?;
         resources::run(options, &mut table).await
     }))?;
     table.print_summary();

@@ -6,7 +6,7 @@ use std::time::Duration;
 const HELP: &str = "\
 cargo bench --bench load -- [OPTIONS]
 
-  --only LIST      some of: ping hello signin usersinfo createuser beside start memory idle
+  --only LIST      some of: ping hello signin usersinfo createuser beside commit start memory idle
   --seconds N      length of one measurement; each is repeated (default 1.5)
   --rounds N       repetitions, the server and its floor in turn (default 3)
   --users N        size of the large directory (default 1000000)
@@ -14,13 +14,14 @@ cargo bench --bench load -- [OPTIONS]
 ";
 
 /// Everything that can be measured, in the order of the table.
-const ALL: [&str; 9] = [
+const ALL: [&str; 10] = [
     "ping",
     "hello",
     "signin",
     "usersinfo",
     "createuser",
     "beside",
+    "commit",
     "start",
     "memory",
     "idle",

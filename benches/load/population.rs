@@ -57,7 +57,13 @@ fn commit(store: &RedbStore, changes: &[Change]) -> io::Result<()> {
     store.commit(changes).map(drop).map_err(io::Error::other)
 }
 
-fn user(name: &str, db: DbName, role: &str, credentials: &Credentials) -> io::Result<Arc<User>> {
+/// A user with one role of the same database.
+pub fn user(
+    name: &str,
+    db: DbName,
+    role: &str,
+    credentials: &Credentials,
+) -> io::Result<Arc<User>> {
     let role = RoleName::new(role, db.clone()).map_err(io::Error::other)?;
     Ok(Arc::new(User {
         name: UserName::new(name, db).map_err(io::Error::other)?,
@@ -69,7 +75,8 @@ fn user(name: &str, db: DbName, role: &str, credentials: &Credentials) -> io::Re
     }))
 }
 
-fn credentials() -> io::Result<Credentials> {
+/// Keys of [`PASSWORD`] for both mechanisms.
+pub fn credentials() -> io::Result<Credentials> {
     let password = Secret::new(PASSWORD.to_owned());
     let sha_1 = Sha1Password::digest(ADMIN, &password).derive(SHA_1_ROUNDS);
     let prepared = Sha256Password::prepare(&password).map_err(io::Error::other)?;

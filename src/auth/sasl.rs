@@ -154,6 +154,20 @@ impl SignInError {
 }
 
 impl Session {
+    /// Who has begun to sign in and not come to an end.
+    pub fn open_attempt(&self) -> Option<&Attempt> {
+        self.conversation
+            .as_ref()
+            .map(|conversation| &conversation.attempt)
+    }
+
+    /// The attempt that a `saslStart` would put an end to. What began in a hello, or after one that
+    /// asked for mechanisms, is taken up by it instead.
+    pub fn attempt_to_replace(&self) -> Option<&Attempt> {
+        self.open_attempt()
+            .filter(|attempt| !attempt.is_speculative && !self.has_negotiated)
+    }
+
     /// The user whose password the client's next message has to prove, if it is its turn to.
     pub fn user_to_prove(&self) -> Option<&UserName> {
         let conversation = self.conversation.as_ref()?;

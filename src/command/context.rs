@@ -1,12 +1,15 @@
 //! What a command can reach while it runs.
 
+use std::sync::Arc;
+
 use bson::raw::RawDocument;
 use tokio::time::Instant;
 
 use super::arguments::Field;
 use super::generic::Generic;
 use super::handshake::hello::HelloStream;
-use super::services::Services;
+use super::services::{Services, ops_error_code};
+use crate::audit::Event;
 use crate::auth::half_open::OpenSignIn;
 use crate::auth::hash_pool::{Owner, Share};
 use crate::auth::origin::Origin;
@@ -14,10 +17,11 @@ use crate::auth::session::Session;
 use crate::auth::unauthenticated::UnauthenticatedPlace;
 use crate::authz::{Authority, Pass};
 use crate::config::parameters::Parameters;
-use crate::model::names::{RoleName, UserName};
+use crate::model::directory_change::DirectoryChange;
+use crate::model::names::UserName;
 use crate::net::{Address, Peer};
 use crate::ops::Order;
-use crate::telemetry::events::{self, Client, RoleAction, UserAction};
+use crate::telemetry::events::{self, Client};
 
 /// One command on one connection.
 pub struct Context<'a> {
@@ -45,6 +49,8 @@ pub struct ConnectionState {
     pub peer: Peer,
     /// Who is signed in.
     pub session: Session,
+    /// What its audit events have in common; `None` while nothing is audited.
+    pub audit_id: Option<uuid::Uuid>,
     /// Whether a hello was answered.
     pub is_greeted: bool,
     /// The `hello` whose answers stream.
@@ -72,34 +78,23 @@ impl<'a> Context<'a> {
         self.connection.authority(self.services)
     }
 
-    /// Leave to change `user`, which is logged once it is done.
-    pub fn user_order(&self, pass: Pass, action: UserAction, user: &UserName) -> Order {
-        let (user, by, client) = (user.clone(), self.caller(), self.connection.client());
-        let log = move |_| events::user_changed(action, &user, by.as_ref(), client);
-        Order::new(pass).once_written(log)
-    }
-
-    /// Leave to change `role`, which is logged once it is done.
-    pub fn role_order(&self, pass: Pass, action: RoleAction, role: &RoleName) -> Order {
-        let (role, by, client) = (role.clone(), self.caller(), self.connection.client());
-        let log = move |_| events::role_changed(action, &role, by.as_ref(), client);
-        Order::new(pass).once_written(log)
-    }
-
-    /// Leave to drop all users, or all roles, of the command's database; logged once it is done.
-    pub fn drop_all_order(&self, pass: Pass, what: DroppedKind) -> Order {
-        let (db, by, client) = (
-            self.generic.db.clone(),
-            self.caller(),
-            self.connection.client(),
-        );
-        Order::new(pass).once_written(move |dropped| match what {
-            DroppedKind::Users => {
-                events::all_users_dropped(&db, dropped.users, by.as_ref(), client);
+    /// Leave to make `change`, which is audited before it is committed and logged once it is.
+    pub fn order(&self, pass: Pass, change: DirectoryChange) -> Order {
+        let (by, client) = (self.caller(), self.connection.client());
+        let change = Arc::new(change);
+        let order = match self.connection.audit_origin() {
+            None => Order::new(pass),
+            Some(origin) => {
+                let change = Arc::clone(&change);
+                Order::new(pass).audited(self.services.audit.clone(), move |refusal| {
+                    let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+                    Event::change(&origin, &change, code)
+                })
             }
-            DroppedKind::Roles => {
-                events::all_roles_dropped(&db, dropped.roles, by.as_ref(), client);
-            }
+        };
+        order.once_written(move |dropped| {
+            let count = dropped.users + dropped.roles;
+            events::directory_changed(&change, count, by.as_ref(), client);
         })
     }
 
@@ -116,15 +111,6 @@ impl<'a> Context<'a> {
             .signed_in()
             .map(|signed_in| signed_in.user.name.clone())
     }
-}
-
-/// What a command drops all of.
-#[derive(Debug, Clone, Copy)]
-pub enum DroppedKind {
-    /// `dropAllUsersFromDatabase`.
-    Users,
-    /// `dropAllRolesFromDatabase`.
-    Roles,
 }
 
 impl ConnectionState {

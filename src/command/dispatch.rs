@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::raw::RawDocument;
+use uuid::Uuid;
 
+use super::auditing::{are_allowed_audited, audit_end};
 use super::context::{ConnectionGuard, ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
@@ -51,6 +53,7 @@ impl Service for Commands {
         };
         let mut state = ConnectionState {
             session: Session::new(endpoints),
+            audit_id: self.0.audit.is_on().then(Uuid::new_v4),
             peer,
             is_greeted: false,
             stream: None,
@@ -126,6 +129,7 @@ impl Handler for Connection {
     }
 
     fn closed(&mut self) {
+        audit_end(&self.services, &self.state);
         events::connection_ended(self.state.client(), self.services.connections.current());
     }
 }
@@ -171,12 +175,28 @@ impl Connection {
         self.state.stream = None;
         self.refresh_session();
         let name = command_name(request.body)?;
+        let result = self.find_and_run(name, &request).await;
+        if let Err(error) = &result
+            && error.code == ErrorCode::UNAUTHORIZED
+            && self.services.audit.is_on()
+        {
+            let (services, db, body) = (&self.services, request.db, request.body);
+            Box::pin(self.state.audit_refused(services, name, db, body)).await;
+        }
+        result
+    }
+
+    async fn find_and_run(
+        &mut self,
+        name: &str,
+        request: &Invocation<'_>,
+    ) -> Result<Reply, CommandError> {
         let found = registry::find(name);
         if request.by_op_query && !found.is_some_and(|(_, entry)| entry.spec.by_op_query) {
             return Err(unsupported_op_query(name));
         }
         let Some((place, entry)) = found else {
-            return self.not_served(name, &request);
+            return self.not_served(name, request).await;
         };
         if request.message.is_some() {
             return Err(no_sequences(name));
@@ -213,7 +233,11 @@ impl Connection {
     }
 
     /// A command that is known but has no engine behind it, or one that nobody knows.
-    fn not_served(&self, name: &str, request: &Invocation<'_>) -> Result<Reply, CommandError> {
+    async fn not_served(
+        &self,
+        name: &str,
+        request: &Invocation<'_>,
+    ) -> Result<Reply, CommandError> {
         let Some(command) = unserved::find(name) else {
             self.services.metrics.unknown_commands.increment();
             return Err(CommandError::command_not_found(name));
@@ -243,6 +267,10 @@ impl Connection {
         if error.code == ErrorCode::UNAUTHORIZED && caller.is_some() {
             let db = generic.db.as_str();
             events::access_denied(command.name(), db, caller, self.state.client());
+        }
+        if error.code != ErrorCode::UNAUTHORIZED && are_allowed_audited(&self.services) {
+            let (services, db, body) = (&self.services, request.db, request.body);
+            Box::pin(self.state.audit_allowed(services, name, db, body)).await?;
         }
         Err(error)
     }

@@ -6,10 +6,12 @@
 use tokio::time::Instant;
 
 use super::arguments::Path;
+use super::auditing::are_allowed_audited;
 use super::context::Context;
 use super::reply::Reply;
 use super::session::session_id;
 use super::spec::{Access, Command, Spec, rules};
+use super::unserved::SENSITIVE;
 use super::write_concern::WriteConcern;
 use crate::authz::{Authority, Denied};
 use crate::error::{CommandError, ErrorCode};
@@ -27,6 +29,14 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         Ok(pass) => pass,
         Err(denied) => return Err(refuse(&denied, spec, &context)),
     };
+    if spec.access == Access::SignedIn && are_allowed_audited(context.services) {
+        let (services, db) = (context.services, context.generic.db.as_str());
+        let allowed = context
+            .connection
+            .audit_allowed(services, spec.name, db, context.body);
+        // Boxed, so that commands carry no room for it where nothing is audited.
+        Box::pin(allowed).await?;
+    }
     check_api(spec, &context)?;
     context.generic.check_supported(spec.name)?;
     check_write_concern(spec, &context)?;
@@ -108,6 +118,8 @@ pub fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandErr
     let sensitive: Vec<_> = fields
         .filter(|field| field.sensitive)
         .map(|field| field.name)
+        // Pipelines and filters may hold any of them, at any depth.
+        .chain(SENSITIVE.iter().copied())
         .collect();
     denied.to_command_error(spec.name, db, context.body, &sensitive)
 }

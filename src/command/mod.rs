@@ -8,6 +8,7 @@
 //! `registry.rs`.
 
 pub mod arguments;
+pub mod auditing;
 pub mod collection;
 pub mod context;
 pub mod diagnostic;

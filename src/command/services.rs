@@ -10,6 +10,7 @@ use super::collection::cursors::Cursors;
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
 use super::user::credentials::argon2_cost;
+use crate::audit::Audit;
 use crate::auth::failed_sign_ins::FailedSignIns;
 use crate::auth::half_open::HalfOpenSignIns;
 use crate::auth::hash_pool::{HashPool, Share};
@@ -62,6 +63,8 @@ impl Drop for InterruptOnDrop {
 pub struct Services {
     /// Users and roles, and the only way to change them.
     pub directory: Directory,
+    /// Who did what; the writer of the directory tells it of changes itself.
+    pub audit: Audit,
     /// Where passwords are hashed.
     pub hash_pool: HashPool,
     /// Who has to wait before the next sign-in.
@@ -160,9 +163,11 @@ impl Services {
     pub fn ops_error(&self, error: OpsError) -> CommandError {
         match error {
             OpsError::Plan(refusal) => plan_error(&refusal),
-            OpsError::Storage(failure @ StoreError::Poisoned) => {
-                CommandError::new(ErrorCode::INTERNAL_ERROR, failure.to_string())
-            }
+            // The cause is in the log; it may name files.
+            OpsError::Storage(StoreError::Poisoned(_)) => CommandError::new(
+                ErrorCode::INTERNAL_ERROR,
+                "an earlier write failed, nothing more is written until a restart",
+            ),
             OpsError::Storage(failure @ StoreError::DiskFull { .. }) => {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
@@ -171,6 +176,7 @@ impl Services {
             OpsError::PassWithdrawn => {
                 CommandError::new(ErrorCode::UNAUTHORIZED, format!("not authorized: {error}"))
             }
+            OpsError::Audit(failure) => failure.to_command_error(),
             OpsError::Panicked => internal_error("a change", &error),
             OpsError::Closed => self.stopping(),
         }
@@ -185,6 +191,18 @@ impl Services {
         let topology = self.topology.to_document();
         error.extra = Some(bson::rawdoc! { "topologyVersion": topology });
         error
+    }
+}
+
+/// The code a client is told for it, whatever the command's words.
+pub fn ops_error_code(error: &OpsError) -> ErrorCode {
+    match error {
+        OpsError::Plan(refusal) => plan_error(refusal).code,
+        OpsError::Storage(StoreError::DiskFull { .. }) => ErrorCode::OUT_OF_DISK_SPACE,
+        OpsError::Storage(_) | OpsError::Panicked => ErrorCode::INTERNAL_ERROR,
+        OpsError::PassWithdrawn => ErrorCode::UNAUTHORIZED,
+        OpsError::Audit(failure) => failure.to_command_error().code,
+        OpsError::Closed => ErrorCode::SHUTDOWN_IN_PROGRESS,
     }
 }
 

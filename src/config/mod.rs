@@ -4,12 +4,12 @@
 //! command line wins over the environment, that over the file, that over the defaults. Whatever is
 //! unknown or wrong keeps the server from starting, with one sentence that says what and where.
 
+mod audit;
 mod command_line;
 mod environment;
 mod error;
 mod file;
 mod milvus;
-mod mongod_only;
 mod options;
 pub mod parameters;
 mod reference;
@@ -32,6 +32,7 @@ pub use crate::wire::Compressor;
 use command_line::CommandLine;
 use parameters::Parameters;
 
+pub use audit::{AuditConfig, AuditDestination, AuditFormat, OnAuditFailure};
 pub use error::{ConfigError, Place};
 pub use milvus::{MilvusConfig, MilvusPasswordPolicy};
 pub use reference::options_reference;
@@ -58,6 +59,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What Milvus clients are served with; absent unless it was asked for.
     pub milvus: Option<MilvusConfig>,
+    /// Which events are audited, if any.
+    pub audit: Option<AuditConfig>,
     /// Server parameters; the part that changes at run time, shared by everything that reads it.
     pub parameters: Arc<Parameters>,
     /// The administrator to create when there is no user yet.

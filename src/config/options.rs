@@ -1,10 +1,11 @@
 //! The table of options: the one declaration that the command line, the configuration file and
 //! `docs/options.md` are made from. Names are mongod's; those marked `ours` mongod does not have.
 
+mod mongod_only;
 #[cfg(test)]
 mod tests;
 
-use super::mongod_only::{MONGOD_ONLY_FLAGS, MONGOD_ONLY_PATHS};
+use mongod_only::{MONGOD_ONLY_FLAGS, MONGOD_ONLY_PATHS};
 
 /// What an option accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -275,6 +276,28 @@ options! {
     MILVUS_ROLES_MAX: "Milvus", "milvus.maxRoleNum", &[Flag::value("milvus.maxRoleNum", "COUNT")],
         Kind::Integer { min: 2, max: 10_000_000 }, "10", ours,
         "Roles there may be, admin and public included, when a Milvus client creates one.";
+    AUDIT_DESTINATION: "Auditing", "auditLog.destination", &[Flag::value("auditDestination", "KIND")],
+        Kind::Choice(&["file", "syslog", "console"]), "", mongod,
+        "Where audit events go; without it nothing is audited. 'syslog' and 'console' (standard output) \
+         take JSON.";
+    AUDIT_FORMAT: "Auditing", "auditLog.format", &[Flag::value("auditFormat", "FORMAT")],
+        Kind::Choice(&["JSON", "BSON"]), "JSON", mongod,
+        "Format of the events in a file.";
+    AUDIT_PATH: "Auditing", "auditLog.path", &[Flag::value("auditPath", "FILE")],
+        Kind::Text, "", mongod,
+        "The file; needed for the destination 'file'. It is appended to, and opened anew on SIGUSR1.";
+    AUDIT_FILTER: "Auditing", "auditLog.filter", &[Flag::value("auditFilter", "JSON")],
+        Kind::Text, "", mongod,
+        "A filter over the events, such as '{\"atype\": \"authenticate\", \"result\": 18}'; others are not \
+         written.";
+    AUDIT_ON_FAILURE: "Auditing", "auditLog.onFailure", &[Flag::value("auditOnFailure", "POLICY")],
+        Kind::Choice(&["refuse", "continue"]), "refuse", ours,
+        "What becomes of changes and sign-ins whose event cannot be written: 'refuse' refuses them, \
+         'continue' lets them happen without an event.";
+    AUDIT_SYNC: "Auditing", "auditLog.sync", &[Flag::switch("auditSync")],
+        Kind::Switch, "false", ours,
+        "Whether an event in a file counts as written only once it is on the disk. Without it an event \
+         outlives the process, but not a power cut.";
     SET_PARAMETER: "Parameters", "setParameter",
         &[Flag { long: "setParameter", short: None, takes: Takes::Values("NAME=VALUE"), help: "" }],
         Kind::Parameters, "", mongod,
@@ -302,7 +325,7 @@ pub(super) fn is_section(path: &str) -> bool {
 
 /// Whether mongod knows this flag and Portcullis does not.
 pub(super) fn is_mongod_only_flag(long: &str) -> bool {
-    let families = ["ssl", "ldap", "audit", "wiredTiger", "kmip"];
+    let families = ["ssl", "ldap", "wiredTiger", "kmip"];
     MONGOD_ONLY_FLAGS.contains(&long) || families.iter().any(|family| long.starts_with(family))
 }
 

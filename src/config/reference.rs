@@ -75,7 +75,7 @@ mongod's other parameters are unknown here because they would have no effect: `s
 `authorizationManagerCacheSize`, `authorizationManagerPinnedUsers` and its refresh interval (all users
 are always in memory), `startupAuthSchemaValidation`, `allowRolesFromX509Certificates`,
 `enforceUserClusterSeparation`, `clusterAuthMode`, `tlsMode` (only by option) and
-`auditAuthorizationSuccess` (no audit log yet).
+`auditConfigPollingFrequencySecs` (the filter is read once).
 ";
 
 fn option_row(option: &OptionSpec) -> String {

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
 
+use super::audit::audit;
 use super::error::ConfigError;
 use super::milvus;
 use super::options as option;
@@ -35,6 +36,7 @@ pub(super) fn config(
             })?,
         },
         log: log(settings)?,
+        audit: audit(settings)?,
         milvus: milvus::config(settings)?,
         parameters: Parameters::from_settings(settings.parameters())?.into(),
         first_admin,

@@ -135,7 +135,7 @@ const MEANINGS: &[(i32, &str)] = &[
     (334, "A mechanism that does not exist on that database."),
     (
         337,
-        "Not answered: a conversation that another one replaces ends silently, as with mongod.",
+        "Only in the audit log: a conversation was replaced by another one, or its connection ended.",
     ),
     (
         352,

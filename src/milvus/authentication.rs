@@ -6,21 +6,20 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::HeaderMap;
 use tokio::time::{Instant, sleep, sleep_until};
-use tonic::Status;
+use tonic::{Code, Status};
 use zeroize::Zeroizing;
 
+use super::auditing::{MECHANISM, unaudited};
 use super::connection::Connection;
 use crate::auth::hash_pool::Owner;
 use crate::authz::Resolved;
 use crate::command::sasl::guard::failure_limits;
 use crate::command::user::credentials::argon2_cost;
+use crate::error::ErrorCode;
 use crate::model::names::{DbName, UserName};
 use crate::model::user::User;
 use crate::secret::Secret;
 use crate::telemetry::events;
-
-/// What the log calls this way to sign in.
-const MECHANISM: &str = "MILVUS";
 
 /// The name and password of a call.
 struct Claim {
@@ -29,12 +28,48 @@ struct Claim {
 }
 
 /// The user of a call, if its password is right and it may come from where it does. Who may not is
-/// told the same as who does not exist.
+/// told the same as who does not exist. Whoever is new to the connection is audited, and whoever is
+/// refused: who cannot be audited is not let in.
 pub(super) async fn authenticate(
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Arc<User>, Status> {
+    let mut name = String::new();
+    let found = find(connection, metadata, &mut name).await;
+    let (user, is_remembered) = match found {
+        Ok(found) => found,
+        Err(status) => {
+            let code = match status.code() {
+                Code::Unauthenticated => ErrorCode::AUTHENTICATION_FAILED,
+                _ => ErrorCode::OPERATION_FAILED,
+            };
+            // It has failed whether or not that can be written.
+            let _ = connection.audit_sign_in(&name, None, code.0).await;
+            // Audited first: who hangs up meanwhile is in the audit log all the same.
+            let delay = connection.milvus.services.parameters.auth_failed_delay();
+            if code == ErrorCode::AUTHENTICATION_FAILED && !delay.is_zero() {
+                sleep(delay).await;
+            }
+            return Err(status);
+        }
+    };
+    if !is_remembered || connection.is_new_user(user.user_id) {
+        let audited = connection.audit_sign_in(&name, Some(&user), 0).await;
+        audited.map_err(|failure| unaudited(&failure))?;
+        connection.note_user(user.user_id);
+        events::sign_in_succeeded(&user.name, MECHANISM, connection.client);
+    }
+    Ok(user)
+}
+
+/// The user, and whether its password was right of late already. `named` is what the call says.
+async fn find(
+    connection: &Connection,
+    metadata: &HeaderMap,
+    named: &mut String,
+) -> Result<(Arc<User>, bool), Status> {
     let claim = Claim::of(metadata)?;
+    named.clone_from(&claim.user);
     let services = &connection.milvus.services;
     let name = UserName::new(&claim.user, DbName::MILVUS).ok();
     let user = name
@@ -51,10 +86,7 @@ pub(super) async fn authenticate(
     };
     let reason = match user {
         Some(user) if is_right && may_come_from_here(&user, connection) => {
-            if connection.is_new_user(user.user_id) {
-                events::sign_in_succeeded(&user.name, MECHANISM, connection.client);
-            }
-            return Ok(user);
+            return Ok((user, is_remembered));
         }
         Some(_) if is_right => "its authenticationRestrictions are not met",
         Some(_) => "wrong password, or none that can be checked",
@@ -62,10 +94,6 @@ pub(super) async fn authenticate(
     };
     let name = format!("{}@{}", claim.user, DbName::MILVUS);
     events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
-    let delay = services.parameters.auth_failed_delay();
-    if !delay.is_zero() {
-        sleep(delay).await;
-    }
     Err(wrong())
 }
 

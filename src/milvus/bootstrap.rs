@@ -6,12 +6,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use super::failure::Failure;
 use super::password;
 use super::proto::common::ErrorCode;
+use crate::audit::{self, Event};
 use crate::auth::hash_pool::Owner;
 use crate::authz::Authority;
 use crate::authz::milvus::{ADMIN_ROLE, PUBLIC_ROLE, ROOT, milvus_role};
 use crate::catalog::PlanError;
-use crate::command::services::Services;
+use crate::command::services::{Services, ops_error_code};
 use crate::config::MilvusConfig;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::mechanism::Mechanism;
 use crate::model::milvus::{ANY, MilvusGrant, MilvusObject};
 use crate::model::names::{DbName, UserName};
@@ -88,7 +90,12 @@ async fn create_role(
         restrictions: Restrictions::NONE,
         milvus_grants: milvus_grants.into(),
     };
-    directory.create_role(order(), role).await?;
+    let change = DirectoryChange::of_role("createRole", ChangeKind::Created, &role.name);
+    let change = DirectoryChange {
+        milvus_grants: Some(role.milvus_grants.clone()).filter(|grants| !grants.is_empty()),
+        ..change
+    };
+    directory.create_role(order(services, change), role).await?;
     Ok(())
 }
 
@@ -122,15 +129,22 @@ async fn create_root(
         roles: [].into(),
     };
     let directory = &services.directory;
-    match directory.create_user(order(), user).await {
+    let change = DirectoryChange::of_user("createUser", ChangeKind::Created, &user.name);
+    match directory.create_user(order(services, change), user).await {
         Ok(_) | Err(OpsError::Plan(PlanError::UserExists(_))) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
 /// Nobody asks for it: it is the server itself.
-fn order() -> Order {
-    Order::new(Authority::Unchecked.pass_for_anybody())
+fn order(services: &Services, change: DirectoryChange) -> Order {
+    Order::new(Authority::Unchecked.pass_for_anybody()).audited(
+        services.audit.clone(),
+        move |refusal| {
+            let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+            Event::change(&audit::Origin::system(), &change, code)
+        },
+    )
 }
 
 fn random_password() -> Result<Secret<String>, getrandom::Error> {

@@ -4,19 +4,21 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
-use super::Milvus;
+use super::auditing::unaudited;
+use super::connection::Connection;
 use super::failure::Failure;
 use super::proto::common::Status;
+use crate::audit::Event;
 use crate::auth::hash_pool::{Owner, Share};
-use crate::auth::origin::Origin;
 use crate::authz::{MilvusNeed, Pass};
-use crate::command::services::Services;
+use crate::command::services::{Services, ops_error_code};
 use crate::config::MilvusConfig;
+use crate::error::ErrorCode;
+use crate::model::directory_change::DirectoryChange;
 use crate::model::milvus::{ANY, MilvusObject};
-use crate::model::names::{RoleName, UserName};
 use crate::model::user::User;
 use crate::ops::Order;
-use crate::telemetry::events::{self, Client, RoleAction, UserAction};
+use crate::telemetry::events;
 
 /// One method of `milvus.proto.milvus.MilvusService`; the request is what implements it.
 pub(super) trait Call: prost::Message + Default + 'static {
@@ -69,34 +71,30 @@ replies_with_status! {
 
 /// One call of one client.
 pub(super) struct Context<'a> {
-    /// The server.
-    pub(super) milvus: &'a Milvus,
+    /// Where it came by.
+    pub(super) connection: &'a Connection,
     /// Who calls; `None` only where authorization is off.
     pub(super) caller: Option<Arc<User>>,
     /// The database of Milvus that the call is about: metadata `dbname`.
     pub(super) db: CompactString,
-    /// The other end, as logs name it.
-    pub(super) client: Client,
-    /// Where it comes from.
-    pub(super) origin: Origin,
 }
 
 impl Context<'_> {
     /// Users, roles, hashing.
     pub(super) fn services(&self) -> &Services {
-        &self.milvus.services
+        &self.connection.milvus.services
     }
 
     /// What was set for this face.
     pub(super) fn settings(&self) -> &MilvusConfig {
-        &self.milvus.settings
+        &self.connection.milvus.settings
     }
 
     /// A place in the hashing pool of the caller's own.
     pub(super) fn hash_pool(&self) -> Share<'_> {
         let owner = match &self.caller {
             Some(caller) => Owner::User(caller.name.clone()),
-            None => Owner::Stranger(self.origin),
+            None => Owner::Stranger(self.connection.origin),
         };
         self.services().hash_pool.share_of(owner)
     }
@@ -133,21 +131,42 @@ impl Context<'_> {
         self.caller.as_ref().map_or("", |caller| caller.name.user())
     }
 
-    /// Leave to change `user`, which is logged once it is done.
-    pub(super) fn user_order(&self, pass: Pass, action: UserAction, user: &UserName) -> Order {
-        let (user, by, client) = (user.clone(), self.logged_caller(), self.client);
-        let log = move |_| events::user_changed(action, &user, by.as_ref(), client);
-        Order::new(pass).once_written(log)
+    /// Leave to make `change`, which is audited before it is committed and logged once it is.
+    pub(super) fn order(&self, pass: Pass, change: DirectoryChange) -> Order {
+        let by = self.caller.as_ref().map(|caller| caller.name.clone());
+        let client = self.connection.client;
+        let change = Arc::new(change);
+        let order = match self.connection.audit_origin(self.caller.as_deref()) {
+            None => Order::new(pass),
+            Some(origin) => {
+                let change = Arc::clone(&change);
+                Order::new(pass).audited(self.services().audit.clone(), move |refusal| {
+                    let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+                    Event::change(&origin, &change, code)
+                })
+            }
+        };
+        order.once_written(move |dropped| {
+            let count = dropped.users + dropped.roles;
+            events::directory_changed(&change, count, by.as_ref(), client);
+        })
     }
 
-    /// Leave to change `role`, which is logged once it is done.
-    pub(super) fn role_order(&self, pass: Pass, action: RoleAction, role: &RoleName) -> Order {
-        let (role, by, client) = (role.clone(), self.logged_caller(), self.client);
-        let log = move |_| events::role_changed(action, &role, by.as_ref(), client);
-        Order::new(pass).once_written(log)
-    }
-
-    fn logged_caller(&self) -> Option<UserName> {
-        self.caller.as_ref().map(|caller| caller.name.clone())
+    /// Audits a change that is refused before the writer is asked, with the code that the other face
+    /// has for it. The answer is the refusal, or the reason why it could not be audited.
+    pub(super) async fn refused(
+        &self,
+        change: &DirectoryChange,
+        code: ErrorCode,
+        refusal: Failure,
+    ) -> Failure {
+        let Some(origin) = self.connection.audit_origin(self.caller.as_deref()) else {
+            return refusal;
+        };
+        let event = Event::change(&origin, change, code.0);
+        match self.services().audit.record(event).await {
+            Ok(()) => refusal,
+            Err(failure) => Failure::Rpc(unaudited(&failure)),
+        }
     }
 }

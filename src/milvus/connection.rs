@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -12,6 +12,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::sleep;
+use uuid::Uuid;
 
 use super::{Milvus, dispatch};
 use crate::auth::origin::Origin;
@@ -33,11 +34,13 @@ pub(super) struct Connection {
     pub(super) client: Client,
     pub(super) endpoints: Endpoints,
     pub(super) origin: Origin,
-    is_local: bool,
+    pub(super) peer: Peer,
+    /// What its audit events have in common; `None` while nothing is audited.
+    pub(super) audit_id: Option<Uuid>,
     /// Somebody has called something.
     has_called: AtomicBool,
-    /// Whose sign-in was logged last: a client signs in with each call.
-    logged: Mutex<Option<uuid::Uuid>>,
+    /// Whose sign-in was told to the logs last: a client signs in with each call.
+    last_user: Mutex<Option<Uuid>>,
 }
 
 impl StreamService for Milvus {
@@ -102,26 +105,37 @@ impl Connection {
             server: peer.local.ip(),
         };
         Self {
-            milvus,
             client,
             endpoints,
             origin: Origin::of(client.address),
-            is_local: peer.is_local(),
+            audit_id: milvus.services.audit.is_on().then(Uuid::new_v4),
+            peer: peer.clone(),
+            milvus,
             has_called: AtomicBool::new(false),
-            logged: Mutex::new(None),
+            last_user: Mutex::new(None),
         }
     }
 
     /// Where the client comes from if the limits of one address count for it, as on the other face.
     pub(super) fn limited_origin(&self) -> Option<Origin> {
         let limits = self.milvus.services.parameters.sign_in_limits();
-        let is_exempt = self.is_local && !limits.failed_limits_on_loopback();
+        let is_exempt = self.peer.is_local() && !limits.failed_limits_on_loopback();
         (!is_exempt).then_some(self.origin)
     }
 
     /// Whether the last call was somebody else's, or there was none.
-    pub(super) fn is_new_user(&self, user_id: uuid::Uuid) -> bool {
-        let mut logged = self.logged.lock().unwrap_or_else(PoisonError::into_inner);
-        logged.replace(user_id) != Some(user_id)
+    pub(super) fn is_new_user(&self, user_id: Uuid) -> bool {
+        *self.last_user() != Some(user_id)
+    }
+
+    /// Once the logs know of it, and not before: a call meanwhile must not go without.
+    pub(super) fn note_user(&self, user_id: Uuid) {
+        *self.last_user() = Some(user_id);
+    }
+
+    fn last_user(&self) -> MutexGuard<'_, Option<Uuid>> {
+        self.last_user
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }

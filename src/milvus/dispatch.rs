@@ -89,7 +89,7 @@ async fn run<C: Call>(
     metadata: &HeaderMap,
 ) -> Result<Bytes, Status> {
     let context = context(connection, metadata).await?;
-    let pass = authorize(&context, C::METHOD, call.need(&context))?;
+    let pass = authorize(&context, C::METHOD, call.need(&context)).await?;
     let reply = match call.run(&context, pass).await {
         Ok(reply) => reply,
         Err(Failure::Status(status)) => C::Reply::failed(status),
@@ -110,16 +110,14 @@ async fn context<'a>(
         None
     };
     Ok(Context {
-        milvus: &connection.milvus,
+        connection,
         caller,
         db: database_of(metadata),
-        client: connection.client,
-        origin: connection.origin,
     })
 }
 
-/// The proof that the caller may, or a refusal, which is logged.
-fn authorize(
+/// The proof that the caller may, or a refusal, which is logged and audited.
+async fn authorize(
     context: &Context<'_>,
     method: &str,
     need: Option<MilvusNeed>,
@@ -129,16 +127,24 @@ fn authorize(
         MilvusAuthority::User(caller)
     });
     let catalog = context.services().directory.catalog();
-    authority.require(need, catalog.as_ref()).map_err(|need| {
-        let name = caller.map(|caller| &caller.name);
-        events::access_denied(method, DbName::MILVUS.as_str(), name, context.client);
-        Status::permission_denied(format!(
-            "Privilege{}: permission deny to {} in the `{}` database",
-            need.privilege,
-            context.caller_name(),
-            need.db
-        ))
-    })
+    match authority.require(need.clone(), catalog.as_ref()) {
+        Ok(pass) => {
+            context.audit_allowed(method, need.as_ref()).await?;
+            Ok(pass)
+        }
+        Err(need) => {
+            let name = caller.map(|caller| &caller.name);
+            let client = context.connection.client;
+            events::access_denied(method, DbName::MILVUS.as_str(), name, client);
+            context.audit_refused(method, &need).await;
+            Err(Status::permission_denied(format!(
+                "Privilege{}: permission deny to {} in the `{}` database",
+                need.privilege,
+                context.caller_name(),
+                need.db
+            )))
+        }
+    }
 }
 
 /// For the rest of the API: who may call it is told that it is not served, who may not, that.
@@ -154,7 +160,7 @@ async fn refuse(
         object_name: None,
         db: context.db.clone(),
     });
-    let _pass = authorize(&context, unserved.method, need)?;
+    let _pass = authorize(&context, unserved.method, need).await?;
     Ok(Status::unimplemented(format!(
         "{} is not served: Portcullis keeps users, roles and grants, and no data",
         unserved.method

@@ -80,6 +80,8 @@ impl Failure {
                 "the permission was withdrawn before the change was made",
             )),
             OpsError::Closed => Self::stopping(),
+            // Not of the kind that passes, which clients are told to repeat.
+            OpsError::Audit(failure) => Self::of(operation, failure.to_command_error().message),
             error => Self::of_command(operation, services.ops_error(error)),
         }
     }

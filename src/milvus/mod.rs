@@ -7,6 +7,7 @@
 
 pub mod proto;
 
+mod auditing;
 mod authentication;
 mod bootstrap;
 mod call;

@@ -4,6 +4,7 @@
 //! room may use them.
 
 pub mod action;
+pub mod directory_change;
 pub mod mechanism;
 pub mod milvus;
 pub mod names;

@@ -6,6 +6,7 @@ use bson::RawDocumentBuf;
 
 use super::order::Order;
 use super::writer::{Outcome, Writer};
+use crate::audit::AuditError;
 use crate::catalog::{Catalog, PlanError, RoleUpdate, UserUpdate, View, plan};
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::privilege::Privilege;
@@ -26,6 +27,9 @@ pub enum OpsError {
     /// Whoever ordered it lost the right to, or was dropped, before it was written.
     #[error("the permission was withdrawn before the change was written")]
     PassWithdrawn,
+    /// The audit log could not be told, so it was not done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// A fault of the program; only this write is lost.
     #[error("the change could not be planned")]
     Panicked,

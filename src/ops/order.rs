@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::OpsError;
+use crate::audit::{Audit, AuditError, Event};
 use crate::authz::Pass;
 
 /// How many names a write dropped.
@@ -18,15 +20,41 @@ pub struct Dropped {
 /// line in the log must not be.
 pub struct Order {
     pub(super) pass: Pass,
+    pub(super) audited: Option<Audited>,
     pub(super) follow_up: Option<Box<dyn FnOnce(Dropped) + Send>>,
 }
+
+/// What the audit log is told of an order, which depends on what comes of it.
+pub(super) struct Audited {
+    audit: Audit,
+    event: ToEvent,
+}
+
+/// Makes the event of an order that is done, or refused for this reason.
+type ToEvent = Box<dyn Fn(Option<&OpsError>) -> Event + Send>;
 
 impl Order {
     /// Nothing follows.
     pub fn new(pass: Pass) -> Self {
         Self {
             pass,
+            audited: None,
             follow_up: None,
+        }
+    }
+
+    /// Is written to the audit log before the commit, with the refusal if it is refused; what cannot
+    /// be written there is not committed.
+    #[must_use]
+    pub fn audited(
+        self,
+        audit: Audit,
+        event: impl Fn(Option<&OpsError>) -> Event + Send + 'static,
+    ) -> Self {
+        let event = Box::new(event);
+        Self {
+            audited: Some(Audited { audit, event }),
+            ..self
         }
     }
 
@@ -37,6 +65,22 @@ impl Order {
             follow_up: Some(Box::new(follow_up)),
             ..self
         }
+    }
+}
+
+impl Audited {
+    /// Writes what came of a batch: all of it or, with an error, nothing. Blocks.
+    pub(super) fn record_all<'a>(
+        batch: impl Iterator<Item = (&'a Self, Option<&'a OpsError>)>,
+    ) -> Result<(), AuditError> {
+        let mut audit = None;
+        let mut events = Vec::new();
+        for (audited, refusal) in batch {
+            // There is one audit log.
+            audit = Some(&audited.audit);
+            events.push((audited.event)(refusal));
+        }
+        audit.map_or(Ok(()), |audit| audit.record_blocking(&events))
     }
 }
 

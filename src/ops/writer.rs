@@ -11,10 +11,10 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::OpsError;
-use super::order::{Dropped, Order};
+use super::order::{Audited, Dropped, Order};
 use crate::authz::Pass;
 use crate::catalog::{Catalog, PlanError, View};
-use crate::store::{Change, Sequence, Store, StoreError};
+use crate::store::{Change, Sequence, Store};
 
 /// Jobs that may wait; who comes later waits for a place.
 const QUEUE_JOBS_MAX: usize = 1024;
@@ -125,11 +125,21 @@ fn write_until_closed(
     while jobs.blocking_recv_many(&mut batch, BATCH_JOBS_MAX) > 0 {
         match write_batch(catalog, store, sequence, batch.drain(..)) {
             Ok(last) => sequence = last,
-            Err(error) => {
+            Err(OpsError::Storage(error)) => {
                 tracing::error!(store = store.name(), %error, "cannot commit");
             }
+            // The audit log says itself that it fails.
+            Err(_) => {}
         }
     }
+}
+
+/// A job that is planned, and what came of that.
+struct Planned {
+    answer: oneshot::Sender<Result<Outcome, OpsError>>,
+    audited: Option<Audited>,
+    follow_up: Option<Box<dyn FnOnce(Dropped) + Send>>,
+    decided: Result<Dropped, OpsError>,
 }
 
 /// Nobody is answered before the commit, also not who is refused: a refusal may rest on what an
@@ -139,10 +149,10 @@ fn write_batch(
     store: &dyn Store,
     sequence: Sequence,
     jobs: impl Iterator<Item = Job>,
-) -> Result<Sequence, StoreError> {
+) -> Result<Sequence, OpsError> {
     let mut view = View::new(catalog);
     let mut changes = Vec::new();
-    let mut answers = Vec::new();
+    let mut batch = Vec::new();
     for Job {
         order,
         plan,
@@ -155,21 +165,36 @@ fn write_batch(
             changes.extend(planned);
             dropped
         });
-        answers.push((answer, order.follow_up, decided));
+        batch.push(Planned {
+            answer,
+            audited: order.audited,
+            follow_up: order.follow_up,
+            decided,
+        });
     }
-    let committed = if changes.is_empty() {
-        Ok(sequence)
-    } else {
-        store.commit(&changes)
-    };
+    let committed = record(&batch).and_then(|()| {
+        if changes.is_empty() {
+            return Ok(sequence);
+        }
+        let committed = store.commit(&changes).map_err(OpsError::Storage);
+        record_failure(&batch, committed.as_ref().err());
+        committed
+    });
     // Without changes the generation stays, and with it all that was derived from the catalog.
     if committed.is_ok() && !changes.is_empty() {
         catalog.apply(changes);
     }
-    for (answer, follow_up, decided) in answers {
-        let outcome = match (&committed, decided) {
+    for planned in batch {
+        planned.answer(&committed);
+    }
+    committed
+}
+
+impl Planned {
+    fn answer(self, committed: &Result<Sequence, OpsError>) {
+        let outcome = match (committed, self.decided) {
             (Ok(sequence), Ok(dropped)) => {
-                if let Some(follow_up) = follow_up {
+                if let Some(follow_up) = self.follow_up {
                     follow_up(dropped);
                 }
                 Ok(Outcome {
@@ -178,12 +203,34 @@ fn write_batch(
                 })
             }
             (Ok(_), Err(refusal)) => Err(refusal),
-            (Err(error), _) => Err(OpsError::Storage(error.clone())),
+            (Err(error), _) => Err(error.clone()),
         };
         // The caller may have stopped waiting.
-        let _ = answer.send(outcome);
+        let _ = self.answer.send(outcome);
     }
-    committed
+}
+
+/// Tells the audit log what will be done and what is refused, before anything is. One that cannot be
+/// told stops the whole batch: a plan may rest on the one before it.
+fn record(batch: &[Planned]) -> Result<(), OpsError> {
+    let audited = batch.iter().filter_map(|planned| {
+        let audited = planned.audited.as_ref()?;
+        Some((audited, planned.decided.as_ref().err()))
+    });
+    Ok(Audited::record_all(audited)?)
+}
+
+/// Takes back, in further events, what was announced and then not committed.
+fn record_failure(batch: &[Planned], failure: Option<&OpsError>) {
+    if failure.is_none() {
+        return;
+    }
+    let audited = batch.iter().filter_map(|planned| {
+        let audited = planned.audited.as_ref()?;
+        planned.decided.is_ok().then_some((audited, failure))
+    });
+    // Nothing was done, so there is nothing left to refuse.
+    let _ = Audited::record_all(audited);
 }
 
 /// What a job changes, if whoever wants it still may. A plan that panics is refused alone: the thread

@@ -1,6 +1,7 @@
 //! Why a store could not do its work.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use super::record::RecordTooLarge;
 
@@ -79,8 +80,8 @@ pub enum StoreError {
         reason: String,
     },
     /// An earlier commit failed and left open what is on disk.
-    #[error("an earlier write failed, nothing more is written until a restart")]
-    Poisoned,
+    #[error("nothing more is written until a restart, because an earlier write failed: {0}")]
+    Poisoned(Box<Self>),
     /// The system gave no random bytes for the deployment secret.
     #[error("the system gave no random bytes: {reason}")]
     NoRandomness {
@@ -93,4 +94,24 @@ pub enum StoreError {
         /// The system's words.
         reason: String,
     },
+}
+
+impl StoreError {
+    /// What the system said about the file `path`.
+    pub(super) fn io(path: &Path, error: &io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::DiskFull {
+                path: path.to_owned(),
+            },
+            // Reads never pass the end of a whole file.
+            io::ErrorKind::UnexpectedEof => Self::Damaged {
+                path: path.to_owned(),
+                reason: "it is shorter than it says".to_owned(),
+            },
+            _ => Self::Io {
+                path: path.to_owned(),
+                reason: error.to_string(),
+            },
+        }
+    }
 }

@@ -5,6 +5,7 @@
 //!
 //! `docs/journal.md` says byte by byte what is kept; `tests/store` is the suite every store passes.
 
+mod acknowledged;
 mod change;
 mod error;
 mod folder;

@@ -3,6 +3,8 @@
 //! One batch is one transaction with one sync. The catalog serves all reads, so the page cache is
 //! small; it only has to hold the path to the leaves that a batch touches.
 
+mod error;
+
 use std::fs;
 use std::io;
 use std::mem;
@@ -17,6 +19,8 @@ use redb::{
     TableDefinition, TableError,
 };
 
+use self::error::{open_error, storage_error, table_error};
+use super::acknowledged::Acknowledged;
 use super::folder::{DataFolder, open_private};
 use super::record::{self, Table};
 use super::{Change, Sequence, Store, StoreError};
@@ -49,8 +53,9 @@ pub struct RedbStore {
     // Declared before the folder: the file is closed before another process may have it.
     database: Database,
     path: PathBuf,
-    /// Held during a commit; true once one failed.
-    poisoned: Mutex<bool>,
+    acknowledged: Acknowledged,
+    /// Held during a commit; why the first one failed that did.
+    failure: Mutex<Option<StoreError>>,
     _folder: Option<DataFolder>,
 }
 
@@ -58,33 +63,54 @@ impl RedbStore {
     /// Opens the store in the data folder `path`, which is made if missing and locked.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let folder = DataFolder::open(path)?;
+        let acknowledged = Acknowledged::in_folder(&folder)?;
         let file = path.join(CATALOG_FILE);
         let database = match fs::symlink_metadata(&file) {
             Ok(_) => open_file(&file)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => create_file(&folder, &file)?,
-            Err(error) => return Err(io_error(&file, &error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                // Nothing takes the place of a catalog that was there once.
+                acknowledged.check(None, &file)?;
+                create_file(&folder, &file)?
+            }
+            Err(error) => return Err(StoreError::io(&file, &error)),
         };
-        Ok(Self {
-            database,
-            path: file,
-            poisoned: Mutex::new(false),
-            _folder: Some(folder),
-        })
+        Self::checked(database, acknowledged, file, Some(folder))
     }
 
-    /// Opens the store in whatever `backend` stands for, called `path` in errors.
-    pub fn open_backend(backend: impl StorageBackend, path: &Path) -> Result<Self, StoreError> {
+    /// Opens the store in whatever `catalog` and `sequence` stand for, the two files of a data folder;
+    /// the first is called `path` in errors.
+    pub fn open_backends(
+        catalog: impl StorageBackend,
+        sequence: impl StorageBackend,
+        path: &Path,
+    ) -> Result<Self, StoreError> {
+        let acknowledged = Acknowledged::over(sequence, path);
         let database = builder()
-            .create_with_backend(backend)
+            .create_with_backend(catalog)
             .map_err(|error| open_error(path, error))?;
         initialise_if_new(&database, path)?;
         check_format(&database, path)?;
-        Ok(Self {
+        Self::checked(database, acknowledged, path.to_owned(), None)
+    }
+
+    /// The store, if no acknowledged commit is missing.
+    fn checked(
+        database: Database,
+        acknowledged: Acknowledged,
+        path: PathBuf,
+        folder: Option<DataFolder>,
+    ) -> Result<Self, StoreError> {
+        let store = Self {
             database,
-            path: path.to_owned(),
-            poisoned: Mutex::new(false),
-            _folder: None,
-        })
+            path,
+            acknowledged,
+            failure: Mutex::new(None),
+            _folder: folder,
+        };
+        let sequence = store.sequence()?;
+        store.acknowledged.check(Some(sequence), &store.path)?;
+        store.acknowledged.write(sequence)?;
+        Ok(store)
     }
 
     fn write(&self, writes: &[record::Write]) -> Result<Sequence, redb::Error> {
@@ -187,21 +213,28 @@ impl Store for RedbStore {
             .map(record::encode)
             .collect::<Result<Vec<_>, _>>()?;
         // A lock poisoned by a panic in the middle of a commit counts as a failed commit.
-        let Ok(mut poisoned) = self.poisoned.lock() else {
-            return Err(StoreError::Poisoned);
+        let Ok(mut failure) = self.failure.lock() else {
+            return Err(StoreError::Poisoned(Box::new(StoreError::Io {
+                path: self.path.clone(),
+                reason: "a commit panicked".to_owned(),
+            })));
         };
-        if *poisoned {
-            return Err(StoreError::Poisoned);
+        if let Some(cause) = &*failure {
+            return Err(StoreError::Poisoned(Box::new(cause.clone())));
         }
-        self.write(&writes).map_err(|error| {
-            *poisoned = true;
-            storage_error(&self.path, &error)
-        })
+        let committed = self
+            .write(&writes)
+            .map_err(|error| storage_error(&self.path, &error))
+            .and_then(|sequence| self.acknowledged.write(sequence).map(|()| sequence));
+        if let Err(error) = &committed {
+            *failure = Some(error.clone());
+        }
+        committed
     }
 
     fn replay(&self, sink: &mut dyn FnMut(Change)) -> Result<Sequence, StoreError> {
         // Nothing may be committed between one table and the next.
-        let _commit = self.poisoned.lock().unwrap_or_else(PoisonError::into_inner);
+        let _commit = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         for kind in TABLES {
             self.replay_table(kind, sink)?;
         }
@@ -239,7 +272,7 @@ fn open_file(path: &Path) -> Result<Database, StoreError> {
 /// Makes the file under another name first: a crash on the way leaves no half-made catalog.
 fn create_file(folder: &DataFolder, path: &Path) -> Result<Database, StoreError> {
     let new = folder.path().join(NEW_CATALOG_FILE);
-    let failed = |error: io::Error| io_error(path, &error);
+    let failed = |error: io::Error| StoreError::io(path, &error);
     let file = open_private(&new, true).map_err(failed)?;
     let backend = FileBackend::new(file).map_err(|error| open_error(path, error))?;
     let database = builder()
@@ -307,57 +340,5 @@ fn read_meta(database: &Database, key: &[u8]) -> Result<Option<u64>, redb::Error
         Ok(table) => Ok(table.get(key)?.map(|guard| guard.value())),
         Err(TableError::Storage(error)) => Err(error.into()),
         Err(_) => Ok(None),
-    }
-}
-
-fn table_error(path: &Path, error: TableError) -> StoreError {
-    match error {
-        TableError::Storage(error) => storage_error(path, &error.into()),
-        other => StoreError::Damaged {
-            path: path.to_owned(),
-            reason: other.to_string(),
-        },
-    }
-}
-
-fn open_error(path: &Path, error: redb::DatabaseError) -> StoreError {
-    match redb::Error::from(error) {
-        redb::Error::Io(error) if error.kind() == io::ErrorKind::InvalidData => {
-            StoreError::NotACatalog {
-                path: path.to_owned(),
-            }
-        }
-        other => storage_error(path, &other),
-    }
-}
-
-fn storage_error(path: &Path, error: &redb::Error) -> StoreError {
-    match error {
-        redb::Error::Io(error) => io_error(path, error),
-        redb::Error::Corrupted(reason) => StoreError::Damaged {
-            path: path.to_owned(),
-            reason: reason.clone(),
-        },
-        other => StoreError::Io {
-            path: path.to_owned(),
-            reason: other.to_string(),
-        },
-    }
-}
-
-fn io_error(path: &Path, error: &io::Error) -> StoreError {
-    match error.kind() {
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => StoreError::DiskFull {
-            path: path.to_owned(),
-        },
-        // Reads never pass the end of a whole file.
-        io::ErrorKind::UnexpectedEof => StoreError::Damaged {
-            path: path.to_owned(),
-            reason: "it is shorter than it says".to_owned(),
-        },
-        _ => StoreError::Io {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        },
     }
 }

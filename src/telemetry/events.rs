@@ -9,9 +9,11 @@ use std::fmt::Display;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use tracing::field::display;
 use tracing::{debug, error, info, warn};
 
-use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::directory_change::{ChangeKind, DirectoryChange, Subject};
+use crate::model::names::UserName;
 
 /// Events of connections; `--quiet` drops those below a warning.
 pub(super) const CONNECTION_TARGET: &str = "NETWORK";
@@ -39,28 +41,6 @@ impl Display for Client {
             None => formatter.write_str("anonymous unix socket"),
         }
     }
-}
-
-/// What was done to a user.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UserAction {
-    /// `createUser`.
-    Created,
-    /// `updateUser`, `grantRolesToUser`, `revokeRolesFromUser`.
-    Updated,
-    /// `dropUser`, `dropAllUsersFromDatabase`.
-    Dropped,
-}
-
-/// What was done to a role.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RoleAction {
-    /// `createRole`.
-    Created,
-    /// `updateRole` and the grants and revokes.
-    Updated,
-    /// `dropRole`, `dropAllRolesFromDatabase`.
-    Dropped,
 }
 
 /// The server accepts connections. Tools wait for this message, which is mongod's.
@@ -201,53 +181,61 @@ pub fn access_denied(command: &str, db: &str, user: Option<&UserName>, client: C
     );
 }
 
-/// A user was created, updated or dropped; `by` is `None` under the localhost exception.
-pub fn user_changed(action: UserAction, user: &UserName, by: Option<&UserName>, client: Client) {
+/// Users or roles were changed, `dropped` of them dropped; `by` is `None` under the localhost
+/// exception.
+pub fn directory_changed(
+    change: &DirectoryChange,
+    dropped: usize,
+    by: Option<&UserName>,
+    client: Client,
+) {
     let by = name_or_nobody(by);
-    let message = match action {
-        UserAction::Created => "User created",
-        UserAction::Updated => "User updated",
-        UserAction::Dropped => "User dropped",
+    let (mut user, mut role, mut db, mut count) = (None, None, None, None);
+    let (id, of) = match &change.subject {
+        Subject::User(name) => {
+            user = Some(display(name));
+            (9_900_009_u64, "User")
+        }
+        Subject::Role(name) => {
+            role = Some(display(name));
+            (9_900_010, "Role")
+        }
+        Subject::AllUsersOf(name) => {
+            (db, count) = (Some(display(name)), Some(dropped));
+            (9_900_016, "All users of a database")
+        }
+        Subject::AllRolesOf(name) => {
+            (db, count) = (Some(display(name)), Some(dropped));
+            (9_900_017, "All roles of a database")
+        }
+    };
+    let done = match change.kind {
+        ChangeKind::Created => "created",
+        ChangeKind::Updated => "updated",
+        ChangeKind::Dropped => "dropped",
     };
     info!(
         target: ACCESS,
-        id = 9_900_009_u64,
+        id,
         connection_id = client.connection_id,
         client = %client,
-        user = %user,
+        user,
+        role,
+        db,
+        count,
         by,
-        "{message}"
+        "{of} {done}"
     );
 }
 
-/// All users of a database were dropped.
-pub fn all_users_dropped(db: &DbName, count: usize, by: Option<&UserName>, client: Client) {
-    let by = name_or_nobody(by);
-    info!(
-        target: ACCESS,
-        id = 9_900_016_u64,
-        connection_id = client.connection_id,
-        client = %client,
-        db = %db,
-        count,
-        by,
-        "All users of a database dropped"
-    );
+/// The audit log cannot be written any more. Logged once, until it can be again.
+pub fn audit_failed(reason: &dyn Display) {
+    error!(target: CONTROL, id = 9_900_018_u64, %reason, "Audit log cannot be written");
 }
 
-/// All roles of a database were dropped.
-pub fn all_roles_dropped(db: &DbName, count: usize, by: Option<&UserName>, client: Client) {
-    let by = name_or_nobody(by);
-    info!(
-        target: ACCESS,
-        id = 9_900_017_u64,
-        connection_id = client.connection_id,
-        client = %client,
-        db = %db,
-        count,
-        by,
-        "All roles of a database dropped"
-    );
+/// The audit log can be written again; `lost` events were not written meanwhile.
+pub fn audit_recovered(lost: u64) {
+    warn!(target: CONTROL, id = 9_900_019_u64, lost, "Audit log is written again");
 }
 
 /// A client said what it is, in its first hello.
@@ -259,25 +247,6 @@ pub fn client_metadata(application: &str, client: Client) {
         client = %client,
         application,
         "client metadata"
-    );
-}
-
-/// A role was created, updated or dropped; `by` is `None` under the localhost exception.
-pub fn role_changed(action: RoleAction, role: &RoleName, by: Option<&UserName>, client: Client) {
-    let by = name_or_nobody(by);
-    let message = match action {
-        RoleAction::Created => "Role created",
-        RoleAction::Updated => "Role updated",
-        RoleAction::Dropped => "Role dropped",
-    };
-    info!(
-        target: ACCESS,
-        id = 9_900_010_u64,
-        connection_id = client.connection_id,
-        client = %client,
-        role = %role,
-        by,
-        "{message}"
     );
 }
 

@@ -9,4 +9,4 @@ pub mod logs;
 mod record;
 #[cfg(test)]
 mod tests;
-mod timestamp;
+pub mod timestamp;

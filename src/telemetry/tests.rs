@@ -7,9 +7,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde_json::{Value, json};
 
 use crate::config::{LogConfig, LogDestination, LogFormat};
+use crate::model::directory_change::{ChangeKind, DirectoryChange, Subject};
 use crate::model::names::{DbName, RoleName, UserName};
 
-use super::events::{self, Client, RoleAction, UserAction};
+use super::events::{self, Client};
 use super::logs::{Logs, open, subscriber};
 use super::record::TEXT_BYTES_MAX;
 
@@ -160,12 +161,19 @@ fn access_events() -> Vec<Expected> {
             by_client(json!({ "user": "(nobody)", "command": "dropUser", "db": "shop" })),
         ),
         (
-            || events::user_changed(UserAction::Created, &user(), Some(&user()), client()),
+            || {
+                let change = DirectoryChange::of_user("createUser", ChangeKind::Created, &user());
+                events::directory_changed(&change, 0, Some(&user()), client());
+            },
             ["I", "ACCESS", "conn7", "User created"],
             by_client(json!({ "user": "ann@admin", "by": "ann@admin" })),
         ),
         (
-            || events::all_users_dropped(&DbName::ADMIN, 3, None, client()),
+            || {
+                let subject = Subject::AllUsersOf(DbName::ADMIN);
+                let change = DirectoryChange::new("", ChangeKind::Dropped, subject);
+                events::directory_changed(&change, 3, None, client());
+            },
             ["I", "ACCESS", "conn7", "All users of a database dropped"],
             by_client(json!({ "db": "admin", "count": 3, "by": "(nobody)" })),
         ),
@@ -175,7 +183,10 @@ fn access_events() -> Vec<Expected> {
             by_client(json!({ "application": "shell" })),
         ),
         (
-            || events::role_changed(RoleAction::Dropped, &role(), None, client()),
+            || {
+                let change = DirectoryChange::of_role("dropRole", ChangeKind::Dropped, &role());
+                events::directory_changed(&change, 0, None, client());
+            },
             ["I", "ACCESS", "conn7", "Role dropped"],
             by_client(json!({ "role": "auditor@admin", "by": "(nobody)" })),
         ),
@@ -193,6 +204,16 @@ fn store_and_command_events() -> Vec<Expected> {
             || events::store_opened("redb", 10, 2, Duration::from_millis(15)),
             ["I", "STORAGE", "main", "Store opened"],
             json!({ "store": "redb", "users": 10, "roles": 2, "duration_ms": 15 }),
+        ),
+        (
+            || events::audit_failed(&"disk full"),
+            ["E", "CONTROL", "main", "Audit log cannot be written"],
+            json!({ "reason": "disk full" }),
+        ),
+        (
+            || events::audit_recovered(3),
+            ["W", "CONTROL", "main", "Audit log is written again"],
+            json!({ "lost": 3 }),
         ),
         (
             || events::store_failed(&"disk full"),

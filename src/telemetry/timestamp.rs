@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 const MS_PER_DAY: u64 = 86_400_000;
 
 /// UTC with milliseconds: `2026-02-28T23:59:59.007Z`. A clock before 1970 counts as 1970.
-pub(super) fn iso_8601(time: SystemTime) -> String {
+pub fn iso_8601(time: SystemTime) -> String {
     let since_epoch = time.duration_since(UNIX_EPOCH).unwrap_or_default();
     // Half a billion years fit.
     let ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);

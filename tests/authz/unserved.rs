@@ -201,6 +201,33 @@ fn fail_with(faults: &[String]) {
 }
 
 #[test]
+fn every_command_has_a_row() {
+    let documented = std::fs::read_to_string(fixture("../docs/commands.md")).unwrap();
+    let (_, table) = documented
+        .split_once("## Commands without an engine")
+        .unwrap();
+    let rows = rows();
+    let tried: BTreeSet<_> = rows
+        .iter()
+        .filter_map(|row| row.run.keys().next())
+        .collect();
+    let lines = table.lines().filter(|line| line.starts_with("| `"));
+    let names = lines.flat_map(|line| {
+        let names = line.splitn(4, '|').take(3).collect::<String>();
+        names
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    });
+    let names: Vec<_> = names.collect();
+    assert!(names.len() > 140, "{}", names.len());
+    let missing: Vec<_> = names.iter().filter(|name| !tried.contains(name)).collect();
+    assert!(missing.is_empty(), "without a row: {missing:?}");
+}
+
+#[test]
 fn built_in_roles_may_do_what_the_fixture_says() {
     let server = server();
     let rows = rows();

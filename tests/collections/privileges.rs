@@ -121,3 +121,20 @@ fn a_pipeline_takes_what_its_stages_take() {
     assert_eq!(run(&mut bob, doc! { "$match": 1 }.into()), 13);
     assert_eq!(run(&mut ann, doc! { "$match": 1 }.into()), 15_959);
 }
+
+#[test]
+fn refusals_repeat_no_secrets() {
+    let server = server();
+    let mut ann = create_and_sign_in(&server, "ann", &[]);
+    let secret = "corvus-oratio";
+    let keys = doc! { "transformIdentifiers": { "algorithm": "hmac-sha-256", "hmacKey": secret } };
+    let pipeline = vec![doc! { "$queryStats": keys }];
+    for command in [
+        doc! { "aggregate": 1, "pipeline": pipeline, "cursor": {} },
+        doc! { "find": "system.users", "filter": { "credentials": secret } },
+    ] {
+        let refused = ann.run("admin", command);
+        assert_eq!(refused.get_i32("code").unwrap(), 13, "{refused}");
+        assert!(!refused.to_string().contains(secret), "{refused}");
+    }
+}

@@ -11,6 +11,11 @@ fn requests_and_replies() {
 }
 
 #[test]
+fn what_is_not_served() {
+    check(&server(), "unserved");
+}
+
+#[test]
 fn the_database_is_part_of_the_command() {
     let server = server();
     let mut client = server.raw();

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use bson::doc;
 use portcullis::config::parameters::Mechanism;
 use portcullis::config::{
-    Compressor, LogDestination, LogFormat, Start, StorageEngine, TlsConfig, TlsMode, TlsProtocol,
+    AuditConfig, AuditDestination, AuditFormat, Compressor, LogDestination, LogFormat,
+    OnAuditFailure, Start, StorageEngine, TlsConfig, TlsMode, TlsProtocol,
 };
 use portcullis::model::restriction::Cidr;
 
@@ -110,6 +111,73 @@ fn every_option_arrives() {
     assert!(!parameters.enable_localhost_auth_bypass());
     assert_eq!(parameters.idle_timeout().unwrap().as_millis(), 250);
     assert_eq!(config.argv.len(), words.len() + 1);
+}
+
+#[test]
+fn auditing() {
+    assert_eq!(run(&[]).audit, None);
+    let file = run(&[
+        "--auditDestination=file",
+        "--auditPath=a.bson",
+        "--auditFormat=BSON",
+        "--auditFilter={}",
+        "--auditOnFailure=continue",
+        "--auditSync",
+    ]);
+    let expected = AuditConfig {
+        destination: AuditDestination::File {
+            path: "a.bson".into(),
+            format: AuditFormat::Bson,
+            sync: true,
+        },
+        filter: Some("{}".to_owned()),
+        on_failure: OnAuditFailure::Continue,
+    };
+    assert_eq!(file.audit, Some(expected));
+    let least = run(&["--auditDestination=file", "--auditPath=a"])
+        .audit
+        .unwrap();
+    assert_eq!(
+        least.destination,
+        AuditDestination::File {
+            path: "a".into(),
+            format: AuditFormat::Json,
+            sync: false,
+        }
+    );
+    assert_eq!(
+        (least.filter, least.on_failure),
+        (None, OnAuditFailure::Refuse)
+    );
+    let syslog = run(&["--auditDestination=syslog"]).audit.unwrap();
+    assert_eq!(syslog.destination, AuditDestination::Syslog);
+
+    let rows: [(&[&str], &str); 5] = [
+        (
+            &["--auditDestination=file"],
+            "option '--auditDestination' on the command line is 'file'; expected auditLog.path beside it",
+        ),
+        (
+            &["--auditDestination=printer"],
+            "option '--auditDestination' on the command line is 'printer'; expected 'file' or 'syslog' \
+             or 'console'",
+        ),
+        (
+            &["--auditDestination=syslog", "--auditFormat=JSON"],
+            "option '--auditFormat' on the command line is 'JSON'; expected auditLog.destination 'file'",
+        ),
+        (
+            &["--auditFilter={}"],
+            "option '--auditFilter' on the command line is '{}'; expected auditLog.destination beside it",
+        ),
+        (
+            &["--auditPath=a"],
+            "option '--auditPath' on the command line is 'a'; expected auditLog.destination beside it",
+        ),
+    ];
+    for (words, sentence) in rows {
+        assert_eq!(refusal(words), sentence);
+    }
 }
 
 #[test]

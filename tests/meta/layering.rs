@@ -22,17 +22,25 @@ const ROOMS: &[Room] = &[
     room("wire", &["error"]),
     // Lists of addresses at the door.
     room("net", &["error", "model", "wire"]),
-    room("store", &["model", "secret"]),
-    room("catalog", &["model", "secret", "store"]),
-    room("authz", &["catalog", "error", "model"]),
-    room("auth", &["authz", "catalog", "error", "model", "secret"]),
-    room("ops", &["authz", "catalog", "model", "secret", "store"]),
     // Options name compressors, mechanisms and the first administrator.
     room("config", &["error", "model", "secret", "wire"]),
     room("telemetry", &["config", "model"]),
     room(
+        "audit",
+        &["config", "error", "model", "query", "secret", "telemetry"],
+    ),
+    room("store", &["model", "secret"]),
+    room("catalog", &["model", "secret", "store"]),
+    room("authz", &["catalog", "error", "model"]),
+    room("auth", &["authz", "catalog", "error", "model", "secret"]),
+    room(
+        "ops",
+        &["audit", "authz", "catalog", "model", "secret", "store"],
+    ),
+    room(
         "command",
         &[
+            "audit",
             "auth",
             "authz",
             "catalog",
@@ -51,6 +59,7 @@ const ROOMS: &[Room] = &[
     room(
         "milvus",
         &[
+            "audit",
             "auth",
             "authz",
             "catalog",
@@ -67,6 +76,7 @@ const ROOMS: &[Room] = &[
     room(
         "server",
         &[
+            "audit",
             "auth",
             "authz",
             "catalog",

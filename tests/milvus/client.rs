@@ -30,19 +30,35 @@ impl Server {
 
     /// With further arguments; also with an administrator of the other face.
     pub(crate) fn start_with(arguments: &[&str]) -> Self {
-        let options = Options::default()
-            .arguments(&["--milvus.enabled", "--milvus.port=0"])
-            .argument(format!("--milvus.defaultRootPassword={ROOT_PASSWORD}"))
+        Self::of(Self::options().arguments(arguments))
+    }
+
+    pub(crate) fn options() -> Options {
+        Self::face(Options::default())
             .argument("--setParameter=allowPlainWithoutTLS=true")
             .argument("--setParameter=authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,PLAIN")
-            .arguments(arguments);
-        Self::of(options)
+    }
+
+    /// Turned on.
+    pub(crate) fn face(options: Options) -> Options {
+        options
+            .arguments(&["--milvus.enabled", "--milvus.port=0"])
+            .argument(format!("--milvus.defaultRootPassword={ROOT_PASSWORD}"))
     }
 
     pub(crate) fn of(options: Options) -> Self {
+        Self::started(options, TestServer::with_admin_and)
+    }
+
+    /// Nobody of the other face is on it, unless its data say so.
+    pub(crate) fn without_admin(options: Options) -> Self {
+        Self::started(options, Options::start)
+    }
+
+    fn started(options: Options, start: impl FnOnce(Options) -> TestServer) -> Self {
         let port_file = options.data().with_file_name("milvus-port");
         let options = options.argument(format!("--milvus.portFile={}", port_file.display()));
-        let mongodb = TestServer::with_admin_and(options);
+        let mongodb = start(options);
         let port = std::fs::read_to_string(port_file).unwrap();
         let port = port.trim().parse().unwrap();
         Self { mongodb, port }
@@ -55,18 +71,13 @@ impl Server {
 
     pub(crate) async fn client_as(&self, user: &str, password: &str) -> Client {
         let mut client = self.client().await;
-        client.authorization = Some(STANDARD.encode(format!("{user}:{password}")));
+        client.sign(user, password);
         client
     }
 
     /// Without metadata.
     pub(crate) async fn client(&self) -> Client {
-        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{}", self.port)).unwrap();
-        Client {
-            grpc: Grpc::new(endpoint.connect().await.unwrap()),
-            authorization: None,
-            db: None,
-        }
+        Client::connect(self.port).await.unwrap()
     }
 }
 
@@ -77,6 +88,21 @@ pub(crate) struct Client {
 }
 
 impl Client {
+    /// To a port of this machine, without metadata.
+    pub(crate) async fn connect(port: u16) -> Result<Self, tonic::transport::Error> {
+        let endpoint = Endpoint::from_shared(format!("http://127.0.0.1:{port}"))?;
+        Ok(Self {
+            grpc: Grpc::new(endpoint.connect().await?),
+            authorization: None,
+            db: None,
+        })
+    }
+
+    /// Calls as this user from now on.
+    pub(crate) fn sign(&mut self, user: &str, password: &str) {
+        self.authorization = Some(STANDARD.encode(format!("{user}:{password}")));
+    }
+
     /// Calls a method of the one service.
     pub(crate) async fn call<Q, R>(&mut self, method: &str, message: Q) -> Result<R, Status>
     where

@@ -5,8 +5,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[allow(dead_code, unreachable_pub)] // not all of it is needed here
+#[path = "../audit/common.rs"]
+mod audit_log;
+mod auditing;
 mod client;
 mod generated;
 mod metadata;
 mod refusals;
+mod tls;
 mod two_faces;

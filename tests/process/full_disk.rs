@@ -1,4 +1,4 @@
-//! A full disk: nothing is written any more, everything else goes on.
+//! A full disk: nothing is written any more, everything else goes on. And one that cannot be written.
 
 use std::fs::{self, File};
 use std::io::Write;
@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use bson::doc;
 
+use crate::start::refusal;
 use crate::support::{ADMIN, Options, TestServer, error_of};
 use crate::{all_users, create_user};
 
@@ -30,6 +31,14 @@ impl SmallDisk {
         mounted
             .is_ok_and(|status| status.success())
             .then(|| Self(at.to_owned()))
+    }
+
+    fn remount(&self, options: &str) {
+        let mut mount = Command::new("mount");
+        mount
+            .args(["-o", &format!("remount,{options}")])
+            .arg(&self.0);
+        assert!(mount.status().unwrap().success());
     }
 }
 
@@ -89,6 +98,28 @@ fn a_full_disk_refuses_writes_and_nothing_else() {
         doc! { "ok": 1.0 }
     );
     drop(server);
+}
+
+#[test]
+fn a_read_only_disk_keeps_the_server_from_starting() {
+    let mount_point = tempfile::tempdir().unwrap();
+    let Some(disk) = SmallDisk::mount(mount_point.path()) else {
+        println!("skipped: no file system can be mounted here");
+        return;
+    };
+    let folder = Arc::new(tempfile::tempdir_in(mount_point.path()).unwrap());
+    let server = TestServer::with_admin_and(Options::in_folder(Arc::clone(&folder)));
+    assert!(server.stop().0.success());
+    disk.remount("ro");
+    let options = Options::in_folder(Arc::clone(&folder));
+    let line = refusal(&options);
+    assert!(line.contains("Read-only file system"), "{line}");
+    assert!(
+        line.contains(&options.data().display().to_string()),
+        "{line}"
+    );
+    disk.remount("rw");
+    Options::in_folder(folder).start().admin();
 }
 
 /// Leaves no room on the disk.

@@ -12,7 +12,7 @@ use redb::{Database, TableDefinition};
 use crate::support::{Options, TestServer, fixture};
 
 /// Runs the server to its end, which must be a refusal in one line; the line.
-fn refusal(options: &Options) -> String {
+pub(crate) fn refusal(options: &Options) -> String {
     let Output {
         status,
         stdout,

@@ -62,15 +62,13 @@ fn a_stranger_is_told_to_sign_in_and_nothing_else() {
 fn secrets_are_not_repeated_to_who_may_not() {
     let server = server();
     let mut eve = create_and_sign_in(&server, "eve", vec![]);
-    let secrets = |command: Document| {
-        let mut command = command;
-        command.extend(doc! { "pwd": "hunter2", "payload": binary(b"hunter2") });
-        command
-    };
+    let secrets = doc! { "pwd": "hunter2", "payload": binary(b"hunter2") };
+    let mut beside = doc! { "update": "users", "updates": [] };
+    beside.extend(secrets.clone());
     for command in [
-        secrets(doc! { "insert": "users" }),
-        secrets(doc! { "find": "users" }),
-        secrets(doc! { "update": "users" }),
+        doc! { "insert": "users", "documents": [secrets.clone()] },
+        doc! { "find": "users", "filter": secrets },
+        beside,
     ] {
         let (code, message) = error_of(&eve.run("shop", command));
         assert_eq!(code, 13);

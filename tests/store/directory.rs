@@ -289,7 +289,7 @@ async fn a_failed_commit_changes_nothing_and_reads_go_on() {
     let failed = directory.drop_user(order(), user_name("ann")).await;
     assert_eq!(failed, Err(OpsError::Storage(FaultyStore::failure())));
     let later = directory.create_user(order(), user("bob", 1)).await;
-    assert_eq!(later, Err(OpsError::Storage(StoreError::Poisoned)));
+    assert_eq!(later, Err(OpsError::Storage(FaultyStore::poisoned())));
     assert!(directory.catalog().user(&user_name("ann")).is_some());
     assert!(directory.catalog().user(&user_name("bob")).is_none());
     assert_eq!(directory.catalog().generation(), generation);

@@ -26,13 +26,17 @@ impl FaultyStore {
             reason: "as told".into(),
         }
     }
+
+    pub(crate) fn poisoned() -> StoreError {
+        StoreError::Poisoned(Box::new(Self::failure()))
+    }
 }
 
 impl Store for FaultyStore {
     fn commit(&self, batch: &[Change]) -> Result<Sequence, StoreError> {
         let mut left = self.commits_left.lock().unwrap();
         match *left {
-            0 => Err(StoreError::Poisoned),
+            0 => Err(Self::poisoned()),
             1 => {
                 *left = 0;
                 Err(Self::failure())

@@ -38,6 +38,7 @@ fn the_folder_is_made_for_the_owner_only() {
     let store = RedbStore::open(&folder).unwrap();
     assert_eq!(mode(&folder), 0o700);
     assert_eq!(mode(&folder.join("catalog.redb")), 0o600);
+    assert_eq!(mode(&folder.join("catalog.sequence")), 0o600);
     assert_eq!(mode(&folder.join("portcullis.lock")), 0o600);
     assert!(!folder.join("catalog.redb.new").exists());
     drop(store);
@@ -173,4 +174,40 @@ fn a_flipped_bit_in_the_file_is_found() {
         matches!(&error, StoreError::Damaged { path, .. } if *path == file),
         "{error}"
     );
+}
+
+#[test]
+fn a_catalog_that_is_gone_is_not_made_anew() {
+    let (folder, file) = catalog();
+    fs::remove_file(&file).unwrap();
+    for _ in 0..2 {
+        let error = failure(folder.path());
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "{} is damaged: it is missing, but commit 1 was acknowledged, says {}",
+                file.display(),
+                folder.path().join("catalog.sequence").display()
+            )
+        );
+    }
+    assert!(!file.exists());
+}
+
+#[test]
+fn an_older_copy_put_back_is_named_unless_the_note_goes_too() {
+    let (folder, file) = catalog();
+    let older = fs::read(&file).unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    store.commit(&[put_user(user("bob", 2))]).unwrap();
+    drop(store);
+    fs::write(&file, older).unwrap();
+    let error = failure(folder.path());
+    assert!(
+        matches!(&error, StoreError::Damaged { path, .. } if *path == file),
+        "{error}"
+    );
+    fs::remove_file(folder.path().join("catalog.sequence")).unwrap();
+    let store = RedbStore::open(folder.path()).unwrap();
+    assert_eq!(state_of(&store).0.len(), 1);
 }

@@ -3,10 +3,14 @@
 // Helpers of a test binary stand outside `#[test]` functions, so clippy takes them for program code.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod audited;
 mod conformance;
-mod crash;
+mod damage;
 mod directory;
+mod disk;
+mod faults;
 mod faulty;
 mod fixture;
 mod folder;
+mod model;
 mod support;

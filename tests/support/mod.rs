@@ -143,7 +143,10 @@ impl Options {
         // The greeting is printed once the sockets are open; a server that fails closes its pipe.
         if is_ready.recv_timeout(PATIENCE) != Ok(()) {
             let _ = child.kill();
-            panic!("the server did not start: {}", logs.lock().unwrap());
+            // Its last words may still be on their way.
+            let _ = (stderr.join(), stdout.join());
+            let logs = logs.lock().unwrap().clone();
+            panic!("the server did not start: {logs}");
         }
         let port = std::fs::read_to_string(&port_file)
             .unwrap()

@@ -239,6 +239,7 @@ mod tests {
             "argon2Iterations",
             "argon2MemoryKiB",
             "argon2Parallelism",
+            "auditAuthorizationSuccess",
             "authFailedDelayMs",
             "cursorTimeoutMillis",
             "failedSignInDelayMaxMs",

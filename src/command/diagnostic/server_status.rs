@@ -39,7 +39,8 @@ arguments! {
 type Section = (&'static str, fn(&Services) -> RawDocumentBuf);
 
 /// In mongod's order: by name, and the metrics last.
-const SECTIONS: [Section; 9] = [
+const SECTIONS: [Section; 10] = [
+    ("audit", audit),
     ("connections", connections),
     ("mem", |_| memory(process_memory().as_ref())),
     ("network", network),
@@ -101,6 +102,16 @@ fn is_wanted(body: &RawDocument, section: &str) -> bool {
         Ok(Some(RawBsonRef::Null | RawBsonRef::Undefined)) => false,
         Ok(Some(value)) => number(value) != Some(0.0),
         _ => true,
+    }
+}
+
+/// What only this server has: events that were written and events that could not be.
+fn audit(services: &Services) -> RawDocumentBuf {
+    let (events, failures) = services.audit.counters().unwrap_or_default();
+    rawdoc! {
+        "enabled": services.audit.is_on(),
+        "events": int64(events),
+        "failures": int64(failures),
     }
 }
 
@@ -294,6 +305,7 @@ mod tests {
         assert_eq!(
             wanted,
             [
+                "audit",
                 "connections",
                 "opcounters",
                 "portcullis",

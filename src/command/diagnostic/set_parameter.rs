@@ -36,8 +36,9 @@ impl Command for SetParameter {
         ..Spec::new(
             "setParameter",
             "Sets parameters of the server until it stops: { setParameter: 1, <name>: <value> }. \
-             Supported: argon2Iterations, argon2MemoryKiB, argon2Parallelism, authFailedDelayMs, \
-             cursorTimeoutMillis, failedSignInDelayMaxMs, failedSignInDelayMs, \
+             Supported: argon2Iterations, argon2MemoryKiB, argon2Parallelism, \
+             auditAuthorizationSuccess, authFailedDelayMs, cursorTimeoutMillis, \
+             failedSignInDelayMaxMs, failedSignInDelayMs, \
              failedSignInHalfLifeSecs, failedSignInsEverywhereFree, failedSignInsPerAddressFree, \
              failedSignInsPerUserFree, halfOpenSignInsMax, halfOpenSignInsPerAddressMax, \
              scramIterationCount, scramSHA256IterationCount, signInTimeoutMs.",

@@ -14,6 +14,7 @@ use super::hello_sign_in::{
 };
 use super::topology::TopologyVersion;
 use super::{client_metadata, hello_sign_in};
+use crate::audit::Event;
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::{ConnectionState, Context};
@@ -84,6 +85,13 @@ impl Command for Hello {
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let is_hello = context.invoked_as == Self::SPEC.name;
         self.greet(context)?;
+        if let Some(client) = &self.client
+            && let Some(origin) = context.connection.audit_origin()
+        {
+            let event = Event::client_metadata(origin, client);
+            // Boxed, as what follows. A greeting does nothing that could be refused.
+            let _ = Box::pin(context.services.audit.record(event)).await;
+        }
         let wait = self.wait(context)?;
         if let Some(speculative) = &self.speculative_authenticate {
             hello_sign_in::check_speculative(speculative)?;

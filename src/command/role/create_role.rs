@@ -10,9 +10,9 @@ use crate::command::restrictions::RestrictionArgument;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::{DbName, RoleName};
 use crate::model::role::Role;
-use crate::telemetry::events::RoleAction;
 
 arguments! {
     /// The fields of `createRole`.
@@ -82,7 +82,13 @@ impl Command for CreateRole {
             restrictions: RestrictionArgument::resolve_all(&entries)?,
             milvus_grants: [].into(),
         };
-        let order = context.role_order(pass, RoleAction::Created, &name);
+        let change = DirectoryChange {
+            roles: Some(role.roles.clone()),
+            privileges: Some(role.privileges.clone()),
+            restrictions: Some(role.restrictions.clone()).filter(|it| !it.is_empty()),
+            ..DirectoryChange::of_role(Self::SPEC.name, ChangeKind::Created, &name)
+        };
+        let order = context.order(pass, change);
         services
             .directory
             .create_role(order, role)

@@ -8,8 +8,8 @@ use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::DbName;
-use crate::telemetry::events::RoleAction;
 
 arguments! {
     /// The fields of `dropRole`.
@@ -37,7 +37,8 @@ impl Command for DropRole {
     async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let name = role_name(&self.role, &context.generic.db)?;
-        let order = context.role_order(pass, RoleAction::Dropped, &name);
+        let change = DirectoryChange::of_role(Self::SPEC.name, ChangeKind::Dropped, &name);
+        let order = context.order(pass, change);
         let dropped = services.directory.drop_role(order, name.clone()).await;
         dropped.map_err(|error| services.ops_error(error))?;
         Ok(Reply::new())

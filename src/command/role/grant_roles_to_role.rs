@@ -9,8 +9,8 @@ use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::DbName;
-use crate::telemetry::events::RoleAction;
 
 arguments! {
     /// The fields of `grantRolesToRole`.
@@ -41,7 +41,11 @@ impl Command for GrantRolesToRole {
         let name = changed_role_name(&self.role, db)?;
         refuse_built_in(&name)?;
         let roles = RoleArgument::resolve_all(&self.roles, db)?;
-        let order = context.role_order(pass, RoleAction::Updated, &name);
+        let change = DirectoryChange {
+            roles: Some(roles.clone().into()),
+            ..DirectoryChange::of_role(Self::SPEC.name, ChangeKind::Updated, &name)
+        };
+        let order = context.order(pass, change);
         let changed = services
             .directory
             .grant_roles_to_role(order, name.clone(), roles)

@@ -9,8 +9,8 @@ use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::DbName;
-use crate::telemetry::events::RoleAction;
 
 arguments! {
     /// The fields of `revokePrivilegesFromRole`.
@@ -46,7 +46,11 @@ impl Command for RevokePrivilegesFromRole {
         let name = changed_role_name(&self.role, &context.generic.db)?;
         refuse_built_in(&name)?;
         let privileges = PrivilegeArgument::resolve_all(&self.privileges)?;
-        let order = context.role_order(pass, RoleAction::Updated, &name);
+        let change = DirectoryChange {
+            privileges: Some(privileges.clone().into()),
+            ..DirectoryChange::of_role(Self::SPEC.name, ChangeKind::Updated, &name)
+        };
+        let order = context.order(pass, change);
         let changed = services
             .directory
             .revoke_privileges_from_role(order, name.clone(), privileges)

@@ -2,7 +2,7 @@
 //! was asked for by name and one in the list of a database.
 
 use bson::raw::cstr;
-use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
+use bson::{RawArrayBuf, RawDocumentBuf};
 
 use crate::authz::Resolved;
 use crate::catalog::{Catalog, builtin};
@@ -79,6 +79,9 @@ pub(in crate::command) fn stored_role(role: &Role) -> RawDocumentBuf {
     if !role.restrictions.is_empty() {
         let array = restrictions_array(&role.restrictions);
         document.append(cstr!("authenticationRestrictions"), array);
+    }
+    if !role.milvus_grants.is_empty() {
+        document.append(cstr!("milvusGrants"), grants_array(&role.milvus_grants));
     }
     document
 }
@@ -160,17 +163,7 @@ pub(super) fn user_fragment(names: &[RoleName], catalog: &Catalog) -> RawDocumen
 }
 
 fn grants_array(grants: &[MilvusGrant]) -> RawArrayBuf {
-    let mut array = RawArrayBuf::new();
-    for grant in grants {
-        array.push(rawdoc! {
-            "object": grant.object.name(),
-            "objectName": grant.object_name.as_str(),
-            "db": grant.db.as_str(),
-            "privilege": grant.privilege.as_str(),
-            "grantor": grant.grantor.as_str(),
-        });
-    }
-    array
+    grants.iter().map(MilvusGrant::to_raw_document).collect()
 }
 
 fn own_privileges(name: &RoleName) -> RawArrayBuf {

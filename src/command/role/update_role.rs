@@ -12,9 +12,9 @@ use crate::command::restrictions::RestrictionArgument;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::DbName;
 use crate::model::resource::Resource;
-use crate::telemetry::events::RoleAction;
 
 arguments! {
     /// The fields of `updateRole`; each one given replaces what was there.
@@ -77,7 +77,13 @@ impl Command for UpdateRole {
             roles: roles.transpose()?,
             restrictions: entries.transpose()?,
         };
-        let order = context.role_order(pass, RoleAction::Updated, &name);
+        let change = DirectoryChange {
+            roles: update.roles.clone().map(Vec::into_boxed_slice),
+            privileges: update.privileges.clone().map(Vec::into_boxed_slice),
+            restrictions: update.restrictions.clone(),
+            ..DirectoryChange::of_role(Self::SPEC.name, ChangeKind::Updated, &name)
+        };
+        let order = context.order(pass, change);
         let updated = services
             .directory
             .update_role(order, name.clone(), update)

@@ -74,7 +74,7 @@ impl Authenticate {
         }
         match self.check(context, db, is_speculative) {
             Ok(attempt) => {
-                succeeded(context, &attempt);
+                succeeded(context, &attempt).await?;
                 Ok(Reply::new()
                     .with("dbname", attempt.user.db().as_str())
                     .with("user", attempt.user.user()))

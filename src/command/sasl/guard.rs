@@ -5,6 +5,7 @@
 
 use tokio::time::{Instant, sleep_until};
 
+use super::shared::{audit, audit_abandoned};
 use crate::auth::failed_sign_ins::FailureLimits;
 use crate::auth::half_open::{HalfOpenLimits, OpenSignIn};
 use crate::command::context::Context;
@@ -26,13 +27,13 @@ pub(super) fn begun(context: &mut Context<'_>) {
 
 /// Ends the sign-in if it took too long, or had to make way for others: the client is told that
 /// there is none.
-pub(super) fn end_if_overdue(context: &mut Context<'_>) {
+pub(super) async fn end_if_overdue(context: &mut Context<'_>) {
     let limits = half_open_limits(&context.services.parameters);
-    let guard = &mut context.connection.guard;
     let may_go_on = |open: &OpenSignIn| open.may_go_on(Instant::now(), &limits);
-    if !guard.open_sign_in.as_ref().is_none_or(may_go_on) {
-        guard.open_sign_in = None;
-        context.connection.session.abandon_conversation();
+    let open = context.connection.guard.open_sign_in.as_ref();
+    if !open.is_none_or(may_go_on) {
+        audit_abandoned(context, context.connection.session.open_attempt()).await;
+        end(context);
     }
 }
 
@@ -53,8 +54,11 @@ pub(super) async fn wait_for_turn(
         Err(reason) => {
             let client = context.connection.client();
             events::sign_in_failed(&user.to_string(), "", client, &reason);
+            let error = CommandError::authentication_failed();
+            // It has failed whether or not that can be written.
+            let _ = audit(context, Some((&user, "")), error.code.0).await;
             end(context);
-            return Err(CommandError::authentication_failed());
+            return Err(error);
         }
     };
     if turn.at > now {

@@ -1,5 +1,6 @@
 //! `logout` (MongoDB manual, "logout").
 
+use crate::audit::Event;
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -28,8 +29,13 @@ impl Command for Logout {
     };
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let origin = context.connection.audit_origin();
         if let Some(user) = context.connection.session.log_out(&context.generic.db) {
             events::signed_out(&user, context.connection.client());
+            if let Some(origin) = origin {
+                // Rights that are given up stay given up, whether or not that can be written.
+                let _ = context.services.audit.record(Event::logout(origin)).await;
+            }
         }
         Ok(Reply::new())
     }

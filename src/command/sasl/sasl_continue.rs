@@ -34,7 +34,7 @@ impl Command for SaslContinue {
     };
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        guard::end_if_overdue(context);
+        guard::end_if_overdue(context).await;
         if let Some(user) = context.connection.session.user_to_prove().cloned() {
             guard::wait_for_turn(context, user).await?;
         }
@@ -49,7 +49,7 @@ impl Command for SaslContinue {
         match continued {
             Ok((challenge, attempt)) => {
                 if challenge.done {
-                    succeeded(context, &attempt);
+                    succeeded(context, &attempt).await?;
                 }
                 Ok(challenge_reply(challenge, self.payload.is_base64))
             }

@@ -3,7 +3,7 @@
 use bson::{RawBsonRef, RawDocumentBuf};
 
 use super::guard;
-use super::shared::{challenge_reply, failed, succeeded};
+use super::shared::{audit_abandoned, challenge_reply, failed, succeeded};
 use crate::auth::sasl::Start;
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
@@ -60,6 +60,7 @@ impl SaslStart {
         db: &DbName,
         is_speculative: bool,
     ) -> Result<Reply, CommandError> {
+        audit_abandoned(context, context.connection.session.attempt_to_replace()).await;
         let services = context.services;
         let start = Start {
             db,
@@ -90,7 +91,7 @@ impl SaslStart {
         match started {
             Ok((challenge, attempt)) => {
                 if challenge.done {
-                    succeeded(context, &attempt);
+                    succeeded(context, &attempt).await?;
                 } else {
                     guard::begun(context);
                 }

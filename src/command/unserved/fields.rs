@@ -54,8 +54,8 @@ impl Namespace {
 
     /// Whether privileges on the database reach it.
     pub(super) fn is_normal(&self) -> bool {
-        !self.collection.starts_with("system.")
-            && !(self.db.is_local() && self.collection.starts_with("replset."))
+        let is_replica_set_state = self.db.is_local() && self.collection.starts_with("replset.");
+        !self.collection.starts_with("system.") && !is_replica_set_state
     }
 }
 

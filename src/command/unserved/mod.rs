@@ -35,7 +35,7 @@ use crate::model::resource::Resource;
 
 /// Fields that may hold a secret in whatever command they stand, at whatever depth: passwords, what
 /// is sent to sign in, what is stored of a password, and tokens of encrypted collections.
-const SENSITIVE: &[&str] = &[
+pub(super) const SENSITIVE: &[&str] = &[
     "pwd",
     "payload",
     "credentials",

@@ -216,7 +216,6 @@ pub(super) static TABLE: &[Unserved] = &[
     on("replSetStepUp", Target::Cluster, &[Action::ReplSetStateChange]).admin_only(),
     on("replSetSyncFrom", Target::Cluster, &[Action::ReplSetStateChange]).admin_only(),
     on("reshardCollection", Target::Namespace, &[Action::ReshardCollection]).admin_only(),
-    on("rotateCertificates", Target::Cluster, &[Action::RotateCertificates]).admin_only(),
     any_of("rotateFTDC", &[&[(Target::Cluster, &[Action::ServerStatus, Action::ReplSetGetStatus]), (Target::Fixed("local", "oplog.rs"), &[Action::CollStats])]]).admin_only(),
     on("setAuditConfig", Target::Cluster, &[Action::AuditConfigure]).admin_only(),
     on("setChangeStreamState", Target::Cluster, &[Action::SetChangeStreamState]).admin_only(),

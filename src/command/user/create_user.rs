@@ -16,10 +16,10 @@ use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::{DbName, InvalidName, UserName};
 use crate::model::user::{Credentials, User};
 use crate::secret::Secret;
-use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `createUser`.
@@ -92,16 +92,21 @@ impl Command for CreateUser {
             roles: roles.into(),
         };
         // Asked again when the change is planned; asking first spares useless hashing.
-        services
-            .directory
-            .check_create_user(&user)
-            .map_err(|e| services.ops_error(e))?;
+        let change = DirectoryChange {
+            custom_data: user.custom_data.clone(),
+            roles: Some(user.roles.clone()),
+            restrictions: Some(user.restrictions.clone()).filter(|it| !it.is_empty()),
+            ..DirectoryChange::of_user(Self::SPEC.name, ChangeKind::Created, &name)
+        };
+        if let Err(error) = services.directory.check_create_user(&user) {
+            return Err(context.refused(&change, services.ops_error(error)).await);
+        }
         if let Some(new_password) = new_password {
             let derived = new_password.derive(&services.parameters, context.hash_share());
             // Nothing is written yet.
             user.credentials = until(context.deadline, derived).await??;
         }
-        let order = context.user_order(pass, UserAction::Created, &name);
+        let order = context.order(pass, change);
         services
             .directory
             .create_user(order, user)

@@ -2,12 +2,13 @@
 
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
-use crate::command::context::{Context, DroppedKind};
+use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange, Subject};
 use crate::model::names::DbName;
 
 arguments! {
@@ -36,7 +37,9 @@ impl Command for DropAllUsersFromDatabase {
     async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = context.generic.db.clone();
-        let order = context.drop_all_order(pass, DroppedKind::Users);
+        let subject = Subject::AllUsersOf(db.clone());
+        let change = DirectoryChange::new(Self::SPEC.name, ChangeKind::Dropped, subject);
+        let order = context.order(pass, change);
         let dropped = services
             .directory
             .drop_all_users_from_database(order, db)

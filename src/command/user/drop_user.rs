@@ -7,8 +7,8 @@ use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::{DbName, UserName};
-use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `dropUser`.
@@ -42,7 +42,8 @@ impl Command for DropUser {
             )
         };
         let name = UserName::new(&self.user, db.clone()).map_err(|_| not_found())?;
-        let order = context.user_order(pass, UserAction::Dropped, &name);
+        let change = DirectoryChange::of_user(Self::SPEC.name, ChangeKind::Dropped, &name);
+        let order = context.order(pass, change);
         let dropped = context
             .services
             .directory

@@ -9,8 +9,8 @@ use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::DbName;
-use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `grantRolesToUser`.
@@ -39,7 +39,11 @@ impl Command for GrantRolesToUser {
 
     async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let (name, roles) = user_and_roles(context, Self::SPEC.name, &self.user, &self.roles)?;
-        let order = context.user_order(pass, UserAction::Updated, &name);
+        let change = DirectoryChange {
+            roles: Some(roles.clone().into()),
+            ..DirectoryChange::of_user(Self::SPEC.name, ChangeKind::Updated, &name)
+        };
+        let order = context.order(pass, change);
         let changed = context
             .services
             .directory

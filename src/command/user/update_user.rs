@@ -16,12 +16,12 @@ use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::{DbName, UserName};
 use crate::model::resource::Resource;
 use crate::model::user::Credentials;
 use crate::ops::OpsError;
 use crate::secret::Secret;
-use crate::telemetry::events::UserAction;
 
 arguments! {
     /// The fields of `updateUser`; each one given replaces what was there.
@@ -140,23 +140,31 @@ impl Command for UpdateUser {
                 .unwrap_or_else(|| not_found(&self.user, &db, is_trim)));
         };
         // Asked again when the change is planned; asking first spares useless hashing.
-        services
-            .directory
-            .check_update_user(&name, update.clone())
-            .map_err(refused)?;
+        let change = change(&name, &update, new_password.is_some());
+        let checked = services.directory.check_update_user(&name, update.clone());
+        if let Err(error) = checked {
+            return Err(context.refused(&change, refused(error)).await);
+        }
         if let Some(new_password) = new_password {
             let derived = new_password.derive(&services.parameters, context.hash_share());
             // Nothing is written yet.
             let credentials = until(context.deadline, derived).await??;
             update.credentials = CredentialsUpdate::Replace(credentials);
         }
-        let order = context.user_order(pass, UserAction::Updated, &name);
-        services
-            .directory
-            .update_user(order, name.clone(), update)
-            .await
-            .map_err(refused)?;
+        let order = context.order(pass, change);
+        let updated = services.directory.update_user(order, name, update);
+        updated.await.map_err(refused)?;
         Ok(Reply::new())
+    }
+}
+
+fn change(name: &UserName, update: &UserUpdate, password_changed: bool) -> DirectoryChange {
+    DirectoryChange {
+        password_changed: Some(password_changed),
+        custom_data: update.custom_data.clone(),
+        roles: update.roles.clone().map(Vec::into_boxed_slice),
+        restrictions: update.restrictions.clone(),
+        ..DirectoryChange::of_user(UpdateUser::SPEC.name, ChangeKind::Updated, name)
     }
 }
 

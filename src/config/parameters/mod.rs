@@ -76,6 +76,7 @@ pub struct Parameters {
     enforce_user_cluster_separation: AtomicBool,
     auth_failed_delay_ms: AtomicU32,
     cursor_timeout_millis: AtomicU32,
+    audit_authorization_success: AtomicBool,
     enable_localhost_auth_bypass: AtomicBool,
     hashing_threads: AtomicU32,
     hashing_queue_max: AtomicU32,
@@ -100,6 +101,7 @@ impl Default for Parameters {
             enforce_user_cluster_separation: AtomicBool::default(),
             auth_failed_delay_ms: AtomicU32::default(),
             cursor_timeout_millis: AtomicU32::default(),
+            audit_authorization_success: AtomicBool::default(),
             enable_localhost_auth_bypass: AtomicBool::default(),
             hashing_threads: AtomicU32::default(),
             hashing_queue_max: AtomicU32::default(),
@@ -173,6 +175,10 @@ impl Parameters {
                 let number = in_range(spec.name, value, *min, *max)?;
                 Ok(to_int32(cell(self).swap(number, Ordering::Relaxed)))
             }
+            (SetAt::StartupAndRuntime, Kind::Boolean(cell)) => {
+                let new = truth(spec.name, value)?;
+                Ok(RawBson::Boolean(cell(self).swap(new, Ordering::Relaxed)))
+            }
             _ => Err(ParameterError::NotAtRuntime(spec.name)),
         }
     }
@@ -234,6 +240,11 @@ impl Parameters {
         milliseconds(&self.cursor_timeout_millis)
     }
 
+    /// `auditAuthorizationSuccess`: whether allowed commands are audited, not only refused ones.
+    pub fn audit_authorization_success(&self) -> bool {
+        self.audit_authorization_success.load(Ordering::Relaxed)
+    }
+
     /// `enableLocalhostAuthBypass`: whether there is a localhost exception.
     pub fn enable_localhost_auth_bypass(&self) -> bool {
         self.enable_localhost_auth_bypass.load(Ordering::Relaxed)
@@ -279,6 +290,21 @@ fn to_int32(number: u32) -> RawBson {
 
 fn milliseconds(cell: &AtomicU32) -> Duration {
     Duration::from_millis(cell.load(Ordering::Relaxed).into())
+}
+
+/// A truth value, or a number that stands for one.
+fn truth(name: &'static str, value: RawBsonRef<'_>) -> Result<bool, ParameterError> {
+    match value {
+        RawBsonRef::Boolean(value) => Ok(value),
+        RawBsonRef::Int32(number) => Ok(number != 0),
+        RawBsonRef::Int64(number) => Ok(number != 0),
+        RawBsonRef::Double(number) => Ok(number != 0.0),
+        other => Err(ParameterError::BadValue {
+            name,
+            found: format!("a value of type {:?}", other.element_type()),
+            expected: "true or false".to_owned(),
+        }),
+    }
 }
 
 /// Any BSON number without fraction, in the range.

@@ -158,6 +158,14 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         },
     },
     ParameterSpec {
+        name: "auditAuthorizationSuccess",
+        set_at: SetAt::StartupAndRuntime,
+        default: "false",
+        help: "Whether commands that are allowed are audited too; those that are refused always are.",
+        ours: false,
+        kind: Kind::Boolean(|parameters| &parameters.audit_authorization_success),
+    },
+    ParameterSpec {
         name: "authFailedDelayMs",
         set_at: SetAt::StartupAndRuntime,
         default: "0",

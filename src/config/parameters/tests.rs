@@ -80,6 +80,25 @@ fn setting_at_runtime_returns_the_old_value() {
 }
 
 #[test]
+fn truth_values_are_set_at_runtime_as_numbers_too() {
+    let parameters = Parameters::default();
+    let name = "auditAuthorizationSuccess";
+    for (new, old) in [
+        (RawBsonRef::Boolean(true), false),
+        (RawBsonRef::Int32(0), true),
+        (RawBsonRef::Double(1.0), false),
+        (RawBsonRef::Int64(1), true),
+    ] {
+        assert_eq!(parameters.set_at_runtime(name, new), Ok(rawbson!(old)));
+    }
+    assert!(parameters.audit_authorization_success());
+    let error = parameters
+        .set_at_runtime(name, RawBsonRef::Null)
+        .unwrap_err();
+    assert_eq!(error.to_command_error().code.0, 2);
+}
+
+#[test]
 fn refusals_have_the_code_and_text_of_mongod() {
     let parameters = Parameters::default();
     let refuse = |name: &str, value: RawBsonRef<'_>| {

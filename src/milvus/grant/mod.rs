@@ -11,9 +11,10 @@ use super::failure::Failure;
 use super::proto::common::{ErrorCode, Status};
 use super::proto::milvus::OperatePrivilegeType;
 use crate::authz::Pass;
+use crate::error::ErrorCode as Code;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::milvus::{DEFAULT_DATABASE, MilvusGrant};
 use crate::model::names::RoleName;
-use crate::telemetry::events::RoleAction;
 
 const OPERATION: ErrorCode = ErrorCode::OperatePrivilegeFailure;
 
@@ -41,7 +42,7 @@ async fn operate(
             ..grant.clone()
         });
     }
-    let order = context.role_order(pass, RoleAction::Updated, &role);
+    let order = context.order(pass, change(&role, operation, &grants));
     let directory = &services.directory;
     let done = match operation {
         OperatePrivilegeType::Grant => directory.add_milvus_grants(order, role, grants).await,
@@ -49,6 +50,39 @@ async fn operate(
     };
     done.map_err(|error| Failure::of_write(OPERATION, error, services))?;
     Ok(Status::default())
+}
+
+/// Refuses a change of a role that is not there.
+async fn check_role(
+    context: &Context<'_>,
+    role: &RoleName,
+    operation: OperatePrivilegeType,
+    grant: &MilvusGrant,
+) -> Result<(), Failure> {
+    if context.services().directory.catalog().role(role).is_some() {
+        return Ok(());
+    }
+    let change = change(role, operation, std::slice::from_ref(grant));
+    let refusal = Failure::role_not_found(OPERATION);
+    Err(context
+        .refused(&change, Code::ROLE_NOT_FOUND, refusal)
+        .await)
+}
+
+/// Named as the commands for MongoDB's privileges: what is granted tells the two apart.
+fn change(
+    role: &RoleName,
+    operation: OperatePrivilegeType,
+    grants: &[MilvusGrant],
+) -> DirectoryChange {
+    let command = match operation {
+        OperatePrivilegeType::Grant => "grantPrivilegesToRole",
+        OperatePrivilegeType::Revoke => "revokePrivilegesFromRole",
+    };
+    DirectoryChange {
+        milvus_grants: Some(grants.into()),
+        ..DirectoryChange::of_role(command, ChangeKind::Updated, role)
+    }
 }
 
 /// No name means the default database.

@@ -1,6 +1,6 @@
 //! `OperatePrivilege`, the older form: object, object name and privilege are all named.
 
-use super::{OPERATION, database, operate, privilege_not_found};
+use super::{OPERATION, check_role, database, operate, privilege_not_found};
 use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
@@ -45,22 +45,19 @@ impl Call for OperatePrivilegeRequest {
             Failure::of(OPERATION, reason)
         })?;
         let object = named.object()?;
-        let catalog = context.services().directory.catalog();
-        if catalog.role(&named.role).is_none() {
-            return Err(Failure::role_not_found(OPERATION));
-        }
-        named.check_privilege(object)?;
         let grant = MilvusGrant {
             object,
             object_name: if object == MilvusObject::Global {
                 ANY.into()
             } else {
-                named.object_name.into()
+                named.object_name.as_str().into()
             },
             db,
-            privilege: named.privilege.into(),
+            privilege: named.privilege.as_str().into(),
             grantor: context.caller_name().into(),
         };
+        check_role(context, &named.role, operation, &grant).await?;
+        named.check_privilege(object)?;
         operate(context, pass, (named.role, operation), grant).await
     }
 }

@@ -2,15 +2,16 @@
 
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::{PlanError, builtin};
+use crate::error::ErrorCode as Code;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::CreateRoleRequest;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::restriction::Restrictions;
 use crate::model::role::Role;
 use crate::ops::OpsError;
-use crate::telemetry::events::RoleAction;
 
 const OPERATION: ErrorCode = ErrorCode::CreateRoleFailure;
 
@@ -27,9 +28,11 @@ impl Call for CreateRoleRequest {
         let entity = self.entity.unwrap_or_default();
         let name = names::role_name(&entity.name, settings)?;
         let exists = || format!("role [name:{:?}] already exists", name.role());
+        let change = DirectoryChange::of_role("createRole", ChangeKind::Created, &name);
         // The other face knows roles of its own on every database.
         if builtin::is_builtin(&name) {
-            return Err(Failure::of(OPERATION, exists()));
+            let refusal = Failure::of(OPERATION, exists());
+            return Err(context.refused(&change, Code::BAD_VALUE, refusal).await);
         }
         let role = Role {
             name: name.clone(),
@@ -38,7 +41,7 @@ impl Call for CreateRoleRequest {
             restrictions: Restrictions::NONE,
             milvus_grants: [].into(),
         };
-        let order = context.role_order(pass, RoleAction::Created, &name);
+        let order = context.order(pass, change);
         let created = services
             .directory
             .create_milvus_role(order, role, settings.roles_max)

@@ -3,13 +3,14 @@
 use crate::authz::milvus::{ADMIN_ROLE, PUBLIC_ROLE};
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::PlanError;
+use crate::error::ErrorCode as Code;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::DropRoleRequest;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::ops::OpsError;
-use crate::telemetry::events::RoleAction;
 
 const OPERATION: ErrorCode = ErrorCode::DropRoleFailure;
 
@@ -24,13 +25,15 @@ impl Call for DropRoleRequest {
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
         let services = context.services();
         let name = names::role_name(&self.role_name, context.settings())?;
+        let change = DirectoryChange::of_role("dropRole", ChangeKind::Dropped, &name);
         if [ADMIN_ROLE, PUBLIC_ROLE].contains(&name.role()) {
-            return Err(Failure::not_permitted(&format!(
+            let refusal = Failure::not_permitted(&format!(
                 "the role[{}] is a default role, which can't be dropped",
                 name.role()
-            )));
+            ));
+            return Err(context.refused(&change, Code::BAD_VALUE, refusal).await);
         }
-        let order = context.role_order(pass, RoleAction::Dropped, &name);
+        let order = context.order(pass, change);
         let dropped = services
             .directory
             .drop_milvus_role(order, name, self.force_drop)

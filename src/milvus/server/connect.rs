@@ -25,7 +25,7 @@ impl Call for ConnectRequest {
         }
         if let Some(client) = &self.client_info {
             let application = format!("{} {}", client.sdk_type, client.sdk_version);
-            events::client_metadata(&application, context.client);
+            events::client_metadata(&application, context.connection.client);
         }
         Ok(ConnectResponse {
             status: Some(Status::default()),

@@ -2,17 +2,18 @@
 
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::PlanError;
+use crate::command::services::ops_error_code;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::CreateCredentialRequest;
 use crate::milvus::{names, password};
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::mechanism::Mechanism;
 use crate::model::names::UserName;
 use crate::model::restriction::Restrictions;
 use crate::model::user::{Credentials, User};
 use crate::ops::OpsError;
-use crate::telemetry::events::UserAction;
 
 impl Call for CreateCredentialRequest {
     const METHOD: &'static str = "CreateCredential";
@@ -37,10 +38,15 @@ impl Call for CreateCredentialRequest {
             roles: [].into(),
         };
         // Asked again when the change is planned; asking first spares useless hashing.
-        services
+        let change = DirectoryChange::of_user("createUser", ChangeKind::Created, &name);
+        let checked = services
             .directory
-            .check_create_milvus_user(&user, settings.users_max)
-            .map_err(|error| refused(context, &name, error))?;
+            .check_create_milvus_user(&user, settings.users_max);
+        if let Err(error) = checked {
+            let code = ops_error_code(&error);
+            let refusal = refused(context, &name, error);
+            return Err(context.refused(&change, code, refusal).await);
+        }
         let mut mechanisms = vec![Mechanism::Plain];
         if settings.scram_credentials {
             mechanisms.extend(Mechanism::SCRAMS);
@@ -52,7 +58,7 @@ impl Call for CreateCredentialRequest {
             (&services.parameters, context.hash_pool()),
         )
         .await?;
-        let order = context.user_order(pass, UserAction::Created, &name);
+        let order = context.order(pass, change);
         services
             .directory
             .create_milvus_user(order, user.clone(), settings.users_max)

@@ -5,17 +5,18 @@ use std::sync::Arc;
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::{CredentialsUpdate, UserUpdate};
 use crate::command::user::credentials::argon2_cost;
+use crate::error::ErrorCode as Code;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::password;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::UpdateCredentialRequest;
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::mechanism::Mechanism;
 use crate::model::milvus::MilvusObject;
 use crate::model::names::{DbName, UserName};
 use crate::model::user::User;
 use crate::secret::Secret;
-use crate::telemetry::events::UserAction;
 
 impl Call for UpdateCredentialRequest {
     const METHOD: &'static str = "UpdateCredential";
@@ -50,7 +51,7 @@ impl Call for UpdateCredentialRequest {
             credentials: CredentialsUpdate::Replace(credentials.clone()),
             ..UserUpdate::default()
         };
-        let order = context.user_order(pass, UserAction::Updated, &user.name);
+        let order = context.order(pass, change(&user.name));
         services
             .directory
             .update_user(order, user.name.clone(), update)
@@ -75,7 +76,9 @@ async fn verified(
 ) -> Result<Arc<User>, Failure> {
     let services = context.services();
     let found = UserName::new(name, DbName::MILVUS).ok();
-    let user = found.and_then(|found| services.directory.catalog().user(&found));
+    let user = found
+        .as_ref()
+        .and_then(|found| services.directory.catalog().user(found));
     let cost = argon2_cost(&services.parameters);
     let verifying =
         services
@@ -84,6 +87,22 @@ async fn verified(
     let is_right = verifying
         .await
         .map_err(|overloaded| Failure::Rpc(tonic::Status::unavailable(overloaded.to_string())))?;
-    user.filter(|_| is_right)
-        .ok_or_else(|| Failure::not_authenticated(&format!("old password not correct for {name}")))
+    if let Some(user) = user.filter(|_| is_right) {
+        return Ok(user);
+    }
+    let refusal = Failure::not_authenticated(&format!("old password not correct for {name}"));
+    match found {
+        Some(found) => {
+            let code = Code::AUTHENTICATION_FAILED;
+            Err(context.refused(&change(&found), code, refusal).await)
+        }
+        None => Err(refusal),
+    }
+}
+
+fn change(user: &UserName) -> DirectoryChange {
+    DirectoryChange {
+        password_changed: Some(true),
+        ..DirectoryChange::of_user("updateUser", ChangeKind::Updated, user)
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use bson::{RawDocumentBuf, rawdoc};
 use compact_str::CompactString;
 
 use super::{ALL, MilvusObject, built_in_group};
@@ -27,6 +28,17 @@ pub struct MilvusGrant {
 }
 
 impl MilvusGrant {
+    /// `{object, objectName, db, privilege, grantor}`.
+    pub fn to_raw_document(&self) -> RawDocumentBuf {
+        rawdoc! {
+            "object": self.object.name(),
+            "objectName": self.object_name.as_str(),
+            "db": self.db.as_str(),
+            "privilege": self.privilege.as_str(),
+            "grantor": self.grantor.as_str(),
+        }
+    }
+
     /// What makes two grants the same: all but who granted it.
     pub fn is_same(&self, other: &Self) -> bool {
         self.order(other) == Ordering::Equal

@@ -1,7 +1,12 @@
-//! What mongod takes and this server does not: refused as such, not as a slip of the pen.
+//! Options that mongod has and Portcullis does not: they are refused with that reason.
 
-/// Flags of the command line.
 pub(super) static MONGOD_ONLY_FLAGS: &[&str] = &[
+    "auditCompressionMode",
+    "auditEncryptionHeaderMetadataFile",
+    "auditEncryptionKeyUID",
+    "auditLocalKeyFile",
+    "auditRuntimeConfiguration",
+    "auditSchema",
     "clusterAuthMode",
     "clusterIpSourceAllowlist",
     "configExpand",
@@ -59,9 +64,12 @@ pub(super) static MONGOD_ONLY_FLAGS: &[&str] = &[
     "upgrade",
 ];
 
-/// Paths of the configuration file.
 pub(super) static MONGOD_ONLY_PATHS: &[&str] = &[
-    "auditLog",
+    "auditLog.auditEncryptionKeyIdentifier",
+    "auditLog.compressionMode",
+    "auditLog.localAuditKeyFile",
+    "auditLog.runtimeConfiguration",
+    "auditLog.schema",
     "cloud",
     "net.listenBacklog",
     "net.maxIncomingConnectionsOverride",

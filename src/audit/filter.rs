@@ -1,0 +1,103 @@
+//! `auditLog.filter`: a filter over the events, as text in JSON.
+
+use bson::{Bson, Document, RawDocumentBuf};
+use serde_json::Value;
+
+use crate::query::Filter;
+
+/// Reads the filter. Besides plain JSON, dates may be written `{"$date": "2026-01-31T00:00:00Z"}`; the
+/// error says what is wrong.
+pub(super) fn parse(text: &str) -> Result<Filter, String> {
+    let value: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let Value::Object(fields) = value else {
+        return Err("it is no document".to_owned());
+    };
+    let document = document(fields)?;
+    let document = RawDocumentBuf::try_from(document).map_err(|error| error.to_string())?;
+    Filter::parse(&document).map_err(|refused| refused.message)
+}
+
+fn document(fields: serde_json::Map<String, Value>) -> Result<Document, String> {
+    fields
+        .into_iter()
+        .map(|(name, value)| Ok((name, to_bson(value)?)))
+        .collect()
+}
+
+fn to_bson(value: Value) -> Result<Bson, String> {
+    Ok(match value {
+        Value::Null => Bson::Null,
+        Value::Bool(value) => Bson::Boolean(value),
+        Value::String(text) => Bson::String(text),
+        Value::Array(values) => {
+            Bson::Array(values.into_iter().map(to_bson).collect::<Result<_, _>>()?)
+        }
+        Value::Number(number) => match number.as_i64() {
+            Some(whole) => i32::try_from(whole).map_or(Bson::Int64(whole), Bson::Int32),
+            None => Bson::Double(number.as_f64().ok_or("a number is too large")?),
+        },
+        Value::Object(fields) => match fields.get("$date") {
+            Some(Value::String(text)) if fields.len() == 1 => {
+                let date = bson::DateTime::parse_rfc3339_str(text);
+                Bson::DateTime(date.map_err(|error| error.to_string())?)
+            }
+            _ => Bson::Document(document(fields)?),
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use bson::rawdoc;
+
+    use super::*;
+
+    #[test]
+    fn filters_are_those_of_queries() {
+        let event = rawdoc! {
+            "atype": "authenticate",
+            "ts": bson::DateTime::from_millis(1_000),
+            "users": [{ "user": "ann", "db": "admin" }],
+            "param": { "db": "shop" },
+            "result": 18,
+        };
+        for (text, expected) in [
+            ("{}", true),
+            (
+                r#"{ "atype": { "$in": ["authenticate", "authCheck"] }, "result": 18 }"#,
+                true,
+            ),
+            (
+                r#"{ "users.user": "ann", "param.db": { "$ne": "admin" } }"#,
+                true,
+            ),
+            (r#"{ "atype": { "$regex": "^auth" } }"#, true),
+            (
+                r#"{ "ts": { "$gte": { "$date": "1970-01-01T00:00:02Z" } } }"#,
+                false,
+            ),
+            (
+                r#"{ "ts": { "$lt": { "$date": "1970-01-01T00:00:02Z" } } }"#,
+                true,
+            ),
+            (r#"{ "result": 0 }"#, false),
+        ] {
+            assert_eq!(parse(text).unwrap().matches(&event), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_filter_is_refused_with_a_reason() {
+        for text in [
+            "",
+            "[]",
+            "{",
+            "1",
+            r#"{ "a": { "$nope": 1 } }"#,
+            r#"{ "$where": "1" }"#,
+            r#"{ "a": { "$date": "yesterday" } }"#,
+        ] {
+            assert!(!parse(text).unwrap_err().is_empty(), "{text}");
+        }
+    }
+}
