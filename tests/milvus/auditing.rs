@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::audit_log::{AuditLog, essence, of_type};
-use crate::client::{Client, ROOT_PASSWORD, Server, encoded, told};
+use crate::client::{Client, ROOT_PASSWORD, Server, encoded};
 use crate::support::Options;
 
 const NO_SPACE: &str = "no space left for the audit log, so nothing was done";
@@ -73,7 +73,7 @@ fn named(role: &str) -> RoleEntity {
 }
 
 /// An event of root, or of nobody with an empty `by`.
-fn event(by: &str, atype: &str, param: Value, result: i32) -> Value {
+fn event(by: &str, atype: &str, param: &Value, result: i32) -> Value {
     let users = match by {
         "" => json!([]),
         by => json!([{ "user": by, "db": "milvus" }]),
@@ -124,7 +124,7 @@ async fn every_change_is_in_the_file_when_it_is_answered() {
     let mut root = server.root().await;
     assert_eq!(users(&mut root).await.unwrap(), ["root"]);
     let newest = essence(log.new_events().last().unwrap());
-    assert_eq!(newest, event("root", "authenticate", sign_in("root"), 0));
+    assert_eq!(newest, event("root", "authenticate", &sign_in("root"), 0));
 
     let ann = json!({ "user": "ann", "db": "milvus" });
     let with = |subject: &Value, name: &str, value: Value| {
@@ -165,34 +165,34 @@ async fn every_change_is_in_the_file_when_it_is_answered() {
             $(
                 let answer = root.change($method, $message).await;
                 assert_eq!(answer.map_err(|refusal| refusal.0), $told, $method);
-                assert_eq!(log.new_event(), event("root", $atype, $param, $result), $method);
+                assert_eq!(log.new_event(), event("root", $atype, &$param, $result), $method);
             )*
         };
     }
     calls! {
-        "CreateCredential", new_user("ann") => Ok(()), "createUser", ann.clone(), 0;
-        "CreateCredential", new_user("ann") => Err(65_535), "createUser", ann.clone(), 51_003;
+        "CreateCredential", new_user("ann") => Ok(()), "createUser", ann, 0;
+        "CreateCredential", new_user("ann") => Err(65_535), "createUser", ann, 51_003;
         "UpdateCredential", update("ann's secret", "ann's other") => Ok(()),
-            "updateUser", changed.clone(), 0;
+            "updateUser", changed, 0;
         "UpdateCredential", update("wrong", "ann's third") => Err(1400),
-            "updateUser", changed.clone(), 18;
-        "CreateRole", create_role("reader") => Ok(()), "createRole", reader.clone(), 0;
-        "CreateRole", create_role("reader") => Err(65_535), "createRole", reader.clone(), 51_002;
+            "updateUser", changed, 18;
+        "CreateRole", create_role("reader") => Ok(()), "createRole", reader, 0;
+        "CreateRole", create_role("reader") => Err(65_535), "createRole", reader, 51_002;
         "CreateRole", create_role("read") => Err(65_535), "createRole", of_role("read"), 2;
         "OperateUserRole", bind("reader", 0) => Ok(()), "grantRolesToUser", role_of("reader"), 0;
         "OperateUserRole", bind("none", 0) => Err(65_535), "grantRolesToUser", role_of("none"), 31;
         "OperateUserRole", bind("reader", 1) => Ok(()), "revokeRolesFromUser", role_of("reader"), 0;
         "OperatePrivilegeV2", grant("reader", 0) => Ok(()),
-            "grantPrivilegesToRole", grants.clone(), 0;
+            "grantPrivilegesToRole", grants, 0;
         "OperatePrivilegeV2", grant("none", 0) => Err(65_535),
-            "grantPrivilegesToRole", missing.clone(), 31;
-        "DropRole", drop_role("reader") => Err(65_535), "dropRole", reader.clone(), 2;
+            "grantPrivilegesToRole", missing, 31;
+        "DropRole", drop_role("reader") => Err(65_535), "dropRole", reader, 2;
         "OperatePrivilegeV2", grant("reader", 1) => Ok(()),
-            "revokePrivilegesFromRole", grants.clone(), 0;
-        "DropRole", drop_role("reader") => Ok(()), "dropRole", reader.clone(), 0;
+            "revokePrivilegesFromRole", grants, 0;
+        "DropRole", drop_role("reader") => Ok(()), "dropRole", reader, 0;
         "DropRole", drop_role("public") => Err(FORBIDDEN), "dropRole", of_role("public"), 2;
-        "DeleteCredential", drop_user("ann") => Ok(()), "dropUser", ann.clone(), 0;
-        "DeleteCredential", drop_user("ann") => Ok(()), "dropUser", ann.clone(), 11;
+        "DeleteCredential", drop_user("ann") => Ok(()), "dropUser", ann, 0;
+        "DeleteCredential", drop_user("ann") => Ok(()), "dropUser", ann, 11;
         "DeleteCredential", drop_user("root") => Err(FORBIDDEN),
             "dropUser", json!({ "user": "root", "db": "milvus" }), 2;
     }
@@ -217,19 +217,19 @@ async fn who_is_refused_is_audited() {
     for (user, password) in [("ann", "wrong"), ("nobody", "secret")] {
         let mut client = server.client_as(user, password).await;
         assert_eq!(users(&mut client).await, Err(Code::Unauthenticated));
-        let expected = event("", "authenticate", sign_in(user), 18);
+        let expected = event("", "authenticate", &sign_in(user), 18);
         assert_eq!(log.new_event(), expected);
     }
     let mut nobody = server.client().await;
     assert_eq!(users(&mut nobody).await, Err(Code::Unauthenticated));
-    let expected = event("", "authenticate", sign_in(""), 18);
+    let expected = event("", "authenticate", &sign_in(""), 18);
     assert_eq!(log.new_event(), expected);
 
     let mut ann = server.client_as("ann", "ann's secret").await;
     assert_eq!(users(&mut ann).await, Err(Code::PermissionDenied));
     let events = log.new_events();
     assert_eq!(events.len(), 2, "{events:#?}");
-    let expected = event("ann", "authenticate", sign_in("ann"), 0);
+    let expected = event("ann", "authenticate", &sign_in("ann"), 0);
     assert_eq!(essence(&events[0]), expected);
     let param = |command: &str, object: &str, privilege: &str| {
         let need = json!({
@@ -238,12 +238,12 @@ async fn who_is_refused_is_audited() {
         json!({ "command": command, "ns": "milvus", "args": { "milvusNeed": need } })
     };
     let needed = param("ListCredUsers", "Global", "SelectOwnership");
-    assert_eq!(essence(&events[1]), event("ann", "authCheck", needed, 13));
+    assert_eq!(essence(&events[1]), event("ann", "authCheck", &needed, 13));
     // Once for each connection; and also what is not served is refused.
     let refused: Result<common::Status, _> = ann.call("CreateCollection", ()).await;
     assert_eq!(refused.unwrap_err().code(), Code::PermissionDenied);
     let needed = param("CreateCollection", "Global", "CreateCollection");
-    assert_eq!(log.new_event(), event("ann", "authCheck", needed, 13));
+    assert_eq!(log.new_event(), event("ann", "authCheck", &needed, 13));
     // Another one may come by the same connection.
     assert!(users(&mut root).await.is_ok());
     assert_eq!(log.new_events().len(), 0);
@@ -259,7 +259,7 @@ async fn allowed_calls_are_audited_if_that_is_wanted() {
     let events = log.new_events();
     let allowed = essence(events.last().unwrap());
     let param = json!({ "command": "GetVersion", "ns": "milvus", "args": {} });
-    assert_eq!(allowed, event("root", "authCheck", param, 0));
+    assert_eq!(allowed, event("root", "authCheck", &param, 0));
 }
 
 /// With the data of `folder`, into a log that cannot be written.

@@ -11,7 +11,8 @@ import unittest
 import warnings
 from pathlib import Path
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent
+CERTIFICATES = FOLDER.parents[2] / "fixtures" / "certs"
 sys.path.insert(0, str(FOLDER.parent / "python"))
 
 from server import Server  # noqa: E402
@@ -46,13 +47,15 @@ class MilvusCase(unittest.TestCase):
     """A test with a server of its own, and root on it."""
 
     arguments = ()
+    scheme = "http"
+    options = {}
 
     def setUp(self):
         # The older API warns of its end with each call.
         warnings.simplefilter("ignore")
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        port_file = Path(folder.name) / "port"
+        self.port_file = port_file = Path(folder.name) / "port"
         self.server = Server(
             "--milvus.enabled",
             "--milvus.port=0",
@@ -61,12 +64,18 @@ class MilvusCase(unittest.TestCase):
             *self.arguments,
         )
         self.addCleanup(self.server.close)
-        self.port = int(port_file.read_text())
-        self.uri = f"http://127.0.0.1:{self.port}"
+        self.find()
         self.root = self.client("root", ROOT_PASSWORD)
 
+    def find(self):
+        """Where the server is, which has just started."""
+        self.port = int(self.port_file.read_text())
+        self.uri = f"{self.scheme}://localhost:{self.port}"
+
     def client(self, user, password):
-        client = MilvusClient(uri=self.uri, token=f"{user}:{password}", timeout=TIMEOUT_S)
+        client = MilvusClient(
+            uri=self.uri, token=f"{user}:{password}", timeout=TIMEOUT_S, **self.options
+        )
         self.addCleanup(client.close)
         return client
 
@@ -173,6 +182,41 @@ class StrictPasswords(MilvusCase):
         self.refused(INVALID_PARAMETER, "7 out of range 8", create, "ann", "P@ssw0r")
         self.refused(INVALID_PARAMETER, "at least 3 of", create, "ann", "password1")
         create("ann", "Password1")
+
+
+class Encrypted(MilvusCase):
+    arguments = (
+        "--tlsMode=requireTLS",
+        f"--tlsCertificateKeyFile={CERTIFICATES / 'server.pem'}",
+        f"--tlsCAFile={CERTIFICATES / 'ca.pem'}",
+    )
+    scheme = "https"
+    # Each of the client's files has its certificate and its key.
+    options = {
+        "secure": True,
+        "ca_pem_path": str(CERTIFICATES / "ca.pem"),
+        "client_pem_path": str(CERTIFICATES / "client.pem"),
+        "client_key_path": str(CERTIFICATES / "client.pem"),
+        "server_name": "localhost",
+    }
+
+    def test_users_inside_tls(self):
+        self.root.create_user("ann", "secret")
+        self.assertEqual(self.client("ann", "secret").describe_user("ann")["user_name"], "ann")
+
+
+class FullAuditLog(MilvusCase):
+    def test_changes_are_refused_at_once(self):
+        log = Path(self.server.path("audit.log"))
+        log.symlink_to("/dev/full")
+        self.root.close()
+        auditing = ("--auditDestination=file", "--auditFormat=JSON", f"--auditPath={log}")
+        self.server.restart(*auditing, "--noauth")
+        self.find()
+        refusal = "no space left for the audit log, so nothing was done"
+        root = self.client("root", ROOT_PASSWORD)
+        self.refused(ANYTHING_ELSE, refusal, root.create_user, "ann", "secret")
+        self.assertEqual(root.list_users(), ["root"])
 
 
 class Roles(MilvusCase):
