@@ -21,10 +21,10 @@ pub(super) struct Admission {
 /// too long. The time for the first message runs from the start.
 pub(super) async fn let_in(
     accepted: Accepted,
+    connection_id: i32,
     admission: &Admission,
     stop: &mut Stopped,
 ) -> Option<Arrived> {
-    let connection_id = admission.place.connection_id();
     let (door, counters) = (&admission.door, admission.place.counters());
     let remote = accepted.remote.clone();
     let arrive = async { arrive(announce(accepted, door, counters).await?, door).await };

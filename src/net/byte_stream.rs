@@ -49,7 +49,8 @@ pub async fn serve_streams<S: StreamService>(
 
 async fn run<S: StreamService>(accepted: Accepted, service: Arc<S>, admission: Admission) {
     let mut stop = Stopped::new(admission.stop.clone());
-    let Some(arrived) = let_in(accepted, &admission, &mut stop).await else {
+    let connection_id = admission.place.connection_id();
+    let Some(arrived) = let_in(accepted, connection_id, &admission, &mut stop).await else {
         return;
     };
     drop(stop);
@@ -58,7 +59,7 @@ async fn run<S: StreamService>(accepted: Accepted, service: Arc<S>, admission: A
         stream: arrived.stream,
     };
     let peer = Peer {
-        connection_id: admission.place.connection_id(),
+        connection_id,
         local: arrived.local,
         remote: arrived.remote,
         proxy: arrived.proxy,

@@ -94,7 +94,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
     let since = Instant::now();
     let connection_id = admission.place.connection_id();
     let mut stop = Stopped::new(admission.stop.clone());
-    let Some(arrived) = let_in(accepted, &admission, &mut stop).await else {
+    let Some(arrived) = let_in(accepted, connection_id, &admission, &mut stop).await else {
         return;
     };
     let peer = Peer {
