@@ -11,6 +11,10 @@ use portcullis::telemetry::events;
 use portcullis::telemetry::logs::{self, Logs};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// What a server that stops may take for its last commit and its last lines once the time for
+/// connections is over.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(15);
+
 fn main() -> ExitCode {
     match Config::from_args(std::env::args_os(), std::env::vars_os()) {
         Ok(Start::Print(text)) => {
@@ -44,6 +48,7 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
     };
     let code = runtime.block_on(async {
         let quiet = config.log.quiet;
+        let stop_limit = config.parameters.shutdown_timeout() + LAST_WORDS_LIMIT;
         let authorization = config.security.authorization;
         let mut terminate = match signal(SignalKind::terminate()) {
             Ok(terminate) => terminate,
@@ -85,8 +90,9 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
             let reason = wait_for_signal(&mut terminate).await;
             events::server_stopping(reason);
             stop.stop();
-            // Whoever asks twice does not want to wait for what is under way.
-            wait_for_signal(&mut terminate).await;
+            // Whoever asks twice does not want to wait for what is under way. Neither may an audit log
+            // or a disk that takes nothing more keep the process.
+            let _ = tokio::time::timeout(stop_limit, wait_for_signal(&mut terminate)).await;
             logs.flush();
             std::process::exit(1);
         });

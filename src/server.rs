@@ -14,7 +14,6 @@ use bson::oid::ObjectId;
 use tokio::sync::Semaphore;
 
 use crate::audit::{Audit, AuditStartError, Event};
-use crate::auth::failed_sign_ins::FailedSignIns;
 use crate::auth::hash_pool::HashPool;
 use crate::auth::verified::VerifiedSecrets;
 use crate::command::collection::cursors::Cursors;
@@ -140,7 +139,7 @@ impl Server {
             directory,
             audit,
             hash_pool,
-            failed_sign_ins: FailedSignIns::default(),
+            failed_sign_ins: Arc::default(),
             half_open_sign_ins: Arc::default(),
             unauthenticated: Arc::default(),
             verified_secrets: VerifiedSecrets::new().map_err(std::io::Error::other)?,
@@ -158,6 +157,7 @@ impl Server {
             },
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
             cursors: Arc::new(Cursors::new(Arc::clone(&config.parameters))),
+            transient: Arc::default(),
             started: Instant::now(),
             stop: signal,
             tls: tls.clone(),

@@ -104,7 +104,7 @@ fn check(pipeline: &RawArrayBuf) {
 
 fn needs(pipeline: &RawArrayBuf, bypass_validation: bool) -> Option<Vec<Need>> {
     let db = DbName::parse("shop").expect("a name");
-    pipeline_needs(&db, "c", pipeline, bypass_validation).ok()
+    pipeline_needs(None, (&db, "c"), pipeline, bypass_validation).ok()
 }
 
 fn longer(pipeline: &RawArrayBuf, name: &str, specification: RawDocumentBuf) -> RawArrayBuf {

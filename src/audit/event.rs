@@ -18,8 +18,11 @@ use crate::model::restriction::{Cidr, Restrictions};
 
 /// Bytes of the `param` of a change or a start; what is beyond is cut and marked `truncated`.
 pub(super) const PARAM_BYTES_MAX: usize = 1024 * 1024;
-/// The same for `authCheck`: also strangers cause these.
+/// The same for `authCheck`.
 const CHECK_PARAM_BYTES_MAX: usize = 16 * 1024;
+/// The same for what is refused while nobody is signed in: strangers must not fill the disk with
+/// little effort.
+const STRANGER_PARAM_BYTES_MAX: usize = 1024;
 /// Roles listed for the user of an event.
 const ROLES_MAX: usize = 1000;
 
@@ -109,7 +112,7 @@ impl Event {
         result: i32,
     ) -> Self {
         let param = rawdoc! { "user": user, "db": db, "mechanism": mechanism };
-        Self::new("authenticate", origin, param, result)
+        Self::new("authenticate", origin, param, result).cut_for_strangers()
     }
 
     /// `logout` by the command. Nobody is signed in afterwards: a connection has one user.
@@ -136,6 +139,7 @@ impl Event {
             param_bytes_max: CHECK_PARAM_BYTES_MAX,
             ..Self::new("authCheck", origin, param, result)
         }
+        .cut_for_strangers()
     }
 
     /// `clientMetadata`: what a client says of itself in its first hello.
@@ -171,6 +175,13 @@ impl Event {
             param_bytes_max: PARAM_BYTES_MAX,
             result,
         }
+    }
+
+    fn cut_for_strangers(mut self) -> Self {
+        if self.result != 0 && self.origin.user.is_none() {
+            self.param_bytes_max = STRANGER_PARAM_BYTES_MAX;
+        }
+        self
     }
 
     /// The event as it is written, with `param` in place of its own.

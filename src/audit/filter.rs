@@ -81,6 +81,8 @@ mod tests {
                 true,
             ),
             (r#"{ "result": 0 }"#, false),
+            // Documents are equal only with their fields in the same order, which is that of the text.
+            (r#"{ "users": { "user": "ann", "db": "admin" } }"#, true),
         ] {
             assert_eq!(parse(text).unwrap().matches(&event), expected, "{text}");
         }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 
 use super::event::Event;
 use super::filter;
@@ -20,6 +22,9 @@ use crate::telemetry::events;
 
 /// Requests that may wait for the thread; who comes later waits for a place.
 const QUEUE_JOBS_MAX: usize = 256;
+/// Events of those who cannot wait that may wait for a place all the same, besides the queue: when a
+/// server stops, or a network fails, all its connections end at once.
+const LATE_EVENTS_MAX: usize = 16 * 1024;
 /// Requests that are written at once.
 const BATCH_JOBS_MAX: usize = 256;
 /// Bytes of an event's `param` that goes to syslog: a datagram has to hold it.
@@ -98,6 +103,8 @@ struct Running {
     counters: Arc<Counters>,
     /// `None` once closed.
     queue: Mutex<Option<mpsc::Sender<Job>>>,
+    /// Room for [`Audit::record_later`] beyond the queue.
+    late: Arc<Semaphore>,
     /// Ends when the thread has written its last event.
     done: watch::Receiver<()>,
 }
@@ -168,6 +175,7 @@ impl Audit {
             on_failure: config.on_failure,
             counters,
             queue: Mutex::new(Some(queue)),
+            late: Arc::new(Semaphore::new(LATE_EVENTS_MAX)),
             done,
         }))))
     }
@@ -201,12 +209,7 @@ impl Audit {
         let Some((running, events)) = self.encoded(std::slice::from_ref(event)) else {
             return;
         };
-        let job = Job::Write {
-            events,
-            answer: None,
-        };
-        let queue = running.queue().clone();
-        if queue.is_none_or(|queue| queue.try_send(job).is_err()) {
+        if !running.write_later(events) {
             running.counters.failures.fetch_add(1, Ordering::Relaxed);
         }
     }
@@ -272,6 +275,30 @@ impl Running {
         written.blocking_recv().unwrap_or(Err(AuditError::Closed))
     }
 
+    /// Whether there is a place.
+    fn write_later(&self, events: Vec<Vec<u8>>) -> bool {
+        let Some(queue) = self.queue().clone() else {
+            return false;
+        };
+        let answer = None;
+        match queue.try_send(Job::Write { events, answer }) {
+            Ok(()) => true,
+            Err(TrySendError::Closed(_)) => false,
+            Err(TrySendError::Full(job)) => {
+                let place = Arc::clone(&self.late).try_acquire_owned();
+                let (Ok(place), Ok(runtime)) = (place, Handle::try_current()) else {
+                    return false;
+                };
+                runtime.spawn(async move {
+                    // An error means that the thread has ended, which is in the log.
+                    let _ = queue.send(job).await;
+                    drop(place);
+                });
+                true
+            }
+        }
+    }
+
     fn on_failure(&self, written: Result<(), AuditError>) -> Result<(), AuditError> {
         match self.on_failure {
             OnAuditFailure::Refuse => written,
@@ -334,3 +361,6 @@ fn write(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

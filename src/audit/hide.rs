@@ -98,7 +98,7 @@ impl HidingKey {
     }
 
     /// `param` with its strings hidden; the values of fields called as in `sensitive` are not even
-    /// that. Beyond about `bytes_max` it is cut, and says so in a field `truncated`.
+    /// that. Beyond about `bytes_max` it is cut, also within a text, and says so in a field `truncated`.
     pub(super) fn hide(
         &self,
         param: &RawDocument,
@@ -214,8 +214,10 @@ impl Hider<'_> {
 
     fn text(&mut self, text: &str) -> RawBson {
         if is_public(&self.place) {
-            self.spend(text.len());
-            return RawBson::String(text.to_owned());
+            let shown = &text[..text.floor_char_boundary(self.bytes_left)];
+            self.is_cut |= shown.len() < text.len();
+            self.spend(shown.len());
+            return RawBson::String(shown.to_owned());
         }
         self.hash(text)
     }
@@ -234,7 +236,7 @@ impl Hider<'_> {
     fn has_room(&mut self, name: &CStr) -> bool {
         /// Type, end of name, and a number or a length.
         const FIELD_BYTES: usize = 10;
-        if self.bytes_left == 0 {
+        if self.bytes_left <= name.as_str().len() {
             self.is_cut = true;
             return false;
         }
@@ -341,6 +343,23 @@ mod tests {
             key().hidden_text(b"ann"),
             "hmac-sha256:89e0ae14e57d453b7d7ea2f08535c99bc96f0aa14b6a98c82f8394cd2f5c2e7b"
         );
+    }
+
+    #[test]
+    fn texts_and_names_are_no_way_around_the_limit() {
+        let long = "\u{e9}".repeat(100_000);
+        let name = bson::raw::CString::try_from(long.clone()).unwrap();
+        let mut named = RawDocumentBuf::new();
+        named.append(&name, 1);
+        for param in [
+            rawdoc! { "ns": long.as_str(), "args": { "find": "c" } },
+            rawdoc! { "args": { "roles": [long.as_str(), long.as_str()] } },
+            named,
+        ] {
+            let cut = hidden(&param);
+            assert!(cut.as_bytes().len() < 2048, "{}", cut.as_bytes().len());
+            assert!(cut.get_bool("truncated").unwrap());
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -73,6 +73,7 @@ impl Sink {
                     format: *format,
                     sync: *sync,
                     file: None,
+                    whole: None,
                 };
                 sink.file = Some(sink.open()?);
                 Ok(Self::File(sink))
@@ -112,6 +113,28 @@ pub(super) struct FileSink {
     sync: bool,
     /// `None` after a failure: the next event opens it anew.
     file: Option<File>,
+    /// How the file was left when it had whole events only.
+    whole: Option<Left>,
+}
+
+/// A file and its length: one that has not changed need not be looked through again, which for BSON
+/// takes as long as the file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Left {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+}
+
+impl Left {
+    fn of(file: &File) -> io::Result<Self> {
+        let metadata = file.metadata()?;
+        Ok(Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            bytes: metadata.len(),
+        })
+    }
 }
 
 impl FileSink {
@@ -120,37 +143,38 @@ impl FileSink {
             Some(file) => file,
             None => self.open()?,
         };
-        append(&file, events, self.sync)?;
-        self.file = Some(file);
-        Ok(())
+        let before = file.metadata()?;
+        let written = append(&file, events, self.sync);
+        if written.is_ok() {
+            self.whole = Left::of(&file).ok();
+            self.file = Some(file);
+        } else if before.is_file() {
+            // Whoever waits is told that nothing was written. If this fails too, the file is moved
+            // aside when it is opened anew.
+            let taken_back = file.set_len(before.len());
+            self.whole = taken_back.and_then(|()| Left::of(&file)).ok();
+        }
+        written
     }
 
     /// A file that does not end with a whole event of this format is moved aside: nothing is ever
     /// deleted, and no event is glued to the remains of another.
     fn open(&self) -> io::Result<File> {
         let file = open_to_append(&self.path)?;
-        if is_intact(&file, self.format)? {
+        if self.whole == Some(Left::of(&file)?) || is_intact(&file, self.format)? {
             return Ok(file);
         }
-        fs::rename(&self.path, beside(&self.path))?;
+        fs::rename(&self.path, free_name_beside(&self.path)?)?;
         open_to_append(&self.path)
     }
 }
 
 fn append(mut file: &File, events: &[Vec<u8>], sync: bool) -> io::Result<()> {
-    let before = file.metadata()?;
-    let written = write_gathered(&mut file, events).and_then(|()| {
-        if sync {
-            return file.sync_data();
-        }
-        Ok(())
-    });
-    if written.is_err() && before.is_file() {
-        // Whoever waits is told that nothing was written. If this fails too, the file is moved aside
-        // when it is opened anew.
-        let _ = file.set_len(before.len());
+    write_gathered(&mut file, events)?;
+    if sync {
+        return file.sync_data();
     }
-    written
+    Ok(())
 }
 
 fn open_to_append(path: &Path) -> io::Result<File> {
@@ -159,12 +183,29 @@ fn open_to_append(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
-/// The path with the time after it, as mongod names what it moves aside.
-fn beside(path: &Path) -> PathBuf {
+/// The path with the time after it, as mongod names what it moves aside; and a number if there is one
+/// of that millisecond already.
+fn free_name_beside(path: &Path) -> io::Result<PathBuf> {
     let mut name = OsString::from(path);
     name.push(".");
     name.push(iso_8601(SystemTime::now()).replace(':', "-"));
-    PathBuf::from(name)
+    let mut free = PathBuf::from(&name);
+    let mut number = 1;
+    while is_there(&free)? {
+        number += 1;
+        let mut numbered = name.clone();
+        numbered.push(format!("-{number}"));
+        free = PathBuf::from(numbered);
+    }
+    Ok(free)
+}
+
+fn is_there(path: &Path) -> io::Result<bool> {
+    match fs::symlink_metadata(path) {
+        Ok(_) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Whether a file has whole events and nothing else; what is no regular file is not looked at.
@@ -281,10 +322,9 @@ mod tests {
     fn a_file_of_the_other_format_is_moved_aside() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("audit");
-        for (place, format) in [AuditFormat::Json, AuditFormat::Bson, AuditFormat::Json]
-            .into_iter()
-            .enumerate()
-        {
+        // More than there are milliseconds meanwhile: none takes the place of another.
+        let formats = [AuditFormat::Json, AuditFormat::Bson].into_iter().cycle();
+        for (place, format) in formats.take(50).enumerate() {
             let destination = destination(&path, format);
             let mut sink = Sink::open(&destination).unwrap();
             let event = Encoding::of(&destination).encode(&rawdoc! { "a": 1 });
@@ -307,6 +347,26 @@ mod tests {
         fs::remove_file(&path).unwrap();
         sink.write(std::slice::from_ref(&event)).unwrap();
         assert_eq!(fs::read(&path).unwrap(), event);
+    }
+
+    #[test]
+    fn a_file_that_is_as_it_was_left_is_not_looked_through_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("audit");
+        let mut sink = Sink::open(&destination(&path, AuditFormat::Bson)).unwrap();
+        let event = rawdoc! { "a": 1 }.into_bytes();
+        sink.write(std::slice::from_ref(&event)).unwrap();
+        // What looking through would find, and no failed write leaves behind.
+        let spoiled = vec![0; event.len()];
+        fs::write(&path, &spoiled).unwrap();
+        sink.reopen();
+        sink.write(std::slice::from_ref(&event)).unwrap();
+        assert_eq!(files(folder.path()), [[spoiled, event.clone()].concat()]);
+        // Another length is.
+        fs::write(&path, [0]).unwrap();
+        sink.reopen();
+        sink.write(std::slice::from_ref(&event)).unwrap();
+        assert_eq!(files(folder.path()), [event, vec![0]]);
     }
 
     #[test]

@@ -42,15 +42,18 @@ impl Syslog {
     }
 
     /// Sends one event. A syslog that was restarted has a new socket, so a failure is tried again on
-    /// a new connection.
+    /// a new connection; one that does not read would only be waited for twice.
     pub(super) fn send(&mut self, event: &[u8]) -> io::Result<()> {
         let mut datagram = header(SystemTime::now(), std::process::id()).into_bytes();
         datagram.extend_from_slice(event);
-        if self.socket.send(&datagram).is_err() {
-            *self = Self::connect_to(&self.path)?;
-            self.socket.send(&datagram)?;
+        match self.socket.send(&datagram) {
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(error),
+            Err(_) => {
+                *self = Self::connect_to(&self.path)?;
+                self.socket.send(&datagram).map(|_| ())
+            }
         }
-        Ok(())
     }
 }
 
@@ -105,5 +108,19 @@ mod tests {
         let socket = UnixDatagram::bind(&path).unwrap();
         syslog.send(b"{}").unwrap();
         assert!(received(&socket).ends_with("]: {}"));
+    }
+
+    #[test]
+    fn a_syslog_that_does_not_read_is_waited_for_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log");
+        let _socket = UnixDatagram::bind(&path).unwrap();
+        let mut syslog = Syslog::connect_to(&path).unwrap();
+        // A second try would not find it.
+        std::fs::remove_file(&path).unwrap();
+        let error = std::iter::repeat_with(|| syslog.send(b"{}"))
+            .find_map(Result::err)
+            .unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
     }
 }

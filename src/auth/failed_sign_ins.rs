@@ -11,8 +11,8 @@ mod tests;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -55,6 +55,17 @@ pub struct Turn<'a> {
     /// The moment.
     pub at: Instant,
     place: Option<(&'a FailedSignIns, u64)>,
+}
+
+/// An attempt whose turn has come: what becomes of it is told here, also from the hashing threads.
+#[derive(Debug)]
+pub struct Guess {
+    failures: Arc<FailedSignIns>,
+    from: Origin,
+    user: UserName,
+    limits: FailureLimits,
+    has_queued: bool,
+    is_counted: AtomicBool,
 }
 
 /// The failures of late.
@@ -137,6 +148,20 @@ impl FailedSignIns {
         })
     }
 
+    /// Whether an attempt would not have to queue up now.
+    fn is_free(&self, from: Origin, user: &UserName, limits: &FailureLimits) -> bool {
+        let (keys, now) = (self.keys(from, user), Instant::now());
+        let records = self.lock();
+        let is_free = |(key, free)| {
+            records.get(&key).is_none_or(|record| {
+                let failures = record.failures_at(now, limits);
+                limits.delay_after(failures, free).is_zero()
+            })
+        };
+        let (origin, pair) = (keys.origin, keys.user_and_origin);
+        is_free((origin, limits.per_address_free)) && is_free((pair, limits.per_user_free))
+    }
+
     /// The password was wrong, or the user may not come from there.
     pub fn failed(&self, from: Origin, user: &UserName, now: Instant, limits: &FailureLimits) {
         let keys = self.keys(from, user);
@@ -180,6 +205,53 @@ impl FailedSignIns {
 
     fn lock(&self) -> MutexGuard<'_, HashMap<u64, Record>> {
         self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Turn<'_> {
+    /// Whether the attempt queued up behind others of its origin.
+    pub fn has_queued(&self) -> bool {
+        self.place.is_some()
+    }
+}
+
+impl Guess {
+    /// Where `user` is to be proved from, after a turn that was given without or `has_queued`.
+    pub fn new(
+        failures: Arc<FailedSignIns>,
+        from: Origin,
+        user: UserName,
+        limits: FailureLimits,
+        has_queued: bool,
+    ) -> Self {
+        Self {
+            failures,
+            from,
+            user,
+            limits,
+            has_queued,
+            is_counted: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether its password may still be looked at. Many attempts are let through at once while all
+    /// of them are free; those that come after too many of them failed have to queue up after all.
+    /// That is once, so nobody is sent back again and again by the failures of others.
+    pub fn may_start(&self) -> bool {
+        self.has_queued || self.failures.is_free(self.from, &self.user, &self.limits)
+    }
+
+    /// The password was wrong, or the user may not come from there. Counts once.
+    pub fn failed(&self) {
+        if !self.is_counted.swap(true, Ordering::Relaxed) {
+            let (failures, now) = (&self.failures, Instant::now());
+            failures.failed(self.from, &self.user, now, &self.limits);
+        }
+    }
+
+    /// The password was right.
+    pub fn succeeded(&self) {
+        self.failures.succeeded(self.from, &self.user);
     }
 }
 

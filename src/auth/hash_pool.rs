@@ -56,7 +56,11 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<(Owner, Box<dyn Job>)>,
+    of_users: VecDeque<(Owner, Box<dyn Job>)>,
+    of_strangers: VecDeque<(Owner, Box<dyn Job>)>,
+    /// Whether the last job was a user's: both kinds take turns, so that neither
+    /// waits behind a flood of the other.
+    was_of_user: bool,
     /// Threads that wait for a job.
     idle: usize,
     stopped: bool,
@@ -64,7 +68,7 @@ struct State {
 
 impl HashPool {
     /// Starts `threads` threads; at most `queue_max` jobs wait when all of them are busy, and of
-    /// those at most `queue_per_owner_max` for one owner.
+    /// those at most `queue_per_owner_max` for one owner and half for all strangers together.
     ///
     /// Fails if the operating system refuses a thread.
     pub fn new(
@@ -100,7 +104,7 @@ impl HashPool {
 
     /// Jobs that wait for a thread.
     pub fn waiting(&self) -> usize {
-        self.shared.lock().queue.len()
+        self.shared.lock().waiting()
     }
 }
 
@@ -131,7 +135,10 @@ impl Drop for HashPool {
         let forgotten = {
             let mut state = self.shared.lock();
             state.stopped = true;
-            std::mem::take(&mut state.queue)
+            (
+                std::mem::take(&mut state.of_users),
+                std::mem::take(&mut state.of_strangers),
+            )
         };
         self.shared.wake.notify_all();
         drop(forgotten);
@@ -144,16 +151,22 @@ impl Shared {
         // A pushed job still counts as waiting until an idle thread has woken up and taken it.
         let places = state.idle.saturating_add(self.queue_max);
         let places_of_owner = state.idle.saturating_add(self.queue_per_owner_max);
+        let places_of_strangers = state.idle.saturating_add(self.queue_max.div_ceil(2));
+        let is_stranger = matches!(owner, Owner::Stranger(_));
         let is_full = |state: &State| {
-            state.queue.len() >= places || state.waiting_for(&owner) >= places_of_owner
+            state.waiting() >= places
+                || state.waiting_for(&owner) >= places_of_owner
+                || is_stranger && state.of_strangers.len() >= places_of_strangers
         };
         if is_full(&state) {
-            state.queue.retain(|(_, job)| !job.abandoned());
+            state.of_users.retain(|(_, job)| !job.abandoned());
+            state.of_strangers.retain(|(_, job)| !job.abandoned());
         }
         if is_full(&state) {
             return Err(Overloaded);
         }
-        state.queue.push_back((owner, job));
+        let queue = state.queue_of(&owner);
+        queue.push_back((owner, job));
         drop(state);
         self.wake.notify_one();
         Ok(())
@@ -172,11 +185,9 @@ impl Shared {
     fn next(&self) -> Option<Box<dyn Job>> {
         let mut state = self
             .wake
-            .wait_while(self.lock(), |state| {
-                !state.stopped && state.queue.is_empty()
-            })
+            .wait_while(self.lock(), |state| !state.stopped && state.waiting() == 0)
             .unwrap_or_else(PoisonError::into_inner);
-        let (_, job) = state.queue.pop_front()?;
+        let job = state.take()?;
         state.idle = state.idle.saturating_sub(1);
         Some(job)
     }
@@ -187,8 +198,33 @@ impl Shared {
 }
 
 impl State {
+    fn waiting(&self) -> usize {
+        self.of_users.len() + self.of_strangers.len()
+    }
+
     fn waiting_for(&self, owner: &Owner) -> usize {
-        self.queue.iter().filter(|(of, _)| of == owner).count()
+        let all = self.of_users.iter().chain(&self.of_strangers);
+        all.filter(|(of, _)| of == owner).count()
+    }
+
+    fn queue_of(&mut self, owner: &Owner) -> &mut VecDeque<(Owner, Box<dyn Job>)> {
+        match owner {
+            Owner::User(_) => &mut self.of_users,
+            Owner::Stranger(_) => &mut self.of_strangers,
+        }
+    }
+
+    /// The next job: the oldest of the kind whose turn it is, or of the other if there is none.
+    fn take(&mut self) -> Option<Box<dyn Job>> {
+        let is_of_user =
+            !self.of_users.is_empty() && (!self.was_of_user || self.of_strangers.is_empty());
+        self.was_of_user = is_of_user;
+        let queue = if is_of_user {
+            &mut self.of_users
+        } else {
+            &mut self.of_strangers
+        };
+        queue.pop_front().map(|(_, job)| job)
     }
 }
 
@@ -196,7 +232,7 @@ impl std::fmt::Debug for State {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
             .debug_struct("State")
-            .field("waiting", &self.queue.len())
+            .field("waiting", &self.waiting())
             .field("idle", &self.idle)
             .finish_non_exhaustive()
     }

@@ -7,6 +7,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
+use super::failed_sign_ins::Guess;
 use super::hash_pool::Share;
 use super::plain::Argon2Cost;
 use super::scram::{AwaitingFinal, ClientFirst, Keys, ScramMechanism, ServerNonce};
@@ -37,6 +38,8 @@ pub struct Policy<'a> {
     pub hash_pool: Share<'a>,
     /// Which of them were right.
     pub verified: &'a VerifiedSecrets,
+    /// What is told of one that was wrong, unless failures do not count.
+    pub guess: Option<Arc<Guess>>,
 }
 
 impl Policy<'_> {
@@ -127,6 +130,8 @@ pub struct SignInError {
     pub reason: String,
     /// Who tried, as far as that is known.
     pub attempt: Option<Attempt>,
+    /// Nothing was looked at: it needs another turn, and nobody is told.
+    pub needs_another_turn: bool,
 }
 
 impl SignInError {
@@ -136,7 +141,14 @@ impl SignInError {
             error: CommandError::authentication_failed(),
             reason: reason.to_string(),
             attempt,
+            needs_another_turn: false,
         })
+    }
+
+    /// The user was dropped while it signed in, or there is none of this name.
+    pub(super) fn user_is_gone(attempt: &Attempt) -> Box<Self> {
+        let error = CommandError::user_not_found(attempt.user.user(), attempt.user.db());
+        Self::told(error, Some(attempt.clone()))
     }
 
     /// The client is told the reason.
@@ -145,6 +157,7 @@ impl SignInError {
             reason: error.message.clone(),
             error,
             attempt,
+            needs_another_turn: false,
         })
     }
 
@@ -287,6 +300,8 @@ impl Session {
                 if skip_empty_exchange {
                     self.finish(&user, &attempt, next.is_api_strict, catalog)?;
                 } else {
+                    // The server's signature says that the password is right.
+                    self.admit(&user, &attempt, catalog)?;
                     self.conversation = Some(Conversation {
                         attempt: attempt.clone(),
                         step: Step::Empty { user },
@@ -325,20 +340,30 @@ impl Session {
         is_api_strict: bool,
         catalog: &Catalog,
     ) -> Result<(), Box<SignInError>> {
+        let signed_in = self.admit(proved, attempt, catalog)?;
+        self.sign_in(signed_in, is_api_strict)
+            .map_err(|error| SignInError::told(error, Some(attempt.clone())))
+    }
+
+    /// Whether the user is still who was proved, and may come from here.
+    pub(super) fn admit(
+        &self,
+        proved: &User,
+        attempt: &Attempt,
+        catalog: &Catalog,
+    ) -> Result<SignedIn, Box<SignInError>> {
         let generation = catalog.generation();
         let current = catalog
             .user(&attempt.user)
             .filter(|user| user.user_id == proved.user_id)
-            .ok_or_else(|| SignInError::told(user_is_gone(&attempt.user), Some(attempt.clone())))?;
+            .ok_or_else(|| SignInError::user_is_gone(attempt))?;
         if current.credentials != proved.credentials {
             let reason = "the credentials changed during the conversation";
             return Err(SignInError::failed(&reason, Some(attempt.clone())));
         }
         let from = RolesFrom::Catalog;
-        let signed_in = SignedIn::resolve(current, from, catalog, generation, self.endpoints())
-            .map_err(|unmet| SignInError::failed(&unmet, Some(attempt.clone())))?;
-        self.sign_in(signed_in, is_api_strict)
-            .map_err(|error| SignInError::told(error, Some(attempt.clone())))
+        SignedIn::resolve(current, from, catalog, generation, self.endpoints())
+            .map_err(|unmet| SignInError::failed(&unmet, Some(attempt.clone())))
     }
 }
 
@@ -348,17 +373,6 @@ fn mechanism_unavailable(start: &Start<'_>) -> CommandError {
         format!(
             "Unsupported mechanism '{}' on authentication database '{}'",
             start.mechanism, start.db
-        ),
-    )
-}
-
-pub(super) fn user_is_gone(user: &UserName) -> CommandError {
-    CommandError::new(
-        ErrorCode::USER_NOT_FOUND,
-        format!(
-            "Could not find user \"{}\" for db \"{}\"",
-            user.user(),
-            user.db()
         ),
     )
 }

@@ -7,13 +7,14 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use tokio::time::Instant;
 
+use super::failed_sign_ins::Guess;
 use super::hash_pool::{Overloaded, Share};
 use super::plain::{Argon2Cost, PlainPassword};
 use crate::model::names::UserName;
@@ -27,6 +28,28 @@ const VERIFIED_SECRETS_MAX: usize = 10_000;
 const VERIFIED_SECRET_AGE_MAX: Duration = Duration::from_mins(10);
 /// The block of SHA-256: the key needs no padding.
 const KEY_BYTES: usize = 64;
+
+/// Where a password is checked and what that costs.
+#[derive(Debug)]
+pub struct Check<'a> {
+    /// Where it is hashed.
+    pub pool: Share<'a>,
+    /// What checking the password of nobody costs.
+    pub cost: Argon2Cost,
+    /// What is told of the outcome, unless failures do not count.
+    pub guess: Option<Arc<Guess>>,
+}
+
+/// Why a password was not looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unchecked {
+    /// Too many wait.
+    #[error(transparent)]
+    Overloaded(#[from] Overloaded),
+    /// Others failed while it waited for a thread; it needs another turn.
+    #[error("others failed before the password was looked at")]
+    NotItsTurn,
+}
 
 /// Remembers which passwords were right. Holds no password.
 pub struct VerifiedSecrets {
@@ -50,39 +73,43 @@ impl VerifiedSecrets {
         })
     }
 
+    /// Whether this very password of `user` was right a short while ago. Answers at once, which tells
+    /// whoever measures it: only for users who will be let in.
+    pub fn remembers(&self, user: Option<&User>, password: &Secret<String>) -> bool {
+        let known = with_hash(user);
+        // In any case: its time would tell who exists.
+        let mac = self.mac(known, password);
+        known.is_some_and(|(user, _)| self.has(&user.name, &mac))
+    }
+
     /// Whether `password` is that of `user`, who may be nobody: then, and for a user without a hash,
-    /// the answer is no after as much work, one hash of `cost`.
-    ///
-    /// Hashes on `pool`, unless this very password was right a short while ago.
+    /// the answer is no after as much work. A right one is remembered; a wrong one is counted before
+    /// another is looked at by the same thread.
     pub async fn verify(
         &self,
         user: Option<&User>,
         password: Secret<String>,
-        cost: Argon2Cost,
-        pool: Share<'_>,
-    ) -> Result<bool, Overloaded> {
-        let known = user.and_then(|user| Some((user, user.credentials.plain()?)));
+        check: Check<'_>,
+    ) -> Result<bool, Unchecked> {
+        let known = with_hash(user);
         let mac = self.mac(known, &password);
-        if known.is_some_and(|(user, _)| self.remembers(&user.name, &mac)) {
-            return Ok(true);
-        }
         let credential = known.map(|(_, credential)| credential.clone());
-        let is_right = pool
-            .run(move || is_right(&password, credential.as_ref(), cost))
-            .await?;
+        let Check { pool, cost, guess } = check;
+        let job = move || {
+            if guess.as_ref().is_some_and(|guess| !guess.may_start()) {
+                return Err(Unchecked::NotItsTurn);
+            }
+            let is_right = is_right(&password, credential.as_ref(), cost);
+            if let Some(guess) = guess.filter(|_| !is_right) {
+                guess.failed();
+            }
+            Ok(is_right)
+        };
+        let is_right = pool.run(job).await??;
         if let Some((user, _)) = known.filter(|_| is_right) {
             self.remember(user.name.clone(), mac);
         }
         Ok(is_right)
-    }
-
-    /// Whether this very password of `user` was right a short while ago.
-    pub fn is_remembered(&self, user: &User, password: &Secret<String>) -> bool {
-        let credential = user.credentials.plain();
-        credential.is_some_and(|credential| {
-            let mac = self.mac(Some((user, credential)), password);
-            self.remembers(&user.name, &mac)
-        })
     }
 
     /// Remembers a password that was just set, as if it had been checked. `user` as it was stored.
@@ -113,27 +140,30 @@ impl VerifiedSecrets {
         Secret::new(mac.finalize().into_bytes().into())
     }
 
-    fn remembers(&self, user: &UserName, mac: &Secret<[u8; 32]>) -> bool {
-        let remembered = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        remembered.get(user).is_some_and(|found| {
+    fn has(&self, user: &UserName, mac: &Secret<[u8; 32]>) -> bool {
+        self.lock().get(user).is_some_and(|found| {
             found.since.elapsed() < VERIFIED_SECRET_AGE_MAX && found.mac.matches(mac.expose())
         })
     }
 
     fn remember(&self, user: UserName, mac: Secret<[u8; 32]>) {
         let since = Instant::now();
-        let mut remembered = self
-            .remembered
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut remembered = self.lock();
         if remembered.len() >= VERIFIED_SECRETS_MAX && !remembered.contains_key(&user) {
             make_room(&mut remembered);
         }
         remembered.insert(user, Remembered { mac, since });
     }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<UserName, Remembered>> {
+        self.remembered
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn with_hash(user: Option<&User>) -> Option<(&User, &PlainCredential)> {
+    user.and_then(|user| Some((user, user.credentials.plain()?)))
 }
 
 /// Forgets who is past its time, or else the oldest.
@@ -172,7 +202,6 @@ impl fmt::Debug for VerifiedSecrets {
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroUsize;
-    use std::sync::Arc;
 
     use super::*;
     use crate::auth::hash_pool::{HashPool, Owner};
@@ -228,19 +257,17 @@ mod tests {
         }
 
         async fn verify(&self, user: Option<&User>, password: &str) -> bool {
-            let verified = self
-                .verified
-                .verify(user, secret(password), CHEAP, share(&self.pool));
+            let check = Check {
+                pool: share(&self.pool),
+                cost: CHEAP,
+                guess: None,
+            };
+            let verified = self.verified.verify(user, secret(password), check);
             verified.await.unwrap()
         }
 
         fn remembers(&self, user: &User, password: &str) -> bool {
-            let known = user
-                .credentials
-                .plain()
-                .map(|credential| (user, credential));
-            let mac = self.verified.mac(known, &secret(password));
-            self.verified.remembers(&user.name, &mac)
+            self.verified.remembers(Some(user), &secret(password))
         }
     }
 
@@ -315,41 +342,7 @@ mod tests {
             fixture.verified.remembered.lock().unwrap().len(),
             VERIFIED_SECRETS_MAX
         );
-        assert!(!fixture.verified.remembers(&name(0), &mac()));
-        assert!(
-            fixture
-                .verified
-                .remembers(&name(VERIFIED_SECRETS_MAX), &mac())
-        );
-    }
-
-    #[tokio::test]
-    async fn what_was_right_needs_no_thread() {
-        let fixture = Fixture::new();
-        let ann = user("ann", "pencil");
-        assert!(fixture.verify(Some(&ann), "pencil").await);
-        let busy = Arc::new(HashPool::new(NonZeroUsize::MIN, 0, 0).unwrap());
-        let (started, has_started) = std::sync::mpsc::channel();
-        let (end, wait) = std::sync::mpsc::channel::<()>();
-        let pool = Arc::clone(&busy);
-        let running = tokio::spawn(async move {
-            let job = move || {
-                started.send(()).unwrap();
-                wait.recv()
-            };
-            let _ = share(&pool).run(job).await;
-        });
-        tokio::task::spawn_blocking(move || has_started.recv().unwrap())
-            .await
-            .unwrap();
-        let verify = |password| {
-            fixture
-                .verified
-                .verify(Some(&ann), secret(password), CHEAP, share(&busy))
-        };
-        assert_eq!(verify("pencil").await, Ok(true));
-        assert_eq!(verify("pen").await, Err(Overloaded));
-        drop(end);
-        running.await.unwrap();
+        assert!(!fixture.verified.has(&name(0), &mac()));
+        assert!(fixture.verified.has(&name(VERIFIED_SECRETS_MAX), &mac()));
     }
 }

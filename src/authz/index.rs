@@ -157,7 +157,7 @@ fn is_normal_database(db: &DbName) -> bool {
 }
 
 /// Whether privileges on the database cover the collection.
-fn is_normal_collection(db: &DbName, name: &str) -> bool {
+pub fn is_normal_collection(db: &DbName, name: &str) -> bool {
     let is_replica_set_state = db.is_local() && name.starts_with("replset.");
     !name.starts_with("system.") && !is_replica_set_state
 }

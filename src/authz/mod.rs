@@ -16,6 +16,7 @@ mod index;
 
 pub use closure::{Resolved, RoleSource};
 pub use effective::EffectivePrivileges;
+pub use index::is_normal_collection;
 pub use milvus::{MilvusAuthority, MilvusNeed};
 pub use pass::{Authority, Denied, Need, Pass, RolesFrom};
 pub use requirement::{Requirement, Way};

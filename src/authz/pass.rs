@@ -190,7 +190,7 @@ pub enum Denied {
     NoWay,
 }
 
-impl Authority<'_> {
+impl<'a> Authority<'a> {
     /// All of `needs` must be met. For no needs it is enough to be signed in; the localhost exception
     /// counts as that.
     pub fn require(&self, needs: &[Need]) -> Result<Pass, Denied> {
@@ -240,9 +240,17 @@ impl Authority<'_> {
         self.allows_all(resource, &action.into())
     }
 
+    /// Who is signed in, if it is a user.
+    pub fn user_name(&self) -> Option<&'a UserName> {
+        match self {
+            Self::User { user, .. } => Some(&user.name),
+            _ => None,
+        }
+    }
+
     /// Whether that user is signed in.
     pub fn is_user(&self, name: &UserName) -> bool {
-        matches!(self, Self::User { user, .. } if user.name == *name)
+        self.user_name() == Some(name)
     }
 
     /// The roles that the user signed in was granted itself, not by way of another role.

@@ -211,6 +211,8 @@ fn parse_privilege(privilege: &Value) -> Option<PrivilegePattern> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use bson::RawDocumentBuf;
 
     use super::*;
@@ -272,8 +274,8 @@ mod tests {
         let fixture = fixture();
         let names = fixture.as_object().unwrap().keys();
         assert_eq!(
-            names.clone().collect::<Vec<_>>(),
-            TABLE.keys().collect::<Vec<_>>()
+            names.clone().collect::<BTreeSet<_>>(),
+            TABLE.keys().collect::<BTreeSet<_>>()
         );
         for name in names {
             let found = privileges(&role(name, "admin")).unwrap();

@@ -22,7 +22,9 @@ use crate::model::role::Role;
 use crate::model::user::User;
 use crate::secret::Secret;
 
-pub use plan::{CredentialsUpdate, PlanError, RoleUpdate, UserUpdate};
+pub use plan::{
+    CredentialsUpdate, Dump, Dumped, LeftOut, Merged, PlanError, RoleUpdate, UserUpdate,
+};
 pub use view::View;
 
 /// All users, roles and settings of the deployment.

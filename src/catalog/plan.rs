@@ -294,9 +294,11 @@ fn trim_credentials(
     })
 }
 
+mod merge;
 pub mod milvus;
 mod roles;
 
+pub use merge::{Dump, Dumped, LeftOut, Merged, merge};
 pub use roles::{
     RoleUpdate, create_role, drop_all_roles_from_database, drop_role, grant_privileges_to_role,
     grant_roles_to_role, revoke_privileges_from_role, revoke_roles_from_role, update_role,

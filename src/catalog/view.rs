@@ -11,7 +11,7 @@ use crate::store::{Change, Setting};
 
 /// The catalog with the changes of the current batch laid over it. The plans read this, so each
 /// sees what the ones before it in the batch decided.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct View<'a> {
     catalog: &'a Catalog,
     /// `None`: dropped in this batch.

@@ -188,6 +188,27 @@ pub fn duplicate_field(path: &Path<'_>) -> CommandError {
     )
 }
 
+/// The document that is the value of a field, without fields nobody knows; `None` if the value is none.
+pub fn strict_document<T: Arguments>(
+    value: RawBsonRef<'_>,
+    path: &Path<'_>,
+) -> Result<Option<T>, CommandError> {
+    let document = value.as_document();
+    document
+        .map(|document| T::parse(document, path, Rules::STRICT_DOCUMENT))
+        .transpose()
+}
+
+/// Refuses an empty array where the command needs at least one element.
+pub(super) fn non_empty<T>(list: &[T], command: &str, field: &str) -> Result<(), CommandError> {
+    if list.is_empty() {
+        return Err(CommandError::bad_value(format!(
+            "{command} command requires a non-empty \"{field}\" array"
+        )));
+    }
+    Ok(())
+}
+
 /// 40414.
 pub fn missing_field(path: &Path<'_>) -> CommandError {
     CommandError::new(

@@ -8,15 +8,14 @@ use bson::raw::RawDocument;
 use super::context::{ConnectionState, Context};
 use super::registry;
 use super::services::Services;
+use super::unserved::SENSITIVE;
 use crate::audit::{Check, Endpoint, Event, Origin};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::directory_change::DirectoryChange;
 use crate::net::{Address, Peer};
 
 /// Commands about a collection that are served all the same: some collections are shown.
-const ABOUT_COLLECTIONS: [&str; 4] = ["aggregate", "count", "distinct", "find"];
-/// Fields that hold a secret in whatever command they stand, also in one that declares none.
-const SENSITIVE: [&str; 2] = ["payload", "pwd"];
+const ABOUT_COLLECTIONS: [&str; 6] = ["aggregate", "count", "distinct", "drop", "find", "insert"];
 
 impl ConnectionState {
     /// Where events of this connection come from; `None` while nothing is audited.
@@ -139,6 +138,10 @@ fn check<'a>(command: &'a str, db: &str, body: &'a RawDocument) -> Check<'a> {
             _ => db.to_owned(),
         },
         arguments: body,
-        sensitive: sensitive.map(|field| field.name).chain(SENSITIVE).collect(),
+        sensitive: sensitive
+            .map(|field| field.name)
+            // Also in a command that declares none.
+            .chain(SENSITIVE.iter().copied())
+            .collect(),
     }
 }

@@ -1,6 +1,6 @@
 //! What a command can reach while it runs.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bson::raw::RawDocument;
 use tokio::time::Instant;
@@ -10,18 +10,21 @@ use super::generic::Generic;
 use super::handshake::hello::HelloStream;
 use super::services::{Services, ops_error_code};
 use crate::audit::Event;
+use crate::auth::failed_sign_ins::Guess;
 use crate::auth::half_open::OpenSignIn;
 use crate::auth::hash_pool::{Owner, Share};
 use crate::auth::origin::Origin;
 use crate::auth::session::Session;
 use crate::auth::unauthenticated::UnauthenticatedPlace;
 use crate::authz::{Authority, Pass};
+use crate::catalog::Merged;
 use crate::config::parameters::Parameters;
 use crate::model::directory_change::DirectoryChange;
 use crate::model::names::UserName;
 use crate::net::{Address, Peer};
 use crate::ops::Order;
 use crate::telemetry::events::{self, Client};
+use crate::wire::OpMsg;
 
 /// One command on one connection.
 pub struct Context<'a> {
@@ -41,6 +44,8 @@ pub struct Context<'a> {
     pub deadline: Option<Instant>,
     /// Whether the client takes more than one answer.
     pub exhaust_allowed: bool,
+    /// The message, where its document sequences belong to the command.
+    pub message: Option<&'a OpMsg>,
 }
 
 /// What a connection remembers between commands.
@@ -69,7 +74,7 @@ pub struct ConnectionGuard {
     /// The sign-in that has begun and not ended.
     pub open_sign_in: Option<OpenSignIn>,
     /// The user whose password is being proved, and where from.
-    pub guess: Option<(Origin, UserName)>,
+    pub guess: Option<Arc<Guess>>,
 }
 
 impl<'a> Context<'a> {
@@ -95,6 +100,35 @@ impl<'a> Context<'a> {
         order.once_written(move |dropped| {
             let count = dropped.users + dropped.roles;
             events::directory_changed(&change, count, by.as_ref(), client);
+        })
+    }
+
+    /// Leave to make the changes that `merged` will name: each is audited and logged as if it were
+    /// made by a command of its own.
+    pub fn order_of_merge(&self, pass: Pass, merged: &Arc<OnceLock<Merged>>) -> Order {
+        let (by, client) = (self.caller(), self.connection.client());
+        let order = match self.connection.audit_origin() {
+            None => Order::new(pass),
+            Some(origin) => {
+                let merged = Arc::clone(merged);
+                Order::new(pass).audited_as(self.services.audit.clone(), move |refusal| {
+                    let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+                    // Nothing is decided for who lost the right to: that is audited by the answer.
+                    let changes = merged.get().into_iter().flat_map(|merged| &merged.changed);
+                    changes
+                        .map(|change| Event::change(&origin, change, code))
+                        .collect()
+                })
+            }
+        };
+        let merged = Arc::clone(merged);
+        order.once_written(move |_| {
+            for change in merged.get().into_iter().flat_map(|merged| &merged.changed) {
+                events::directory_changed(change, 0, by.as_ref(), client);
+            }
+            for left_out in merged.get().into_iter().flat_map(|merged| &merged.left_out) {
+                events::not_restored(&left_out.what, &left_out.reason, client);
+            }
         })
     }
 

@@ -198,7 +198,7 @@ impl Connection {
         let Some((place, entry)) = found else {
             return self.not_served(name, request).await;
         };
-        if request.message.is_some() {
+        if request.message.is_some() && !entry.spec.takes_sequences {
             return Err(no_sequences(name));
         }
         let started = events::are_commands_logged().then(Instant::now);
@@ -219,6 +219,7 @@ impl Connection {
                     fields: entry.fields,
                     invoked_as: name,
                     exhaust_allowed: request.exhaust_allowed,
+                    message: request.message,
                 };
                 (entry.execute)(context).await
             }
@@ -252,10 +253,7 @@ impl Connection {
             }
             parsed => parsed?,
         };
-        let caller = match authority {
-            Authority::User { user, .. } => Some(&user.name),
-            _ => None,
-        };
+        let caller = authority.user_name();
         let asked = Asked {
             name: command.name(),
             db: &generic.db,

@@ -23,6 +23,7 @@ pub mod privileges;
 mod reference;
 pub mod registry;
 pub mod reply;
+pub mod restore;
 pub mod restrictions;
 pub mod role;
 pub mod roles_array;

@@ -27,6 +27,9 @@ use super::handshake::connection_status::ConnectionStatus;
 use super::handshake::hello::Hello;
 use super::handshake::ping::Ping;
 use super::handshake::whatsmyuri::WhatsMyUri;
+use super::restore::drop::DropCollection;
+use super::restore::insert::Insert;
+use super::restore::merge_authz_collections::MergeAuthzCollections;
 use super::role::create_role::CreateRole;
 use super::role::drop_all_roles_from_database::DropAllRolesFromDatabase;
 use super::role::drop_role::DropRole;
@@ -55,6 +58,7 @@ use super::user::users_info::UsersInfo;
 
 /// Every command that is served.
 pub static COMMANDS: &[Entry] = &[
+    entry::<MergeAuthzCollections>(),
     entry::<Aggregate>(),
     entry::<Authenticate>(),
     entry::<BuildInfo>(),
@@ -63,6 +67,7 @@ pub static COMMANDS: &[Entry] = &[
     entry::<CreateRole>(),
     entry::<CreateUser>(),
     entry::<Distinct>(),
+    entry::<DropCollection>(),
     entry::<DropAllRolesFromDatabase>(),
     entry::<DropAllUsersFromDatabase>(),
     entry::<DropRole>(),
@@ -79,6 +84,7 @@ pub static COMMANDS: &[Entry] = &[
     entry::<GrantRolesToUser>(),
     entry::<Hello>(),
     entry::<HostInfo>(),
+    entry::<Insert>(),
     entry::<InvalidateUserCache>(),
     entry::<KillCursors>(),
     entry::<ListCollections>(),

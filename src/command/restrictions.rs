@@ -3,7 +3,7 @@
 use bson::raw::cstr;
 use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
 
-use super::arguments::{Arguments, FromField, Path, Rules, arguments};
+use super::arguments::{FromField, Path, arguments, strict_document};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::restriction::{AddressRestriction, Cidr, Restrictions};
 
@@ -22,10 +22,7 @@ impl FromField for RestrictionArgument {
     const TYPES: &'static [&'static str] = &["object"];
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
-        let RawBsonRef::Document(document) = value else {
-            return Ok(None);
-        };
-        Self::parse(document, path, Rules::STRICT_DOCUMENT).map(Some)
+        strict_document(value, path)
     }
 }
 

@@ -9,9 +9,10 @@ use tokio::sync::Semaphore;
 use super::collection::cursors::Cursors;
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
+use super::restore::transient::TransientCollections;
 use super::user::credentials::argon2_cost;
 use crate::audit::Audit;
-use crate::auth::failed_sign_ins::FailedSignIns;
+use crate::auth::failed_sign_ins::{FailedSignIns, Guess};
 use crate::auth::half_open::HalfOpenSignIns;
 use crate::auth::hash_pool::{HashPool, Share};
 use crate::auth::sasl::Policy;
@@ -68,7 +69,7 @@ pub struct Services {
     /// Where passwords are hashed.
     pub hash_pool: HashPool,
     /// Who has to wait before the next sign-in.
-    pub failed_sign_ins: FailedSignIns,
+    pub failed_sign_ins: Arc<FailedSignIns>,
     /// Sign-ins that have begun and not ended.
     pub half_open_sign_ins: Arc<HalfOpenSignIns>,
     /// Connections on which nobody has signed in.
@@ -95,6 +96,8 @@ pub struct Services {
     pub scans: Arc<Semaphore>,
     /// What is answered over several batches.
     pub cursors: Arc<Cursors>,
+    /// What mongorestore inserts before it is merged.
+    pub transient: Arc<TransientCollections>,
     /// When it started.
     pub started: Instant,
     /// Says when it stops.
@@ -118,8 +121,12 @@ impl Services {
     }
 
     /// What signing in is measured by, as of now; passwords in clear are checked on this share of the
-    /// hashing pool.
-    pub fn sign_in_policy<'a>(&'a self, hash_pool: Share<'a>) -> Policy<'a> {
+    /// hashing pool, and `guess` is told of a wrong one.
+    pub fn sign_in_policy<'a>(
+        &'a self,
+        hash_pool: Share<'a>,
+        guess: Option<Arc<Guess>>,
+    ) -> Policy<'a> {
         Policy {
             mechanisms: self.mechanisms(),
             sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
@@ -128,6 +135,7 @@ impl Services {
             argon2_cost: argon2_cost(&self.parameters),
             hash_pool,
             verified: &self.verified_secrets,
+            guess,
         }
     }
 
@@ -209,14 +217,7 @@ pub fn ops_error_code(error: &OpsError) -> ErrorCode {
 fn plan_error(refusal: &PlanError) -> CommandError {
     match refusal {
         PlanError::UserExists(user) => CommandError::user_exists(user),
-        PlanError::UserNotFound(user) => CommandError::new(
-            ErrorCode::USER_NOT_FOUND,
-            format!(
-                "Could not find user \"{}\" for db \"{}\"",
-                user.user(),
-                user.db()
-            ),
-        ),
+        PlanError::UserNotFound(user) => CommandError::user_not_found(user.user(), user.db()),
         PlanError::RolesNotFound(roles) => CommandError::roles_not_found(roles),
         PlanError::RoleExists(role) => {
             CommandError::new(ErrorCode(51_002), format!("Role \"{role}\" already exists"))

@@ -39,6 +39,8 @@ pub struct Spec {
     pub is_interruptible: bool,
     /// Whether it may come by `OP_QUERY`, as drivers before `OP_MSG` send it.
     pub by_op_query: bool,
+    /// Whether its arrays may come as document sequences.
+    pub takes_sequences: bool,
 }
 
 impl Spec {
@@ -55,6 +57,7 @@ impl Spec {
             strict: true,
             is_interruptible: true,
             by_op_query: false,
+            takes_sequences: false,
         }
     }
 }

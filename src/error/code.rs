@@ -36,6 +36,7 @@ codes! {
     UNAUTHORIZED = 13 "Unauthorized",
     TYPE_MISMATCH = 14 "TypeMismatch",
     OVERFLOW = 15 "Overflow",
+    INVALID_LENGTH = 16 "InvalidLength",
     PROTOCOL_ERROR = 17 "ProtocolError",
     AUTHENTICATION_FAILED = 18 "AuthenticationFailed",
     ILLEGAL_OPERATION = 20 "IllegalOperation",

@@ -1,7 +1,7 @@
 //! Constructors for the errors that several places answer with, each text written once.
 
 use super::{CommandError, ErrorCode};
-use crate::model::names::{RoleName, UserName};
+use crate::model::names::{DbName, RoleName, UserName};
 
 impl CommandError {
     /// Every failed sign-in, whatever the reason: the reason is only in the log.
@@ -64,6 +64,14 @@ impl CommandError {
     /// `createUser` for a user that is there.
     pub fn user_exists(user: &UserName) -> Self {
         Self::new(ErrorCode(51003), format!("User \"{user}\" already exists"))
+    }
+
+    /// A user that is not there.
+    pub fn user_not_found(user: &str, db: &DbName) -> Self {
+        Self::new(
+            ErrorCode::USER_NOT_FOUND,
+            format!("Could not find user \"{user}\" for db \"{db}\""),
+        )
     }
 
     /// A change of a role that cannot change.

@@ -55,6 +55,7 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (14, "A field has another type than it may have."),
     (15, "A document is nested too deeply."),
+    (16, "An `insert` without documents."),
     (
         17,
         "A message of signing in comes where it does not belong; a message of an impossible length.",

@@ -1,5 +1,6 @@
 //! Who calls: metadata `authorization`, the base64 of `user:password`, with every call.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
 use base64::Engine;
@@ -11,7 +12,9 @@ use zeroize::Zeroizing;
 
 use super::auditing::{MECHANISM, unaudited};
 use super::connection::Connection;
+use crate::auth::failed_sign_ins::Guess;
 use crate::auth::hash_pool::Owner;
+use crate::auth::verified::{Check, Unchecked};
 use crate::authz::Resolved;
 use crate::command::sasl::guard::failure_limits;
 use crate::command::user::credentials::argon2_cost;
@@ -71,71 +74,97 @@ async fn find(
     let claim = Claim::of(metadata)?;
     named.clone_from(&claim.user);
     let services = &connection.milvus.services;
-    let name = UserName::new(&claim.user, DbName::MILVUS).ok();
-    let user = name
-        .as_ref()
-        .and_then(|name| services.directory.catalog().user(name));
-    let is_remembered = user.as_ref().is_some_and(|user| {
-        let verified = &services.verified_secrets;
-        verified.is_remembered(user, &claim.password)
-    });
-    let is_right = if is_remembered {
-        true
-    } else {
-        check(connection, user.as_deref(), name, claim.password).await?
+    // Nobody can have a name that is none: there is nothing to guess.
+    let Ok(name) = UserName::new(&claim.user, DbName::MILVUS) else {
+        return Err(refused(connection, &claim.user, "nobody can be called so"));
     };
+    let user = services.directory.catalog().user(&name);
+    let verified = &services.verified_secrets;
+    let is_remembered = verified.remembers(user.as_deref(), &claim.password);
+    // Who may not come from here is not told so sooner with the right password.
+    let known = user
+        .as_ref()
+        .filter(|user| is_remembered && may_come_from_here(user, connection));
+    if let Some(user) = known {
+        return Ok((Arc::clone(user), true));
+    }
+    let is_right = check(connection, user.as_deref(), name, claim.password).await?;
     let reason = match user {
         Some(user) if is_right && may_come_from_here(&user, connection) => {
-            return Ok((user, is_remembered));
+            return Ok((user, false));
         }
         Some(_) if is_right => "its authenticationRestrictions are not met",
         Some(_) => "wrong password, or none that can be checked",
         None => "there is no such user",
     };
-    let name = format!("{}@{}", claim.user, DbName::MILVUS);
-    events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
-    Err(wrong())
+    Err(refused(connection, &claim.user, reason))
 }
 
 /// Checks a password that was not right of late: after failures not at once, and never many.
 async fn check(
     connection: &Connection,
     user: Option<&User>,
-    name: Option<UserName>,
+    name: UserName,
     password: Secret<String>,
 ) -> Result<bool, Status> {
     let services = &connection.milvus.services;
+    loop {
+        let guess = wait_for_turn(connection, &name).await?;
+        let check = Check {
+            pool: services
+                .hash_pool
+                .share_of(Owner::Stranger(connection.origin)),
+            cost: argon2_cost(&services.parameters),
+            guess: guess.clone(),
+        };
+        let verified = &services.verified_secrets;
+        let is_right = match verified.verify(user, password.clone(), check).await {
+            Ok(is_right) => is_right,
+            Err(Unchecked::NotItsTurn) => continue,
+            Err(Unchecked::Overloaded(reason)) => {
+                return Err(Status::unavailable(reason.to_string()));
+            }
+        };
+        let may_enter = is_right && user.is_some_and(|user| may_come_from_here(user, connection));
+        if let Some(guess) = guess {
+            if may_enter {
+                guess.succeeded();
+            } else {
+                guess.failed();
+            }
+        }
+        return Ok(is_right);
+    }
+}
+
+/// Holds back an attempt to be `name`; none where its failures do not count.
+async fn wait_for_turn(
+    connection: &Connection,
+    name: &UserName,
+) -> Result<Option<Arc<Guess>>, Status> {
+    let services = &connection.milvus.services;
+    let Some(from) = connection.limited_origin() else {
+        return Ok(None);
+    };
     let limits = failure_limits(&services.parameters);
-    let guess = connection.limited_origin().zip(name);
-    if let Some((from, name)) = &guess {
-        let failed = &services.failed_sign_ins;
-        let turn = failed.turn(*from, name, Instant::now(), &limits);
-        let turn = turn.map_err(|reason| {
-            events::sign_in_failed(&name.to_string(), MECHANISM, connection.client, &reason);
-            wrong()
-        })?;
-        tokio::select! {
-            () = sleep_until(turn.at) => {}
-            () = services.stop.stopped() => return Err(Status::unavailable("shutting down")),
-        }
+    let turn = services
+        .failed_sign_ins
+        .turn(from, name, Instant::now(), &limits)
+        .map_err(|reason| refused(connection, name.user(), reason))?;
+    tokio::select! {
+        () = sleep_until(turn.at) => {}
+        () = services.stop.stopped() => return Err(Status::unavailable("shutting down")),
     }
-    let pool = services
-        .hash_pool
-        .share_of(Owner::Stranger(connection.origin));
-    let cost = argon2_cost(&services.parameters);
-    let verifying = services.verified_secrets.verify(user, password, cost, pool);
-    let is_right = verifying
-        .await
-        .map_err(|overloaded| Status::unavailable(overloaded.to_string()))?;
-    if let Some((from, name)) = &guess {
-        if is_right {
-            services.failed_sign_ins.succeeded(*from, name);
-        } else {
-            let now = Instant::now();
-            services.failed_sign_ins.failed(*from, name, now, &limits);
-        }
-    }
-    Ok(is_right)
+    let failures = Arc::clone(&services.failed_sign_ins);
+    let guess = Guess::new(failures, from, name.clone(), limits, turn.has_queued());
+    Ok(Some(Arc::new(guess)))
+}
+
+/// Logs why; the client is told the same whatever the reason.
+fn refused(connection: &Connection, user: &str, reason: impl Display) -> Status {
+    let name = format!("{user}@{}", DbName::MILVUS);
+    events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
+    wrong()
 }
 
 fn wrong() -> Status {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::time::timeout;
 
-use super::arrival::{Arrived, announce, arrive};
+use super::arrival::{Arrived, arrive};
 use super::counters::Place;
 use super::listener::Accepted;
 use super::shutdown::Stopped;
@@ -26,21 +26,21 @@ pub(super) async fn let_in(
     stop: &mut Stopped,
 ) -> Option<Arrived> {
     let (door, counters) = (&admission.door, admission.place.counters());
-    let remote = accepted.remote.clone();
-    let arrive = async { arrive(announce(accepted, door, counters).await?, door).await };
     let arrived = tokio::select! {
         biased;
-        arrived = timeout(door.limits.handshake_timeout(), arrive) => match arrived {
-            Ok(Ok(arrived)) => arrived,
-            Ok(Err(reason)) => {
-                tls::log::turned_away(connection_id, &remote, &reason);
-                return None;
+        arrived = timeout(door.limits.handshake_timeout(), arrive(accepted, door, counters)) => {
+            match arrived {
+                Ok(Ok(arrived)) => arrived,
+                Ok(Err((remote, reason))) => {
+                    tls::log::turned_away(connection_id, &remote, &reason, counters);
+                    return None;
+                }
+                Err(_) => {
+                    tracing::debug!(connection_id, "the peer took too long for the handshake");
+                    return None;
+                }
             }
-            Err(_) => {
-                tracing::debug!(connection_id, "the peer took too long for the handshake");
-                return None;
-            }
-        },
+        }
         () = stop.wait() => return None,
     };
     counters.add_in(arrived.received.len());

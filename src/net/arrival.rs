@@ -1,7 +1,7 @@
 //! From an accepted socket to a peer that may send messages.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use bytes::BytesMut;
@@ -15,7 +15,7 @@ use super::{Address, Limits, Tls, TlsSession};
 use crate::model::restriction::Cidr;
 
 /// What a new connection has to pass, in this order: the list of addresses, the PROXY header of a
-/// trusted proxy, and the list again for the client that the header names.
+/// trusted proxy, and the list again for whom the header names.
 #[derive(Debug, Clone, Default)]
 pub struct Door {
     /// What peers may take.
@@ -59,10 +59,34 @@ impl Door {
     }
 }
 
+/// Lets a connection in. Answers at once where there is nothing to wait for.
+///
+/// Fails when the peer may not come in, or leaves; who it was and the reason are for the log.
+pub(super) async fn arrive(
+    accepted: Accepted,
+    door: &Door,
+    counters: &ConnectionCounters,
+) -> Result<Arrived, (Address, TurnedAway)> {
+    let knocking = accepted.remote.clone();
+    let announced = announce(accepted, door, counters).await;
+    let accepted = announced.map_err(|error| (knocking, TurnedAway::from(error)))?;
+    match secure(accepted.stream, door.tls.as_deref()).await {
+        Ok(secured) => Ok(Arrived {
+            stream: secured.stream,
+            local: accepted.local,
+            remote: accepted.remote,
+            proxy: accepted.proxy,
+            tls: secured.tls,
+            received: secured.received,
+        }),
+        Err(reason) => Err((accepted.remote, reason)),
+    }
+}
+
 /// Finds out whom a trusted proxy connects for; other connections stay as they are.
 ///
 /// Fails when there is no such header or its client may not come in.
-pub(super) async fn announce(
+async fn announce(
     mut accepted: Accepted,
     door: &Door,
     counters: &ConnectionCounters,
@@ -76,41 +100,44 @@ pub(super) async fn announce(
             counters.add_proxy_header_refused(&accepted.remote, &reason);
             Err(io::Error::other(reason))
         }
-        // The proxy itself was let in because it is trusted.
-        Ok(Announced::Proxy) => Ok(accepted),
+        Ok(Announced::Proxy) => listed(accepted, door, counters),
         Ok(Announced::Client {
             source,
             destination,
         }) => {
-            let client = Address::Ip(source);
-            if !door.is_allowed(&client) {
-                counters.add_not_on_allowlist(&client);
-                let reason = "the client behind the proxy is not on the list of addresses";
-                return Err(io::Error::other(reason));
-            }
-            Ok(Accepted {
+            let client = seen_from_here(source, &accepted.remote, &accepted.remote);
+            let accepted = Accepted {
                 stream: accepted.stream,
-                local: Address::Ip(destination),
+                local: seen_from_here(destination, &accepted.remote, &accepted.local),
                 proxy: Some(accepted.remote),
                 remote: client,
-            })
+            };
+            listed(accepted, door, counters)
         }
     }
 }
 
-/// Lets a connection in. Answers at once where there is nothing to wait for.
+/// Lets a connection in if whose it is, the client behind a proxy or the proxy itself, is on the list.
+fn listed(accepted: Accepted, door: &Door, counters: &ConnectionCounters) -> io::Result<Accepted> {
+    if door.is_allowed(&accepted.remote) {
+        return Ok(accepted);
+    }
+    counters.add_not_on_allowlist(&accepted.remote);
+    let reason = "whom the proxy connects for is not on the list of addresses";
+    Err(io::Error::other(reason))
+}
+
+/// What `proxy` announced as one end of a connection; `end` is that end of its own connection.
 ///
-/// Fails when the peer may not come in, or leaves; the reason is for the log.
-pub(super) async fn arrive(accepted: Accepted, door: &Door) -> Result<Arrived, TurnedAway> {
-    let secured = secure(accepted.stream, door.tls.as_deref()).await?;
-    Ok(Arrived {
-        stream: secured.stream,
-        local: accepted.local,
-        remote: accepted.remote,
-        proxy: accepted.proxy,
-        tls: secured.tls,
-        received: secured.received,
-    })
+/// A proxy elsewhere means its own machine by a loopback address. Taken as it stands it would be in
+/// the ranges of this one.
+fn seen_from_here(announced: SocketAddr, proxy: &Address, end: &Address) -> Address {
+    match end {
+        Address::Ip(end) if announced.ip().is_loopback() && !proxy.is_on_this_machine() => {
+            Address::Ip(SocketAddr::new(end.ip(), announced.port()))
+        }
+        _ => Address::Ip(announced),
+    }
 }
 
 fn contains(ranges: &[Cidr], ip: IpAddr) -> bool {
@@ -148,6 +175,25 @@ mod tests {
         ] {
             assert_eq!(narrow.may_knock(&address), may_knock, "{address}");
             assert_eq!(narrow.is_allowed(&address), is_allowed, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_loopback_address_is_the_machine_of_the_proxy_that_says_it() {
+        let ip = |text: &str| Address::Ip(text.parse().unwrap());
+        let (here, elsewhere) = (ip("127.0.0.2:5"), ip("192.0.2.9:5"));
+        let server = ip("198.51.100.1:27017");
+        for (announced, proxy, end, seen) in [
+            ("127.0.0.1:7", &elsewhere, &elsewhere, "192.0.2.9:7"),
+            ("[::1]:7", &elsewhere, &elsewhere, "192.0.2.9:7"),
+            ("127.0.0.1:7", &elsewhere, &server, "198.51.100.1:7"),
+            ("203.0.113.1:7", &elsewhere, &elsewhere, "203.0.113.1:7"),
+            ("127.0.0.1:7", &here, &here, "127.0.0.1:7"),
+        ] {
+            assert_eq!(
+                seen_from_here(announced.parse().unwrap(), proxy, end),
+                ip(seen)
+            );
         }
     }
 }

@@ -18,6 +18,7 @@ pub struct ConnectionCounters {
     not_on_allowlist: Refusals,
     proxy_headers: Refusals,
     unauthenticated: Refusals,
+    tls: Refusals,
     panicked: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -39,6 +40,9 @@ impl ConnectionCounters {
             proxy_headers: Refusals::new("connection of a trusted proxy refused"),
             unauthenticated: Refusals::new(
                 "connection refused because its address has too many that nobody signed in on",
+            ),
+            tls: Refusals::new(
+                "Error receiving request from client. Ending connection from remote",
             ),
             panicked: AtomicU64::new(0),
             bytes_in: AtomicU64::new(0),
@@ -89,6 +93,12 @@ impl ConnectionCounters {
         self.unauthenticated.total()
     }
 
+    /// Connections that were closed because their TLS handshake failed, or TLS is required and they
+    /// spoke something else.
+    pub fn tls_refused(&self) -> u64 {
+        self.tls.total()
+    }
+
     /// Connections that ended in a panic of their handler.
     pub fn panicked(&self) -> u64 {
         self.panicked.load(Ordering::Relaxed)
@@ -133,6 +143,11 @@ impl ConnectionCounters {
 
     pub(super) fn add_proxy_header_refused(&self, proxy: &Address, reason: &ProxyHeaderError) {
         self.proxy_headers.add(proxy, reason);
+    }
+
+    /// One more connection fails at TLS; how many the log is to be told of, if it is time for a line.
+    pub(super) fn add_tls_refused(&self) -> Option<u64> {
+        self.tls.count()
     }
 
     pub(super) fn add_panic(&self) {

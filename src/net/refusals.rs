@@ -40,11 +40,16 @@ impl Refusals {
 
     /// One more; `detail` is of this one.
     pub(super) fn add(&self, client: &dyn Display, detail: &dyn Display) {
-        self.total.fetch_add(1, Ordering::Relaxed);
-        if let Some(refused) = self.due(Instant::now()) {
+        if let Some(refused) = self.count() {
             let message = self.message;
             tracing::warn!(refused, %client, %detail, "{message}");
         }
+    }
+
+    /// One more, for whoever writes the line: how many it is about, if it is time for one.
+    pub(super) fn count(&self) -> Option<u64> {
+        self.total.fetch_add(1, Ordering::Relaxed);
+        self.due(Instant::now())
     }
 
     /// All of them.

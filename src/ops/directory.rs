@@ -1,13 +1,13 @@
 //! What both faces of the server call to change users, roles and settings.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bson::RawDocumentBuf;
 
 use super::order::Order;
 use super::writer::{Outcome, Writer};
 use crate::audit::AuditError;
-use crate::catalog::{Catalog, PlanError, RoleUpdate, UserUpdate, View, plan};
+use crate::catalog::{Catalog, Dump, Merged, PlanError, RoleUpdate, UserUpdate, View, plan};
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::privilege::Privilege;
 use crate::model::role::Role;
@@ -261,6 +261,23 @@ impl Directory {
             })
             .await?;
         Ok(outcome.with(outcome.dropped.roles))
+    }
+
+    /// `_mergeAuthzCollections`, all in one commit; `merged` is set once it is decided, before the
+    /// order is audited.
+    pub async fn merge(
+        &self,
+        order: Order,
+        dump: Dump,
+        merged: Arc<OnceLock<Merged>>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| {
+            let (changes, decided) = plan::merge(view, dump)?;
+            // Nobody else sets it.
+            let _ = merged.set(decided);
+            Ok(changes)
+        })
+        .await
     }
 
     /// `setDefaultRWConcern`: keeps the document as it is given.

@@ -27,11 +27,11 @@ pub struct Order {
 /// What the audit log is told of an order, which depends on what comes of it.
 pub(super) struct Audited {
     audit: Audit,
-    event: ToEvent,
+    events: ToEvents,
 }
 
-/// Makes the event of an order that is done, or refused for this reason.
-type ToEvent = Box<dyn Fn(Option<&OpsError>) -> Event + Send>;
+/// Makes the events of an order that is done, or refused for this reason.
+type ToEvents = Box<dyn Fn(Option<&OpsError>) -> Vec<Event> + Send>;
 
 impl Order {
     /// Nothing follows.
@@ -51,9 +51,19 @@ impl Order {
         audit: Audit,
         event: impl Fn(Option<&OpsError>) -> Event + Send + 'static,
     ) -> Self {
-        let event = Box::new(event);
+        self.audited_as(audit, move |refusal| vec![event(refusal)])
+    }
+
+    /// The same for an order that is several changes: `events` is asked once it is planned.
+    #[must_use]
+    pub fn audited_as(
+        self,
+        audit: Audit,
+        events: impl Fn(Option<&OpsError>) -> Vec<Event> + Send + 'static,
+    ) -> Self {
+        let events = Box::new(events);
         Self {
-            audited: Some(Audited { audit, event }),
+            audited: Some(Audited { audit, events }),
             ..self
         }
     }
@@ -78,7 +88,7 @@ impl Audited {
         for (audited, refusal) in batch {
             // There is one audit log.
             audit = Some(&audited.audit);
-            events.push((audited.event)(refusal));
+            events.extend((audited.events)(refusal));
         }
         audit.map_or(Ok(()), |audit| audit.record_blocking(&events))
     }

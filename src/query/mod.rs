@@ -10,10 +10,11 @@
 //!   a final line feed.
 //! - `$expr`, `$where`, `$text`, `$jsonSchema`, the `$bits` operators and the geospatial ones are
 //!   refused as MongoDB refuses an operator where it is not allowed.
-//! - Every filter and every match has limits: see the constants of `parse`, `pattern` and
+//! - Every filter and every match has limits: see the constants of `allowance`, `parse`, `pattern` and
 //!   `evaluate`.
 
 mod accumulator;
+mod allowance;
 mod compare;
 mod distinct;
 mod evaluate;
@@ -34,6 +35,7 @@ mod value;
 
 use bson::raw::RawDocument;
 
+pub use self::allowance::Allowance;
 pub use self::compare::compare;
 pub use self::distinct::Distinct;
 use self::evaluate::Evaluation;
@@ -46,7 +48,10 @@ use crate::error::CommandError;
 
 /// A valid filter, such as `{ user: /^app/, "roles.db": "admin" }`.
 #[derive(Debug)]
-pub struct Filter(Expression);
+pub struct Filter {
+    expression: Expression,
+    byte_count: usize,
+}
 
 impl Filter {
     /// Parses a filter.
@@ -56,7 +61,29 @@ impl Filter {
     /// the engine cannot take, 224 for an operator that is known but not served. Code 2 also for
     /// a filter beyond the limits, and 22 for one that is no BSON.
     pub fn parse(document: &RawDocument) -> Result<Self, CommandError> {
-        Parser::new().expression(document).map(Self)
+        Self::parse_within(document, &mut Allowance::default())
+    }
+
+    /// Parses one of several filters of a command, which have their limits together.
+    ///
+    /// # Errors
+    /// Those of [`Self::parse`].
+    pub fn parse_within(
+        document: &RawDocument,
+        allowance: &mut Allowance,
+    ) -> Result<Self, CommandError> {
+        let before = allowance.bytes_spent();
+        let expression = Parser::new(allowance).expression(document)?;
+        let byte_count = document.as_bytes().len() + allowance.bytes_spent() - before;
+        Ok(Self {
+            expression,
+            byte_count,
+        })
+    }
+
+    /// About the bytes it takes.
+    pub fn byte_count(&self) -> usize {
+        self.byte_count
     }
 
     /// Whether the document fulfils the filter.
@@ -64,11 +91,11 @@ impl Filter {
     /// False also if the answer takes more than `evaluate::EVALUATION_STEPS_MAX` steps; only
     /// a document and a filter built for the purpose get there.
     pub fn matches(&self, document: &RawDocument) -> bool {
-        Evaluation::of(&self.0, document)
+        Evaluation::of(&self.expression, document)
     }
 
     /// True for a filter without conditions, such as `{}`: the caller need not look at documents.
     pub fn matches_everything(&self) -> bool {
-        self.0.is_always_true()
+        self.expression.is_always_true()
     }
 }

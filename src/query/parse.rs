@@ -3,6 +3,7 @@
 use bson::RawBsonRef;
 use bson::raw::{RawBson, RawDocument};
 
+use super::allowance::Allowance;
 use super::compare;
 use super::expression::{Alternatives, Comparison, Condition, Expression, Path, Test};
 use super::operand;
@@ -12,20 +13,15 @@ use crate::error::{CommandError, ErrorCode};
 
 /// Filters within filters, counting `$and`, `$or`, `$nor`, `$not` and `$elemMatch`.
 const FILTER_LEVELS_MAX: u32 = 100;
-/// Conditions in one filter; each value of `$in` and `$all` counts.
-const FILTER_CONDITIONS_MAX: u32 = 100_000;
-/// Regular expressions in one filter.
-const FILTER_PATTERNS_MAX: u32 = 100;
 /// Parts of a dotted path: a document has no more levels.
 pub(super) const PATH_PARTS_MAX: usize = 200;
 
 const PATH_TOO_LONG: ErrorCode = ErrorCode(5_729_100);
 
-/// Parses one filter and counts what it spends of the limits.
-pub(super) struct Parser {
+/// Parses one filter; what it asks for is taken of the command's allowance.
+pub(super) struct Parser<'a> {
+    allowance: &'a mut Allowance,
     level: u32,
-    conditions_left: u32,
-    patterns_left: u32,
     /// Under an `$elemMatch`: what is about the whole document has no place there.
     inside_element: bool,
 }
@@ -39,12 +35,11 @@ struct FieldOperator<'a> {
     siblings: &'a RawDocument,
 }
 
-impl Parser {
-    pub(super) fn new() -> Self {
+impl<'a> Parser<'a> {
+    pub(super) fn new(allowance: &'a mut Allowance) -> Self {
         Self {
+            allowance,
             level: 0,
-            conditions_left: FILTER_CONDITIONS_MAX,
-            patterns_left: FILTER_PATTERNS_MAX,
             inside_element: false,
         }
     }
@@ -64,7 +59,7 @@ impl Parser {
                 all.extend(self.top_level_operator(name, operand)?);
             } else {
                 let condition = self.condition(name, operand)?;
-                all.push(Expression::Field(path(name)?, condition));
+                all.push(Expression::Field(self.path(name)?, condition));
             }
         }
         self.leave();
@@ -86,7 +81,7 @@ impl Parser {
             "$nor" => Expression::Nor(self.expressions(operator, operand)?),
             "$comment" => return Ok(None),
             "$db" | "$id" | "$ref" => Expression::Field(
-                path(operator)?,
+                self.path(operator)?,
                 Condition::Test(comparison(Comparison::Equal, operator, operand)?),
             ),
             other => return Err(refused::top_level_operator(other, self.inside_element)),
@@ -295,12 +290,18 @@ impl Parser {
     }
 
     fn pattern(&mut self, pattern: &str, options: &str) -> Result<Pattern, CommandError> {
-        self.patterns_left = self.patterns_left.checked_sub(1).ok_or_else(|| {
-            bad_value(format!(
-                "a filter may have at most {FILTER_PATTERNS_MAX} regular expressions"
-            ))
-        })?;
+        self.allowance.take_pattern(pattern)?;
         Pattern::new(pattern, options)
+    }
+
+    fn path(&mut self, name: &str) -> Result<Path, CommandError> {
+        let parts = name.split('.').count();
+        if parts > PATH_PARTS_MAX {
+            return Err(CommandError::new(PATH_TOO_LONG, "FieldPath is too long"));
+        }
+        // The first has been counted as a condition.
+        self.allowance.take_conditions(parts - 1)?;
+        Ok(Path::new(name))
     }
 
     fn enter(&mut self) -> Result<(), CommandError> {
@@ -318,20 +319,8 @@ impl Parser {
     }
 
     fn count_condition(&mut self) -> Result<(), CommandError> {
-        self.conditions_left = self.conditions_left.checked_sub(1).ok_or_else(|| {
-            bad_value(format!(
-                "a filter may have at most {FILTER_CONDITIONS_MAX} conditions"
-            ))
-        })?;
-        Ok(())
+        self.allowance.take_conditions(1)
     }
-}
-
-fn path(name: &str) -> Result<Path, CommandError> {
-    if name.split('.').count() > PATH_PARTS_MAX {
-        return Err(CommandError::new(PATH_TOO_LONG, "FieldPath is too long"));
-    }
-    Ok(Path::new(name))
 }
 
 fn comparison(how: Comparison, field: &str, value: RawBsonRef<'_>) -> Result<Test, CommandError> {

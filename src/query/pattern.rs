@@ -5,10 +5,8 @@ use regex::{Regex, RegexBuilder};
 
 use crate::error::{CommandError, ErrorCode};
 
-/// Longest expression, as in MongoDB.
-const PATTERN_BYTES_MAX: usize = 32_764;
 /// Memory of one compiled expression.
-const COMPILED_PATTERN_BYTES_MAX: usize = 1 << 20;
+pub(super) const COMPILED_PATTERN_BYTES_MAX: usize = 1 << 20;
 /// Memory one expression may use to remember states while it runs.
 const PATTERN_CACHE_BYTES_MAX: usize = 1 << 18;
 
@@ -28,7 +26,7 @@ impl Pattern {
     /// nothing.
     ///
     /// # Errors
-    /// 51108 for another letter, 2 for a null byte, 51091 for an expression that is none, is too
+    /// 51108 for another letter, 2 for a null byte, 51091 for an expression that is none, becomes too
     /// large, or that the engine does not know.
     pub(super) fn new(pattern: &str, options: &str) -> Result<Self, CommandError> {
         let mut builder = RegexBuilder::new(pattern);
@@ -56,9 +54,6 @@ impl Pattern {
                 "Regular expression cannot contain an embedded null byte",
             ));
         }
-        if pattern.len() > PATTERN_BYTES_MAX {
-            return Err(invalid("regular expression is too large"));
-        }
         let compiled = builder.build().map_err(|error| explain(&error))?;
         Ok(Self {
             compiled,
@@ -81,7 +76,7 @@ impl Pattern {
 
 fn explain(error: &regex::Error) -> CommandError {
     match error {
-        regex::Error::CompiledTooBig(_) => invalid("regular expression is too large"),
+        regex::Error::CompiledTooBig(_) => too_large(),
         other => {
             // The crate's text repeats the expression with a pointer; the reason is its last line.
             let text = other.to_string();
@@ -89,6 +84,11 @@ fn explain(error: &regex::Error) -> CommandError {
             invalid(reason.trim_start_matches("error: "))
         }
     }
+}
+
+/// 51091, for one that is longer than may be or becomes so when it is compiled.
+pub(super) fn too_large() -> CommandError {
+    invalid("regular expression is too large")
 }
 
 fn invalid(reason: &str) -> CommandError {

@@ -10,6 +10,7 @@ use std::collections::hash_map::Entry;
 use bson::raw::{CStr, RawDocument};
 use bson::{RawArray, RawArrayBuf, RawBsonRef, RawDocumentBuf};
 
+use super::allowance::Allowance;
 use super::field_path;
 use super::number::Number;
 use super::parse::{PATH_PARTS_MAX, malformed};
@@ -20,6 +21,7 @@ use crate::error::{CommandError, ErrorCode};
 pub struct Projection {
     kind: Kind,
     fields: Fields,
+    byte_count: usize,
 }
 
 /// Whether fields named are shown, or all others.
@@ -45,11 +47,24 @@ impl Projection {
     ///
     /// # Errors
     /// 31253 and 31254 for a mix of both kinds, 31249 and 31250 for paths that collide, 51270 for an
-    /// empty document in it, the codes of malformed paths, and 115 for what is not served.
-    pub fn parse(document: &RawDocument) -> Result<Self, CommandError> {
-        let mut parser = Parser::default();
+    /// empty document in it, the codes of malformed paths, 115 for what is not served, and 2 once the
+    /// command's allowance is used up.
+    pub fn parse(document: &RawDocument, allowance: &mut Allowance) -> Result<Self, CommandError> {
+        let before = allowance.bytes_spent();
+        let mut parser = Parser {
+            allowance,
+            kind: None,
+            id: None,
+            fields: Fields::new(),
+        };
         parser.document(document, &mut Vec::new())?;
-        Ok(parser.finish())
+        let byte_count = document.as_bytes().len() + parser.allowance.bytes_spent() - before;
+        Ok(parser.finish(byte_count))
+    }
+
+    /// About the bytes it takes.
+    pub fn byte_count(&self) -> usize {
+        self.byte_count
     }
 
     /// What is shown of the document; fields keep their order.
@@ -62,8 +77,8 @@ impl Projection {
 }
 
 /// What has been read so far.
-#[derive(Default)]
-struct Parser {
+struct Parser<'a> {
+    allowance: &'a mut Allowance,
     /// Decided by the first field that is not `_id`.
     kind: Option<Kind>,
     /// Whether `_id` as a whole is shown, if it is said.
@@ -71,7 +86,7 @@ struct Parser {
     fields: Fields,
 }
 
-impl Parser {
+impl Parser<'_> {
     fn document<'a>(
         &mut self,
         document: &'a RawDocument,
@@ -88,6 +103,7 @@ impl Parser {
             if path.len() > PATH_PARTS_MAX {
                 return Err(field_path::too_long());
             }
+            self.allowance.take_conditions(path.len() - depth)?;
             self.field(value, path)?;
             path.truncate(depth);
         }
@@ -131,7 +147,7 @@ impl Parser {
         insert(&mut self.fields, path)
     }
 
-    fn finish(self) -> Projection {
+    fn finish(self, byte_count: usize) -> Projection {
         let kind = match (self.kind, self.id) {
             (Some(kind), _) => kind,
             (None, Some(true)) => Kind::Inclusion,
@@ -146,7 +162,11 @@ impl Parser {
             // Parts of `_id` say more than that it is shown by default.
             fields.entry("_id".into()).or_insert(Node::Whole);
         }
-        Projection { kind, fields }
+        Projection {
+            kind,
+            fields,
+            byte_count,
+        }
     }
 }
 
@@ -272,127 +292,4 @@ fn not_excluded_of_array(array: &RawArray, parts: &Fields) -> RawArrayBuf {
 }
 
 #[cfg(test)]
-mod tests {
-    use bson::rawdoc;
-
-    use super::*;
-
-    #[test]
-    fn fields_are_included_or_excluded_at_every_level() {
-        let user = rawdoc! {
-            "_id": "shop.ann", "user": "ann",
-            "roles": [{ "role": "read", "db": "shop" }, 1, [{ "role": "x", "db": "y" }, 2]],
-            "customData": { "a": { "b": 1, "c": 2 }, "d": 3 },
-        };
-        for (projection, expected) in [
-            (rawdoc! {}, user.clone()),
-            (rawdoc! { "_id": 1 }, rawdoc! { "_id": "shop.ann" }),
-            (
-                rawdoc! { "_id": 0, "roles": 0, "customData": false },
-                rawdoc! { "user": "ann" },
-            ),
-            (
-                rawdoc! { "user": 1 },
-                rawdoc! { "_id": "shop.ann", "user": "ann" },
-            ),
-            (
-                rawdoc! { "user": true, "_id": 0, "nothing": 2.5 },
-                rawdoc! { "user": "ann" },
-            ),
-            // The order is the document's.
-            (
-                rawdoc! { "customData": { "a": { "b": 1 } }, "user": 1, "_id": 0 },
-                rawdoc! { "user": "ann", "customData": { "a": { "b": 1 } } },
-            ),
-            (
-                rawdoc! { "customData.a.b": 1, "customData.d": 1, "_id": 0 },
-                rawdoc! { "customData": { "a": { "b": 1 }, "d": 3 } },
-            ),
-            (
-                rawdoc! { "roles.role": 1, "user.x": 1, "_id": 0 },
-                rawdoc! { "roles": [{ "role": "read" }, [{ "role": "x" }]] },
-            ),
-            (
-                rawdoc! { "roles.role": 0, "user.x": 0, "_id": 1, "customData": 0 },
-                rawdoc! {
-                    "_id": "shop.ann", "user": "ann",
-                    "roles": [{ "db": "shop" }, 1, [{ "db": "y" }, 2]],
-                },
-            ),
-        ] {
-            let parsed = Projection::parse(&projection).unwrap();
-            assert_eq!(parsed.apply(&user), expected, "{projection:?}");
-        }
-    }
-
-    #[test]
-    fn parts_of_the_id_are_fields_like_others() {
-        let document = rawdoc! { "_id": { "a": 1, "b": 2 }, "c": 3 };
-        for (projection, expected) in [
-            (rawdoc! { "_id.a": 1 }, rawdoc! { "_id": { "a": 1 } }),
-            (
-                rawdoc! { "_id.a": 0 },
-                rawdoc! { "_id": { "b": 2 }, "c": 3 },
-            ),
-        ] {
-            let parsed = Projection::parse(&projection).unwrap();
-            assert_eq!(parsed.apply(&document), expected, "{projection:?}");
-        }
-    }
-
-    #[test]
-    fn what_cannot_be_is_refused() {
-        for (projection, code, message) in [
-            (
-                rawdoc! { "a": 1, "b.c": 0 },
-                31_254,
-                "Cannot do exclusion on field b.c in inclusion projection",
-            ),
-            (
-                rawdoc! { "a": 0, "b": 1 },
-                31_253,
-                "Cannot do inclusion on field b in exclusion projection",
-            ),
-            (
-                rawdoc! { "a": 1, "a.b.c": 1 },
-                31_249,
-                "Path collision at a.b.c remaining portion b.c",
-            ),
-            (rawdoc! { "a.b": 1, "a": 1 }, 31_250, "Path collision at a"),
-            (
-                rawdoc! { "a": { "b": {} } },
-                51_270,
-                "An empty sub-projection is not a valid value. Found empty object at path a.b",
-            ),
-            (
-                rawdoc! { "a": "$b" },
-                115,
-                "The projection of a is an expression; only inclusion and exclusion are supported",
-            ),
-            (
-                rawdoc! { "a": { "$slice": 1 } },
-                115,
-                "The projection of a is an expression; only inclusion and exclusion are supported",
-            ),
-            (
-                rawdoc! { "a..b": 1 },
-                15_998,
-                "FieldPath field names may not be empty strings.",
-            ),
-        ] {
-            let error = Projection::parse(&projection).unwrap_err();
-            assert_eq!((error.code.0, error.message.as_str()), (code, message));
-        }
-    }
-
-    #[test]
-    fn levels_are_limited() {
-        let mut document = rawdoc! { "a": 1 };
-        for _ in 0..PATH_PARTS_MAX - 1 {
-            document = rawdoc! { "a": document };
-        }
-        assert!(Projection::parse(&document).is_ok());
-        let error = Projection::parse(&rawdoc! { "a": document }).unwrap_err();
-        assert_eq!(error.code, ErrorCode(5_729_100));
-    }
-}
+mod tests;

@@ -46,7 +46,7 @@ impl Sort {
     ///
     /// # Errors
     /// 15974 for a value that is no number, 15975 for a number but 1 and -1, 2 beyond
-    /// [`SORT_KEYS_MAX`], 115 for `$meta`, and the codes of malformed paths.
+    /// `SORT_KEYS_MAX`, 115 for `$meta`, and the codes of malformed paths.
     pub fn parse(document: &RawDocument) -> Result<Self, CommandError> {
         let mut keys = Vec::new();
         for field in document {

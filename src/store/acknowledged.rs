@@ -64,7 +64,10 @@ impl Acknowledged {
         let note = self.path.display();
         Err(StoreError::Damaged {
             path: catalog.to_owned(),
-            reason: format!("{end}, but commit {noted} was acknowledged, says {note}"),
+            reason: format!(
+                "{end}, but commit {noted} was acknowledged, says {note}; if a new or an \
+                 older catalog is meant to take its place, remove {note}"
+            ),
         })
     }
 

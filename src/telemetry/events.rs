@@ -228,6 +228,20 @@ pub fn directory_changed(
     );
 }
 
+/// A user or role of a dump, or a part of one, was not restored. `reason` names fields and names,
+/// never values.
+pub fn not_restored(what: &str, reason: &str, client: Client) {
+    warn!(
+        target: ACCESS,
+        id = 9_900_040_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        what,
+        reason,
+        "Not restored from the dump"
+    );
+}
+
 /// The audit log cannot be written any more. Logged once, until it can be again.
 pub fn audit_failed(reason: &dyn Display) {
     error!(target: CONTROL, id = 9_900_018_u64, %reason, "Audit log cannot be written");

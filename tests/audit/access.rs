@@ -200,9 +200,9 @@ fn refused() -> Vec<(Document, &'static str, Value)> {
             }),
         ),
         (
-            doc! { "insert": "orders", "n": 1 },
+            doc! { "update": "orders", "n": 1 },
             "shop.orders",
-            json!({ "insert": null, "n": 1, "$db": "shop" }),
+            json!({ "update": null, "n": 1, "$db": "shop" }),
         ),
         (
             doc! { "setParameter": 1, "authFailedDelayMs": 5 },
@@ -233,8 +233,8 @@ fn refused_commands_are_audited_with_their_arguments() {
             }
             assert_eq!(error_of(&reply).0, 13, "{reply}");
             let mut event = log.new_event();
-            if event["param"]["args"]["insert"].is_string() {
-                event["param"]["args"]["insert"] = Value::Null;
+            if event["param"]["args"]["update"].is_string() {
+                event["param"]["args"]["update"] = Value::Null;
             }
             if namespace.is_empty() {
                 assert_eq!(event["param"]["args"]["pwd"], "xxx");

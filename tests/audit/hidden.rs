@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use bson::{Document, doc};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::common::{AuditLog, of_type, with_admin};
 use crate::support::scram_client::{
     Exchange, MECHANISMS, from_base64, hex, password_digest, payload, to_base64,
 };
-use crate::support::{ADMIN, Options, RawClient, TestServer, binary};
+use crate::support::{ADMIN, Options, RawClient, TestServer, binary, error_of};
 
 fn custom_data(log: &mut AuditLog, admin: &mut RawClient, data: Document) -> Value {
     let updated = doc! { "updateUser": ADMIN.0, "customData": data };
@@ -64,6 +64,51 @@ fn long_arguments_are_cut() {
     let before = log.text().len();
     assert!(before < 100_000, "{before}");
     assert_eq!(log.new_event()["param"]["truncated"], true);
+}
+
+#[test]
+fn strangers_fill_the_log_slowly() {
+    const LINE_BYTES_MAX: usize = 2048;
+    let (mut log, server) = with_admin("JSON");
+    let text = "x".repeat(60_000);
+    let commands = [
+        doc! { "find": "c", "a": vec![""; 5000] },
+        doc! { "find": &text },
+        doc! { "find": "c", &text: 1 },
+        doc! { "createUser": &text, "pwd": "y", "roles": [] },
+    ];
+    let mut before = log.text().len();
+    let mut line_bytes = |log: &mut AuditLog| {
+        assert_eq!(log.new_event()["param"]["truncated"], true);
+        let after = log.text().len();
+        after - std::mem::replace(&mut before, after)
+    };
+    for command in commands {
+        assert_eq!(error_of(&server.raw().run("admin", command)).0, 13);
+        let bytes = line_bytes(&mut log);
+        assert!(bytes < LINE_BYTES_MAX, "{bytes}");
+    }
+    server
+        .raw()
+        .sign_in("admin", &text[..1_800], "y")
+        .unwrap_err();
+    let bytes = line_bytes(&mut log);
+    assert!(bytes < LINE_BYTES_MAX, "{bytes}");
+}
+
+#[test]
+fn what_refusals_leave_out_is_not_even_hashed() {
+    let (mut log, server) = with_admin("JSON");
+    let mut stranger = server.raw();
+    let stored = doc! { "credentials": { "SCRAM-SHA-1": { "storedKey": "key" } } };
+    for command in [
+        doc! { "find": "system.users", "filter": &stored },
+        doc! { "delete": "system.users", "filter": &stored },
+    ] {
+        assert_eq!(error_of(&stranger.run("admin", command)).0, 13);
+        let filter = &log.new_event()["param"]["args"]["filter"];
+        assert_eq!(filter, &json!({ "credentials": "xxx" }));
+    }
 }
 
 /// Every text that must not appear.
@@ -144,7 +189,8 @@ fn nothing_secret_is_audited() {
         doc! { "updateUser": "nosuch", "pwd": "password-nosuch" },
         doc! { "usersInfo": "ann", "showCredentials": true },
         doc! { "find": "c", "filter": { "pwd": "password-filter" } },
-        doc! { "insert": "c", "payload": binary(b"password-payload"), "deep": [{ "pwd": "password-deep" }] },
+        doc! { "update": "c", "payload": binary(b"password-payload"), "deep": [{ "pwd": "password-deep" }] },
+        doc! { "insert": "tempusers", "documents": [{ "credentials": { "a": "password-inserted" } }] },
         doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": binary(b"\0ann\0password-plain") },
         doc! { "logout": "password-logout" },
     ];

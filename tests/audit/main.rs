@@ -12,3 +12,4 @@ mod common;
 mod failures;
 mod files;
 mod hidden;
+mod restore;

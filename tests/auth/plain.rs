@@ -296,3 +296,40 @@ fn sign_ins_are_counted() {
         &doc! { "received": 2_i64, "successful": 1_i64 }
     );
 }
+
+#[test]
+fn users_with_very_long_names_have_no_sessions() {
+    // SCRAM takes no names of this length.
+    let server = server();
+    let mut admin = server.admin();
+    let session = || {
+        let id = bson::Binary {
+            subtype: bson::spec::BinarySubtype::Uuid,
+            bytes: vec![7; 16],
+        };
+        doc! { "id": id }
+    };
+    // "@shop" is five bytes more.
+    for (bytes, has_sessions) in [(9_994, true), (9_995, false)] {
+        let user = "x".repeat(bytes);
+        create_plain(&mut admin, &user, vec![]);
+        let mut client = server.raw_unix();
+        assert_eq!(plain(&mut client, "shop", &user, "secret"), done());
+        for command in [
+            doc! { "startSession": 1 },
+            doc! { "refreshSessions": [session()] },
+            doc! { "endSessions": [session()] },
+            doc! { "logout": 1, "lsid": session() },
+        ] {
+            let reply = client.run("admin", command);
+            if has_sessions {
+                assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+            } else {
+                let text = "Username too long to use with logical sessions";
+                assert_eq!(error_of(&reply), (2, text.into()));
+            }
+        }
+        let ping = doc! { "ping": 1, "lsid": session() };
+        assert_eq!(client.run("admin", ping), doc! { "ok": 1.0 });
+    }
+}

@@ -3,7 +3,8 @@
 use bson::{Bson, Document, doc};
 
 use crate::common::{failed, ok, options, server};
-use crate::support::{RawClient, TestServer, error_of};
+use crate::support::scram_client::{Exchange, MECHANISMS, payload};
+use crate::support::{RawClient, TestServer, binary, error_of};
 
 fn restrict(admin: &mut RawClient, user: &str, restrictions: Vec<Document>) {
     let command = doc! {
@@ -152,7 +153,7 @@ fn restrictions_hold_for_both_mechanisms_and_are_looked_at_after_the_proof() {
         "ann",
         vec![doc! { "clientSource": ["10.0.0.1"] }],
     );
-    for mechanism in crate::support::scram_client::MECHANISMS {
+    for mechanism in MECHANISMS {
         for password in ["secret", "wrong"] {
             let mut client = server.raw();
             let refused = client
@@ -196,4 +197,24 @@ fn a_change_reaches_those_who_are_signed_in() {
     assert_eq!(second.signed_in_user(), None, "it has to sign in again");
     second.sign_in("shop", "ann", "secret").unwrap();
     assert_eq!(third.signed_in_user().as_deref(), Some("ann@shop"));
+}
+
+#[test]
+fn a_right_password_from_elsewhere_is_answered_like_a_wrong_one_at_once() {
+    let server = server();
+    let source = doc! { "clientSource": ["10.0.0.0/8"] };
+    restrict(&mut server.admin(), "elsewhere", vec![source]);
+    let mut client = server.raw();
+    for password in ["secret", "wrong"] {
+        let exchange = Exchange::new(MECHANISMS[1], "elsewhere", password);
+        // Without `skipEmptyExchange`: the server's signature would come before the last message.
+        let start = doc! {
+            "saslStart": 1, "mechanism": MECHANISMS[1],
+            "payload": binary(exchange.first().as_bytes()),
+        };
+        let started = client.run("shop", start);
+        let last = exchange.last(&payload(&started));
+        let continued = client.sasl_continue("shop", &last.message);
+        assert_eq!(error_of(&continued), failed(), "{password}");
+    }
 }

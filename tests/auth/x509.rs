@@ -294,6 +294,26 @@ fn roles_may_come_with_the_certificate() {
 }
 
 #[test]
+fn a_cursor_of_who_is_only_in_a_certificate_is_read_on_from_any_connection() {
+    let server = server();
+    let mut first = signed_in(&server, "client-with-roles");
+    let mut second = signed_in(&server, "client-with-roles");
+    let list = doc! {
+        "listCollections": 1, "nameOnly": true, "authorizedCollections": true,
+        "cursor": { "batchSize": 0 },
+    };
+    let opened = first.run("admin", list);
+    let id = opened
+        .get_document("cursor")
+        .unwrap()
+        .get_i64("id")
+        .unwrap();
+    assert_ne!(id, 0);
+    let more = doc! { "getMore": id, "collection": "$cmd.listCollections" };
+    assert_eq!(second.run("admin", more).get_f64("ok").ok(), Some(1.0));
+}
+
+#[test]
 fn roles_of_certificates_count_only_if_they_may() {
     let arguments = ["--setParameter", "allowRolesFromX509Certificates=false"];
     let server = TestServer::with_admin_and(tls_options().arguments(&arguments));
@@ -388,39 +408,4 @@ fn sign_ins_are_counted() {
         x509.get_document("authenticate").unwrap(),
         &doc! { "received": 2_i64, "successful": 1_i64 }
     );
-}
-
-#[test]
-fn users_with_very_long_names_have_no_sessions() {
-    let server = TestServer::with_admin_and(options());
-    let mut admin = server.admin();
-    let session = || {
-        let id = bson::Binary {
-            subtype: bson::spec::BinarySubtype::Uuid,
-            bytes: vec![7; 16],
-        };
-        doc! { "id": id }
-    };
-    // "@shop" is five bytes more.
-    for (bytes, has_sessions) in [(9_994, true), (9_995, false)] {
-        let user = "x".repeat(bytes);
-        crate::common::create(&mut admin, &user, vec![]);
-        let mut client = crate::common::signed_in(&server, &user);
-        for command in [
-            doc! { "startSession": 1 },
-            doc! { "refreshSessions": [session()] },
-            doc! { "endSessions": [session()] },
-            doc! { "logout": 1, "lsid": session() },
-        ] {
-            let reply = client.run("admin", command);
-            if has_sessions {
-                assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
-            } else {
-                let text = "Username too long to use with logical sessions";
-                assert_eq!(error_of(&reply), (2, text.into()));
-            }
-        }
-        let ping = doc! { "ping": 1, "lsid": session() };
-        assert_eq!(client.run("admin", ping), doc! { "ok": 1.0 });
-    }
 }

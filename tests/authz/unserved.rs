@@ -275,6 +275,20 @@ fn built_in_roles_may_do_what_the_fixture_says() {
 }
 
 #[test]
+fn ones_own_sessions_are_free_to_list() {
+    let server = server();
+    let mut ann = signed_in(&server, "ann", Vec::new());
+    for (user, code) in [("ann", 115), ("bob", 13)] {
+        let command = doc! {
+            "aggregate": "system.sessions", "cursor": {},
+            "pipeline": [{ "$listSessions": { "users": [{ "user": user, "db": HOME }] } }],
+        };
+        let reply = ann.run("config", command);
+        assert_eq!(reply.get_i32("code").unwrap(), code, "{user}: {reply}");
+    }
+}
+
+#[test]
 fn everything_that_is_needed_is_enough_and_nothing_less() {
     let server = server();
     let mut admin = server.admin();

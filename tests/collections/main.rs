@@ -12,4 +12,5 @@ mod table;
 mod cursors;
 mod privileges;
 mod reading;
+mod restore;
 mod tables;

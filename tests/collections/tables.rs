@@ -28,3 +28,11 @@ fn what_there_is() {
     check(&server, "listCollections");
     check(&server, "listIndexes");
 }
+
+#[test]
+fn restoring() {
+    let server = server();
+    check(&server, "insert");
+    check(&server, "drop");
+    check(&server, "_mergeAuthzCollections");
+}

@@ -163,13 +163,15 @@ fn a_password_in_clear_waits_before_it_is_hashed() {
         "createUser": "ann", "pwd": "secret", "roles": no_roles, "mechanisms": ["PLAIN"],
     };
     crate::common::ok(&mut admin, "shop", create);
-    let plain = |address: &str, user: &str, password: &str| {
+    let plain_on = |db: &str, address: &str, user: &str, password: &str| {
         let payload = binary(format!("\0{user}\0{password}").as_bytes());
         let mut client = from(&server, address);
         let start = doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": payload };
-        client.send_command("shop", start);
+        client.send_command(db, start);
         client
     };
+    let plain =
+        |address: &str, user: &str, password: &str| plain_on("shop", address, user, password);
     for user in ["ann", "nobody"] {
         for _ in 0..2 {
             let refused = plain(EVE_AT, user, "wrong").receive_reply();
@@ -180,9 +182,80 @@ fn a_password_in_clear_waits_before_it_is_hashed() {
     until(&mut admin, DELAYED, 1);
     let _waiting_too = plain(EVE_AT, "nobody", "secret");
     until(&mut admin, DELAYED, 2);
+    // The same user by its other name.
+    let _waiting_as_well = plain_on("$external", EVE_AT, "ann@shop", "secret");
+    until(&mut admin, DELAYED, 3);
     let done = plain(ANN_AT, "ann", "secret").receive_reply();
     assert!(done.get_bool("done").unwrap());
-    assert_eq!(count(&mut admin, DELAYED), 2);
+    assert_eq!(count(&mut admin, DELAYED), 3);
+}
+
+#[test]
+fn passwords_in_clear_at_one_time_are_not_all_looked_at() {
+    const AT_ONE_TIME: usize = 40;
+    let parameters = [
+        "failedSignInLimitsOnLoopback=true",
+        "failedSignInsPerUserFree=2",
+        "failedSignInDelayMs=600000",
+        "failedSignInDelayMaxMs=600000",
+        "authenticationMechanisms=SCRAM-SHA-1,SCRAM-SHA-256,PLAIN",
+        "allowPlainWithoutTLS=true",
+        "hashingThreads=1",
+    ];
+    let server = TestServer::with_admin_and(options(&parameters));
+    let mut admin = server.admin();
+    let mut clients: Vec<_> = (0..AT_ONE_TIME).map(|_| from(&server, EVE_AT)).collect();
+    for client in &mut clients {
+        let payload = binary(b"\0nobody\0wrong");
+        let start = doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": payload };
+        client.send_command("shop", start);
+    }
+    let all_waiting = i64::try_from(WAITING_PER_ORIGIN_MAX).unwrap();
+    let unchecked = i64::try_from(AT_ONE_TIME - WAITING_PER_ORIGIN_MAX - 2).unwrap();
+    until(&mut admin, "signIns.refusedAtOnce", unchecked);
+    assert_eq!(count(&mut admin, DELAYED), all_waiting);
+}
+
+#[test]
+fn what_is_no_wrong_password_is_no_failure() {
+    let server = server("failedSignInDelayMs=600000");
+    let mut admin = server.admin();
+    let mut client = from(&server, ANN_AT);
+    for _ in 0..2 {
+        let proof = begin(&mut client, "ann", "secret");
+        let other_id = doc! {
+            "saslContinue": 1, "conversationId": 2, "payload": binary(proof.as_bytes()),
+        };
+        assert_eq!(error_of(&client.run("shop", other_id)).0, 17);
+    }
+    client.sign_in("shop", "bob", "secret").unwrap();
+    for _ in 0..4 {
+        let refused = client.sign_in("shop", "ann", "secret").unwrap_err();
+        assert_eq!(error_of(&refused).0, 5_626_701);
+    }
+    from(&server, ANN_AT)
+        .sign_in("shop", "ann", "secret")
+        .unwrap();
+    assert_eq!(count(&mut admin, DELAYED), 0);
+}
+
+#[test]
+fn a_password_that_is_not_looked_at_is_no_failure() {
+    let parameters = [
+        "failedSignInLimitsOnLoopback=true",
+        "failedSignInsPerUserFree=1",
+        "failedSignInDelayMs=600000",
+        "failedSignInDelayMaxMs=600000",
+        "allowPlainWithoutTLS=true",
+    ];
+    let server = TestServer::with_admin_and(options(&parameters));
+    let mut admin = server.admin();
+    create(&mut admin, &["ann"]);
+    let mut client = from(&server, EVE_AT);
+    let start = doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": binary(b"\0ann\0wrong") };
+    assert_eq!(error_of(&client.run("shop", start)).0, 334);
+    client.sign_in("shop", "ann", "secret").unwrap();
+    assert_eq!(count(&mut admin, DELAYED), 0);
 }
 
 #[test]

@@ -3,7 +3,8 @@
 use bson::{Document, doc};
 
 use crate::common::{count, create, failed, from, ok, options};
-use crate::support::{ADMIN, RawClient, TestServer, error_of};
+use crate::support::tls_client::tls_arguments;
+use crate::support::{ADMIN, Options, RawClient, TestServer, error_of};
 
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 const PROXY: &str = "127.0.0.2";
@@ -181,4 +182,19 @@ fn who_comes_through_a_proxy_is_not_on_this_machine() {
     let mut client = proxied(&server, &header_v4([127, 0, 0, 5]));
     ok(&mut client, "admin", create_admin());
     create(&mut server.admin(), &["ann"]);
+}
+
+#[test]
+fn a_failed_handshake_is_logged_with_the_client_and_not_with_the_proxy() {
+    let trusted = format!("--proxyProtocolTrustedPeers={PROXY}");
+    let server = tls_arguments("requireTLS")
+        .into_iter()
+        .fold(options(&[]).argument(trusted), Options::argument)
+        .start();
+    let mut client = proxied(&server, &header_v4(CLIENT));
+    client.send_bytes(b"plain");
+    assert!(client.is_closed());
+    let (_, logs) = server.stop();
+    let line = logs.lines().find(|line| line.contains("only allow SSL"));
+    assert!(line.unwrap().contains("192.0.2.7:50000"), "{line:?}");
 }

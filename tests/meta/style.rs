@@ -41,6 +41,10 @@ const EXPOSES: &[(&str, &str)] = &[
         "remembers a keyed hash of passwords",
     ),
     (
+        "src/command/restore/stored_documents.rs",
+        "reads keys of a dump back",
+    ),
+    (
         "src/command/sasl/sasl_continue.rs",
         "hands the proof to the exchange",
     ),

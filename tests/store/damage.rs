@@ -233,6 +233,7 @@ fn an_older_copy_of_the_catalog_is_named() {
     assert_eq!(
         error.to_string(),
         "/machine/catalog.redb is damaged: it ends with commit 0, but commit 4 was acknowledged, \
-         says /machine/catalog.sequence"
+         says /machine/catalog.sequence; if a new or an older catalog is meant to take its place, \
+         remove /machine/catalog.sequence"
     );
 }

@@ -179,15 +179,17 @@ fn a_flipped_bit_in_the_file_is_found() {
 #[test]
 fn a_catalog_that_is_gone_is_not_made_anew() {
     let (folder, file) = catalog();
+    let note = folder.path().join("catalog.sequence");
+    let note = note.display();
     fs::remove_file(&file).unwrap();
     for _ in 0..2 {
         let error = failure(folder.path());
         assert_eq!(
             error.to_string(),
             format!(
-                "{} is damaged: it is missing, but commit 1 was acknowledged, says {}",
-                file.display(),
-                folder.path().join("catalog.sequence").display()
+                "{} is damaged: it is missing, but commit 1 was acknowledged, says {note}; if a new or \
+                 an older catalog is meant to take its place, remove {note}",
+                file.display()
             )
         );
     }

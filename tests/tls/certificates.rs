@@ -44,6 +44,21 @@ fn bad_certificates_are_refused_and_the_log_says_why() {
 }
 
 #[test]
+fn many_failures_are_counted_and_make_few_lines() {
+    const MANY: usize = 20;
+    let server = options("requireTLS").start();
+    let begun = std::time::Instant::now();
+    for _ in 0..MANY {
+        assert!(is_refused(&TlsClient::without_certificate(), &server));
+    }
+    let seconds = usize::try_from(begun.elapsed().as_secs()).unwrap();
+    let (_, logs) = server.stop();
+    let is_failure = |line: &&str| line.contains("SSL handshake failed");
+    let lines = logs.lines().filter(is_failure).count();
+    assert!((1..=seconds + 2).contains(&lines), "{lines} in {seconds} s");
+}
+
+#[test]
 fn a_certificate_has_to_be_presented_unless_it_need_not() {
     let strict = options("requireTLS").start();
     for version in TLS_VERSIONS {

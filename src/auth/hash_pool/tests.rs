@@ -8,6 +8,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::*;
+use crate::model::names::DbName;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -16,7 +17,15 @@ fn pool(threads: usize, queue_max: usize) -> HashPool {
 }
 
 fn owner() -> Owner {
-    Owner::Stranger(Origin::of(None))
+    user("ann")
+}
+
+fn user(name: &str) -> Owner {
+    Owner::User(UserName::new(name, DbName::ADMIN).unwrap())
+}
+
+fn stranger(last: u8) -> Owner {
+    Owner::Stranger(Origin::of(Some([192, 0, 2, last].into())))
 }
 
 /// A job that says when it has started and lasts until told to end.
@@ -82,14 +91,47 @@ async fn one_owner_leaves_places_for_others() {
     assert!(poll_once(&mut first).await.is_pending());
     let mut refused = pin!(pool.share_of(owner()).run(|| "second"));
     assert_eq!(poll_once(&mut refused).await, Poll::Ready(Err(Overloaded)));
-    let other = Owner::Stranger(Origin::of(Some([192, 0, 2, 1].into())));
-    let mut of_other = pin!(pool.share_of(other).run(|| "of another"));
+    let mut of_other = pin!(pool.share_of(user("bob")).run(|| "of another"));
     assert!(poll_once(&mut of_other).await.is_pending());
 
     end.send(()).unwrap();
     running.await.unwrap();
     assert_eq!(first.await, Ok("first"));
     assert_eq!(of_other.await, Ok("of another"));
+}
+
+#[tokio::test]
+async fn strangers_have_half_of_the_queue_and_no_user_waits_behind_them_all() {
+    let threads = NonZeroUsize::new(1).unwrap();
+    let pool = HashPool::new(threads, 4, 4).unwrap();
+    let (job, started, end) = held();
+    let mut running = pin!(pool.share_of(owner()).run(job));
+    assert!(poll_once(&mut running).await.is_pending());
+    started.recv_timeout(PATIENCE).unwrap();
+
+    let (ran, order) = channel();
+    let job_of = |name: &'static str| {
+        let ran = ran.clone();
+        move || ran.send(name).unwrap()
+    };
+    let mut first = pin!(pool.share_of(stranger(1)).run(job_of("first stranger")));
+    let mut second = pin!(pool.share_of(stranger(2)).run(job_of("second stranger")));
+    assert!(poll_once(&mut first).await.is_pending());
+    assert!(poll_once(&mut second).await.is_pending());
+    let mut refused = pin!(pool.share_of(stranger(3)).run(|| ()));
+    assert_eq!(poll_once(&mut refused).await, Poll::Ready(Err(Overloaded)));
+    let mut of_ann = pin!(pool.share_of(user("ann")).run(job_of("ann")));
+    let mut of_bob = pin!(pool.share_of(user("bob")).run(job_of("bob")));
+    assert!(poll_once(&mut of_ann).await.is_pending());
+    assert!(poll_once(&mut of_bob).await.is_pending());
+
+    end.send(()).unwrap();
+    running.await.unwrap();
+    for done in [first.await, second.await, of_ann.await, of_bob.await] {
+        done.unwrap();
+    }
+    let order: Vec<_> = order.try_iter().collect();
+    assert_eq!(order, ["first stranger", "ann", "second stranger", "bob"]);
 }
 
 #[tokio::test]

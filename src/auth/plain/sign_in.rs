@@ -1,23 +1,25 @@
 //! The server's only step.
 
 use super::ClientMessage;
-use crate::auth::hash_pool::Overloaded;
 use crate::auth::sasl::{Attempt, Challenge, Policy, SignInError, Start};
 use crate::auth::session::Session;
+use crate::auth::verified::{Check, Unchecked};
 use crate::catalog::Catalog;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, UserName};
 
 impl Start<'_> {
-    /// The user whose password the message is, where the message is a password that will be checked.
-    pub fn user_to_prove(&self) -> Option<UserName> {
+    /// The user whose password the message is, where the message is a password that will be checked;
+    /// `enabled` are the mechanisms that may be used.
+    pub fn user_to_prove(&self, enabled: &[Mechanism]) -> Option<UserName> {
         let is_plain = self.mechanism == Mechanism::Plain.name();
-        if !is_plain || !self.is_private || self.is_speculative {
+        let is_enabled = enabled.contains(&Mechanism::Plain);
+        if !is_plain || !is_enabled || !self.is_private || self.is_speculative {
             return None;
         }
         let message = ClientMessage::parse(self.payload.expose()).ok()?;
-        UserName::new(&message.user, self.db.clone()).ok()
+        name(&message.user, self.db).ok()
     }
 }
 
@@ -43,15 +45,25 @@ impl Session {
             is_speculative: start.is_speculative,
         };
         let user = catalog.user(&attempt.user);
-        let verified = policy.verified.verify(
-            user.as_deref(),
-            message.password,
-            policy.argon2_cost,
-            policy.hash_pool.clone(),
-        );
-        let is_right = verified
-            .await
-            .map_err(|error| SignInError::told(overloaded(error), Some(attempt.clone())))?;
+        // Who may not come from here is not answered sooner for a right password than for a wrong one.
+        let may_enter = || {
+            let user = user.as_deref();
+            user.is_some_and(|user| self.admit(user, &attempt, catalog).is_ok())
+        };
+        let verified = policy.verified;
+        let is_right = if verified.remembers(user.as_deref(), &message.password) && may_enter() {
+            true
+        } else {
+            let check = Check {
+                pool: policy.hash_pool.clone(),
+                cost: policy.argon2_cost,
+                guess: policy.guess.clone(),
+            };
+            let is_right = verified.verify(user.as_deref(), message.password, check);
+            is_right
+                .await
+                .map_err(|reason| unchecked(reason, attempt.clone()))?
+        };
         let failed = |reason: &str| SignInError::failed(&reason, Some(attempt.clone()));
         let user = user.ok_or_else(|| failed("there is no such user"))?;
         if user.credentials.plain().is_none() {
@@ -91,6 +103,13 @@ fn not_private() -> CommandError {
     )
 }
 
-fn overloaded(error: Overloaded) -> CommandError {
-    CommandError::new(ErrorCode::OPERATION_FAILED, error.to_string())
+fn unchecked(reason: Unchecked, attempt: Attempt) -> Box<SignInError> {
+    let error = CommandError::new(ErrorCode::OPERATION_FAILED, reason.to_string());
+    Box::new(SignInError {
+        needs_another_turn: reason == Unchecked::NotItsTurn,
+        ..*SignInError::told(error, Some(attempt))
+    })
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,9 +47,10 @@ impl ClientFirst {
             iteration_count = keys.iteration_count,
         );
         let awaiting = AwaitingFinal {
-            channel_binding: STANDARD.encode(&self.gs2_header),
-            auth_message: format!("{},{server_first},", self.bare),
-            nonce,
+            channel_binding: STANDARD.encode(&self.gs2_header).into_boxed_str(),
+            // Without room to grow: it is kept until the client speaks again.
+            auth_message: [&*self.bare, &*server_first, ""].join(",").into_boxed_str(),
+            nonce: nonce.into_boxed_str(),
             keys,
         };
         (server_first.into_bytes(), awaiting)
@@ -59,15 +60,21 @@ impl ClientFirst {
 /// An exchange whose client has been sent salt and nonce, and owes its proof.
 pub struct AwaitingFinal {
     /// What `c=` has to be: base64 of the first message's header.
-    channel_binding: String,
+    channel_binding: Box<str>,
     /// What `r=` has to be.
-    nonce: String,
+    nonce: Box<str>,
     /// `AuthMessage` up to the client's final message.
-    auth_message: String,
+    auth_message: Box<str>,
     keys: Keys,
 }
 
 impl AwaitingFinal {
+    /// Bytes of the client's, and of what answers it, that wait for its final message.
+    #[cfg(test)]
+    pub(super) fn kept_bytes(&self) -> usize {
+        self.channel_binding.len() + self.nonce.len() + self.auth_message.len()
+    }
+
     /// Checks the client's final message and gives the server's, `v=<server signature>`.
     ///
     /// Success means that the client knows the password. A failure is final.
@@ -79,7 +86,7 @@ impl AwaitingFinal {
         if !same(last.nonce, &self.nonce) {
             return Err(ScramError::NonceMismatch);
         }
-        let auth_message = self.auth_message + last.without_proof;
+        let auth_message = [&*self.auth_message, last.without_proof].concat();
         let (auth_message, doomed) = (auth_message.as_bytes(), self.keys.doomed);
         match &self.keys.pair {
             KeyPair::Sha1(keys) => server_final::<Sha1, 20>(keys, auth_message, last.proof, doomed),

@@ -5,11 +5,12 @@
 
 use super::error::ScramError;
 
-/// Bytes a client message may have. A connection that is not signed in keeps one between two steps, so
-/// it is short; a user whose escaped name does not fit cannot sign in by SCRAM.
-pub const MESSAGE_BYTES_MAX: usize = 16 * 1024;
+/// Bytes a client message may have. A connection that is not signed in keeps one between two steps,
+/// for as long as it says nothing, so it is short; a user whose escaped name does not fit cannot sign
+/// in by SCRAM.
+pub const MESSAGE_BYTES_MAX: usize = 2 * 1024;
 /// Bytes a client's nonce may have; drivers send 32 to 44.
-pub const NONCE_BYTES_MAX: usize = 1024;
+pub const NONCE_BYTES_MAX: usize = 256;
 /// Fewer bytes of nonce than this are refused, as by a mongod.
 const NONCE_BYTES_MIN: usize = 4;
 

@@ -95,6 +95,32 @@ mod recorded {
     }
 }
 
+/// A sign-in keeps this much until its client speaks again, whatever became of it: the tables in
+/// docs/security.md promise 5 KiB with the user's name.
+#[test]
+fn what_waits_for_a_client_is_small() {
+    use super::{MESSAGE_BYTES_MAX, NONCE_BYTES_MAX};
+    let fill = |before: &str, after: &str, filler: &str| {
+        let room = MESSAGE_BYTES_MAX - before.len() - after.len();
+        format!("{before}{}{after}", filler.repeat(room))
+    };
+    let nonce = "r".repeat(NONCE_BYTES_MAX);
+    let half = "u".repeat((MESSAGE_BYTES_MAX - NONCE_BYTES_MAX) / 2 - 8);
+    for message in [
+        fill("n,,n=", ",r=nonce", "u"),
+        fill("n,,n=", &format!(",r={nonce}"), "u"),
+        fill(&format!("n,,n=u,r={nonce},x="), "", "x"),
+        format!("n,a={half},n={half},r={nonce}"),
+    ] {
+        let first = ClientFirst::parse(message.as_bytes()).unwrap();
+        let name = first.user().len();
+        let keys = Keys::from(&Client::new().credential);
+        let (_, awaiting) = first.respond(keys, &ServerNonce::random().unwrap());
+        let kept = awaiting.kept_bytes() + name;
+        assert!(kept < 5 * 1024, "{kept}");
+    }
+}
+
 /// A client that knows the keys as the server does, plus the password.
 struct Client {
     client_key: [u8; 32],

@@ -83,8 +83,17 @@ fn subject(name: &X509Name<'_>) -> Result<Subject, CertificateError> {
 
 fn attribute(of: &AttributeTypeAndValue<'_>) -> Result<Attribute, CertificateError> {
     let value = text(of.attr_value()).ok_or(CertificateError::Subject)?;
+    let identifier = of.attr_type().to_id_string();
+    // DER lets more pass than identifiers; what has no name would print as another subject.
+    let is_dotted = identifier.contains('.')
+        && identifier
+            .bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.');
+    if !is_dotted {
+        return Err(CertificateError::Subject);
+    }
     Ok(Attribute {
-        name: name_of(&of.attr_type().to_id_string()).to_owned(),
+        name: name_of(&identifier).to_owned(),
         value,
     })
 }

@@ -4,7 +4,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use super::{ClientCertificate, Subject};
-use crate::auth::sasl::{Attempt, SignInError, user_is_gone};
+use crate::auth::sasl::{Attempt, SignInError};
 use crate::auth::session::{Session, SignedIn, restrictions_of};
 use crate::authz::RolesFrom;
 use crate::catalog::Catalog;
@@ -90,9 +90,9 @@ impl Session {
             let user = owner(&attempt.user, certificate, catalog);
             (Arc::new(user), RolesFrom::Certificate)
         } else {
-            let found = catalog.user(&attempt.user).ok_or_else(|| {
-                SignInError::told(user_is_gone(&attempt.user), Some(attempt.clone()))
-            })?;
+            let found = catalog
+                .user(&attempt.user)
+                .ok_or_else(|| SignInError::user_is_gone(&attempt))?;
             (found, RolesFrom::Catalog)
         };
         let signed_in = SignedIn::resolve(user, roles_from, catalog, generation, self.endpoints())

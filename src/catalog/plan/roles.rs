@@ -190,7 +190,7 @@ pub fn drop_all_roles_from_database(
 }
 
 /// Takes the roles that are `gone` from every user and role that holds them directly.
-fn take_from_all(
+pub(super) fn take_from_all(
     view: &View<'_>,
     gone: impl Fn(&RoleName) -> bool,
 ) -> Result<Vec<Change>, PlanError> {
@@ -236,7 +236,7 @@ pub(super) fn put_role(role: Role) -> Result<Change, PlanError> {
     check_size(Change::PutRole(Arc::new(role)))
 }
 
-fn merged(privileges: &[Privilege]) -> Box<[Privilege]> {
+pub(super) fn merged(privileges: &[Privilege]) -> Box<[Privilege]> {
     privileges
         .iter()
         .collect::<MergedPrivileges>()
@@ -290,7 +290,7 @@ fn includes(view: &View<'_>, roles: &[RoleName], sought: &RoleName) -> bool {
 }
 
 /// Only roles on `admin` may be about something outside their own database.
-fn check_targets(name: &RoleName, privileges: &[Privilege]) -> Result<(), PlanError> {
+pub(super) fn check_targets(name: &RoleName, privileges: &[Privilege]) -> Result<(), PlanError> {
     let db = name.db();
     let is_own = |privilege: &Privilege| match &privilege.resource {
         Resource::Database(target) | Resource::Namespace(target, _) => target == db,

@@ -4,7 +4,9 @@ use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
 
 use super::aggregate_stages;
 use super::batch::{Query, answer};
-use super::options::{CursorOptions, Hint, check_collation, not_supported};
+use super::options::{
+    CollectionName, CursorOptions, Hint, check_collation_and_hint, not_supported,
+};
 use super::system_collection::SystemCollection;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::{FromField, Path, arguments};
@@ -57,15 +59,12 @@ pub enum Target {
 impl FromField for Target {
     const TYPES: &'static [&'static str] = &["string", "long", "int", "decimal", "double"];
 
-    fn from_field(value: RawBsonRef<'_>, _: &Path<'_>) -> Result<Option<Self>, CommandError> {
+    fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
         match value {
-            RawBsonRef::String(name) if name.is_empty() || name.contains('\0') => {
-                Err(CommandError::new(
-                    ErrorCode::INVALID_NAMESPACE,
-                    format!("Invalid collection name: '{name}'"),
-                ))
+            RawBsonRef::String(_) => {
+                let name = CollectionName::from_field(value, path)?;
+                Ok(name.map(|CollectionName(name)| Self::Collection(name)))
             }
-            RawBsonRef::String(name) => Ok(Some(Self::Collection(name.to_owned()))),
             other if number(other) == Some(1.0) => Ok(Some(Self::Database)),
             _ => Err(CommandError::new(
                 ErrorCode::FAILED_TO_PARSE,
@@ -104,12 +103,12 @@ impl Command for Aggregate {
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
         // A pipeline that cannot be read is refused by `run`, to whoever is signed in, as with mongod.
-        authority.require(&self.needs(db).unwrap_or_default())
+        authority.require(&self.needs(authority, db).unwrap_or_default())
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let needs = self.needs(db)?;
+        let needs = self.needs(&context.authority(), db)?;
         if self.cursor.is_none() && self.explain != Some(true) {
             return Err(CommandError::new(
                 ErrorCode::FAILED_TO_PARSE,
@@ -122,16 +121,13 @@ impl Command for Aggregate {
         if self.explain == Some(true) {
             return Err(not_supported("explain"));
         }
-        check_collation(self.collation.as_ref())?;
-        if let Some(hint) = &self.hint {
-            hint.check(&collection.indexes())?;
-        }
+        check_collation_and_hint(collection, self.collation.as_ref(), self.hint.as_ref())?;
         let query = Query {
             collection,
-            stages: aggregate_stages::parse(&self.pipeline.0)?,
             batch_size: self.cursor.and_then(|cursor| cursor.batch_size),
             is_single_batch: false,
             needs,
+            stages: Box::new(move || aggregate_stages::parse(&self.pipeline.0)),
         };
         answer(context, query).await
     }
@@ -145,8 +141,14 @@ impl Aggregate {
         }
     }
 
-    fn needs(&self, db: &DbName) -> Result<Vec<Need>, CommandError> {
+    fn needs(&self, authority: &Authority<'_>, db: &DbName) -> Result<Vec<Need>, CommandError> {
         let bypass_validation = self.bypass_document_validation.0;
-        pipeline_needs(db, self.collection(), &self.pipeline.0, bypass_validation)
+        let on = (db, self.collection());
+        pipeline_needs(
+            authority.user_name(),
+            on,
+            &self.pipeline.0,
+            bypass_validation,
+        )
     }
 }

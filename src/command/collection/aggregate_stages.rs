@@ -9,7 +9,7 @@ use super::rows::Stage;
 use crate::command::arguments::{invalid_bson, type_name};
 use crate::command::field_types::number;
 use crate::error::{CommandError, ErrorCode};
-use crate::query::{Filter, Group, Projection, Sort};
+use crate::query::{Allowance, Filter, Group, Projection, Sort};
 
 /// The stages of a pipeline of which it is known what it takes, so that it is not too long and has
 /// no stage that nobody knows.
@@ -17,6 +17,7 @@ use crate::query::{Filter, Group, Projection, Sort};
 /// # Errors
 /// MongoDB's for a stage of the wrong shape, 115 for stages that are not served.
 pub(super) fn parse(pipeline: &RawArray) -> Result<Vec<Stage>, CommandError> {
+    let mut allowance = Allowance::default();
     let mut stages = Vec::new();
     for element in pipeline {
         let RawBsonRef::Document(document) = element.map_err(|error| invalid_bson(&error))? else {
@@ -25,12 +26,12 @@ pub(super) fn parse(pipeline: &RawArray) -> Result<Vec<Stage>, CommandError> {
                 "Each element of the 'pipeline' array must be an object",
             ));
         };
-        stages.push(stage(document)?);
+        stages.push(stage(document, &mut allowance)?);
     }
     Ok(stages)
 }
 
-fn stage(document: &RawDocument) -> Result<Stage, CommandError> {
+fn stage(document: &RawDocument, allowance: &mut Allowance) -> Result<Stage, CommandError> {
     let mut elements = document.iter();
     let (Some(Ok((name, operand))), None) = (elements.next(), elements.next()) else {
         return refuse(
@@ -40,13 +41,15 @@ fn stage(document: &RawDocument) -> Result<Stage, CommandError> {
     };
     match name.as_str() {
         "$match" => match operand {
-            RawBsonRef::Document(filter) => Filter::parse(filter).map(Stage::Match),
+            RawBsonRef::Document(filter) => {
+                Filter::parse_within(filter, allowance).map(Stage::Match)
+            }
             _ => refuse(
                 15_959,
                 "the match filter must be an expression in an object",
             ),
         },
-        "$project" => project(operand),
+        "$project" => project(operand, allowance),
         "$sort" => sort(operand),
         "$skip" => skip(operand),
         "$limit" => limit(operand),
@@ -56,7 +59,7 @@ fn stage(document: &RawDocument) -> Result<Stage, CommandError> {
     }
 }
 
-fn project(operand: RawBsonRef<'_>) -> Result<Stage, CommandError> {
+fn project(operand: RawBsonRef<'_>, allowance: &mut Allowance) -> Result<Stage, CommandError> {
     let RawBsonRef::Document(document) = operand else {
         return refuse(15_969, "$project specification must be an object");
     };
@@ -65,7 +68,7 @@ fn project(operand: RawBsonRef<'_>) -> Result<Stage, CommandError> {
         let text = "projection specification must have at least one field";
         return refuse(51_272, caused_by(text));
     }
-    Projection::parse(document)
+    Projection::parse(document, allowance)
         .map(Stage::Project)
         .map_err(|error| CommandError::new(error.code, caused_by(&error.message)))
 }

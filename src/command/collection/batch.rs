@@ -6,7 +6,7 @@ use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf, rawdoc};
 use super::cursors::{Origin, Owner};
 use super::rows::{Rows, Stage};
 use super::system_collection::SystemCollection;
-use crate::authz::Need;
+use crate::authz::{Need, RolesFrom};
 use crate::command::context::Context;
 use crate::command::reply::{BoundedArray, Reply};
 use crate::command::services::Interrupt;
@@ -18,7 +18,8 @@ const FIRST_BATCH_DOCUMENTS: u64 = 101;
 /// A question that is answered in batches.
 pub(super) struct Query {
     pub(super) collection: SystemCollection,
-    pub(super) stages: Vec<Stage>,
+    /// Read aside: what a filter is made of may take long to prepare.
+    pub(super) stages: Box<dyn FnOnce() -> Result<Vec<Stage>, CommandError> + Send>,
     /// Documents in the first batch.
     pub(super) batch_size: Option<u64>,
     /// Whether there is to be no cursor.
@@ -88,7 +89,7 @@ pub(super) async fn answer(context: &Context<'_>, query: Query) -> Result<Reply,
     } = query;
     let size = query.batch_size.unwrap_or(FIRST_BATCH_DOCUMENTS);
     let read = move |catalog: &crate::catalog::Catalog, interrupt: &Interrupt| {
-        let mut rows = Rows::through(collection.documents(catalog), stages, interrupt)?;
+        let mut rows = Rows::through(collection.documents(catalog), stages()?, interrupt)?;
         let batch = Batch::take(&mut rows, size, interrupt)?;
         Ok::<_, CommandError>((rows, batch))
     };
@@ -135,9 +136,10 @@ fn first_batch(
 /// Who is signed in.
 pub(super) fn owner(context: &Context<'_>) -> Option<Owner> {
     let signed_in = context.connection.session.signed_in()?;
+    let is_kept = signed_in.roles_from == RolesFrom::Catalog;
     Some(Owner {
         name: signed_in.user.name.clone(),
-        user_id: signed_in.user.user_id,
+        user_id: is_kept.then_some(signed_in.user.user_id),
     })
 }
 

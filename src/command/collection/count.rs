@@ -2,7 +2,7 @@
 
 use bson::RawDocumentBuf;
 
-use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation};
+use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation_and_hint};
 use super::rows::{Rows, Stage};
 use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
@@ -47,28 +47,23 @@ impl Command for Count {
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        let Some(collection) = self.collection.find(&context.generic.db) else {
-            return Err(CommandError::no_engine(Self::SPEC.name));
-        };
-        check_collation(self.collation.as_ref())?;
-        if let Some(hint) = &self.hint {
-            hint.check(&collection.indexes())?;
-        }
-        let filter = self.query.as_deref().map(Filter::parse).transpose()?;
+        let collection = self.collection.find(&context.generic.db, Self::SPEC.name)?;
+        check_collation_and_hint(collection, self.collation.as_ref(), self.hint.as_ref())?;
         let skip = self.skip.map_or(0, |NonNegative(skip)| skip);
         let limit = self
             .limit
             .map_or(0, |SafeInt64(limit)| limit.unsigned_abs());
         let limit = if limit == 0 { u64::MAX } else { limit };
-        let count = match filter.filter(|filter| !filter.matches_everything()) {
+        let count = match self.query.filter(|query| !query.is_empty()) {
             None => {
                 let count = collection.count(context.services.directory.catalog());
                 let count = u64::try_from(count).unwrap_or(u64::MAX);
                 i64::try_from(count.saturating_sub(skip).min(limit)).unwrap_or(i64::MAX)
             }
-            Some(filter) => {
-                let stages = vec![Stage::Match(filter), Stage::Skip(skip), Stage::Limit(limit)];
+            Some(query) => {
                 let scan = context.services.scan(move |catalog, interrupt| {
+                    let filter = Filter::parse(&query)?;
+                    let stages = vec![Stage::Match(filter), Stage::Skip(skip), Stage::Limit(limit)];
                     let documents = collection.documents(catalog);
                     Rows::through(documents, stages, interrupt)?.count(interrupt)
                 });

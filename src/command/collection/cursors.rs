@@ -51,7 +51,8 @@ pub(super) struct Origin {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Owner {
     pub(super) name: UserName,
-    pub(super) user_id: uuid::Uuid,
+    /// `None` for one that is nowhere but in its certificate: the name is all there is of it.
+    pub(super) user_id: Option<uuid::Uuid>,
 }
 
 /// A cursor that is being read from. Unless it is put back, it is gone when this is dropped.
@@ -279,7 +280,7 @@ mod tests {
 
     fn origin(owner: &str) -> Origin {
         let name = UserName::new(owner, DbName::ADMIN).unwrap();
-        let user_id = uuid::Uuid::from_u128(1);
+        let user_id = Some(uuid::Uuid::from_u128(1));
         Origin {
             namespace: "admin.system.users".into(),
             owner: Some(Owner { name, user_id }),

@@ -2,7 +2,7 @@
 
 use bson::RawDocumentBuf;
 
-use super::options::{CollectionOrUuid, Hint, check_collation};
+use super::options::{CollectionOrUuid, Hint, check_collation_and_hint};
 use super::rows::{Rows, Stage};
 use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
@@ -39,17 +39,12 @@ impl Command for Distinct {
     }
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        let Some(collection) = self.collection.find(&context.generic.db) else {
-            return Err(CommandError::no_engine(Self::SPEC.name));
-        };
-        check_collation(self.collation.as_ref())?;
-        if let Some(hint) = &self.hint {
-            hint.check(&collection.indexes())?;
-        }
-        let filter = self.query.as_deref().map(Filter::parse).transpose()?;
-        let stages = filter.into_iter().map(Stage::Match).collect();
+        let collection = self.collection.find(&context.generic.db, Self::SPEC.name)?;
+        check_collation_and_hint(collection, self.collation.as_ref(), self.hint.as_ref())?;
         let mut distinct = DistinctValues::new(&self.key)?;
         let scan = context.services.scan(move |catalog, interrupt| {
+            let filter = self.query.as_deref().map(Filter::parse).transpose()?;
+            let stages = filter.into_iter().map(Stage::Match).collect();
             let mut rows = Rows::through(collection.documents(catalog), stages, interrupt)?;
             while let Some(document) = rows.next(interrupt)? {
                 distinct.add(&document)?;

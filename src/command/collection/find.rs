@@ -3,7 +3,9 @@
 use bson::RawDocumentBuf;
 
 use super::batch::{Query, answer};
-use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation, not_supported};
+use super::options::{
+    CollectionOrUuid, Hint, NonNegative, check_collation_and_hint, not_supported,
+};
 use super::rows::Stage;
 use super::system_collection::SystemCollection;
 use crate::authz::{Authority, Denied, Need, Pass};
@@ -15,7 +17,7 @@ use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::query::{Filter, Projection, Sort};
+use crate::query::{Allowance, Filter, Projection, Sort};
 
 arguments! {
     /// The fields of `find`.
@@ -82,16 +84,14 @@ impl Command for Find {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let Some(collection) = self.collection.find(db) else {
-            return Err(CommandError::no_engine(Self::SPEC.name));
-        };
+        let collection = self.collection.find(db, Self::SPEC.name)?;
         self.check_supported(collection)?;
         let query = Query {
             collection,
-            stages: self.stages()?,
             batch_size: self.batch_size.map(|NonNegative(size)| size),
             is_single_batch: self.single_batch.0,
             needs: self.needs(db),
+            stages: Box::new(move || self.stages()),
         };
         answer(context, query).await
     }
@@ -122,16 +122,14 @@ impl Find {
                 return Err(not_supported(name));
             }
         }
-        check_collation(self.collation.as_ref())?;
-        self.hint
-            .as_ref()
-            .map_or(Ok(()), |hint| hint.check(&collection.indexes()))
+        check_collation_and_hint(collection, self.collation.as_ref(), self.hint.as_ref())
     }
 
     fn stages(&self) -> Result<Vec<Stage>, CommandError> {
+        let mut allowance = Allowance::default();
         let mut stages = Vec::new();
         if let Some(filter) = &self.filter {
-            stages.push(Stage::Match(Filter::parse(filter)?));
+            stages.push(Stage::Match(Filter::parse_within(filter, &mut allowance)?));
         }
         if let Some(sort) = &self.sort {
             let sort = Sort::parse(sort)?;
@@ -144,7 +142,8 @@ impl Find {
             stages.push(Stage::Limit(count));
         }
         if let Some(projection) = &self.projection {
-            stages.push(Stage::Project(Projection::parse(projection)?));
+            let projection = Projection::parse(projection, &mut allowance)?;
+            stages.push(Stage::Project(projection));
         }
         Ok(stages)
     }

@@ -10,6 +10,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
+use crate::command::restore::transient::TransientCollection;
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
@@ -42,7 +43,7 @@ impl Command for ListCollections {
         api_version_1: true,
         ..Spec::new(
             "listCollections",
-            "Answers which collections a database has: on admin those of users and roles, elsewhere none.",
+            "Answers which collections a database has: on admin those of users and roles and what is being restored, elsewhere none.",
         )
     };
 
@@ -56,32 +57,34 @@ impl Command for ListCollections {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
         let namespace = format!("{db}.$cmd.listCollections");
         if !db.is_admin() {
+            matching(context, Vec::new(), self.filter).await?;
             return Ok(empty(&namespace));
         }
         let catalog = context.services.directory.catalog();
         let authority = context.authority();
-        let is_shown = |collection: &SystemCollection| {
-            collection.exists(catalog)
-                && (!self.authorized_collections.0 || allows_any_action(&authority, *collection))
-        };
-        let collections = SystemCollection::ALL.into_iter().filter(is_shown);
+        let is_shown =
+            |name: &str| !self.authorized_collections.0 || allows_any_action(&authority, name);
+        let collections = SystemCollection::ALL
+            .into_iter()
+            .filter(|collection| collection.exists(catalog) && is_shown(collection.name()));
+        let transient = &context.services.transient;
+        let transient = TransientCollection::ALL
+            .into_iter()
+            .filter(|collection| transient.exists(*collection) && is_shown(collection.name()));
         let documents = collections
             .map(|collection| collection.description(self.name_only.0))
-            .filter(|document| {
-                filter
-                    .as_ref()
-                    .is_none_or(|filter| filter.matches(document))
-            });
+            .chain(transient.map(|collection| collection.description(self.name_only.0)));
+        let documents = documents.collect();
         let needs = if self.is_own_only() {
             Vec::new()
         } else {
             vec![list_need(db)]
         };
         let batch_size = self.cursor.and_then(|cursor| cursor.batch_size);
-        answer_documents(context, documents.collect(), batch_size, (namespace, needs))
+        let documents = matching(context, documents, self.filter).await?;
+        answer_documents(context, documents, batch_size, (namespace, needs))
     }
 }
 
@@ -92,12 +95,29 @@ impl ListCollections {
     }
 }
 
+/// Those that match. A filter is read aside: what it is made of may take long to prepare.
+async fn matching(
+    context: &Context<'_>,
+    mut documents: Vec<RawDocumentBuf>,
+    filter: Option<RawDocumentBuf>,
+) -> Result<Vec<RawDocumentBuf>, CommandError> {
+    let Some(filter) = filter else {
+        return Ok(documents);
+    };
+    let scan = context.services.scan(move |_, _| {
+        let filter = Filter::parse(&filter)?;
+        documents.retain(|document| filter.matches(document));
+        Ok(documents)
+    });
+    scan.await?
+}
+
 fn list_need(db: &DbName) -> Need {
     Need::on_database(db, Action::ListCollections)
 }
 
-fn allows_any_action(authority: &Authority<'_>, collection: SystemCollection) -> bool {
-    let namespace = Resource::Namespace(DbName::ADMIN, collection.name().into());
+fn allows_any_action(authority: &Authority<'_>, collection: &str) -> bool {
+    let namespace = Resource::Namespace(DbName::ADMIN, collection.into());
     Action::ALL
         .iter()
         .any(|action| authority.allows(&namespace, *action))

@@ -39,9 +39,7 @@ impl Command for ListIndexes {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
-        let Some(collection) = self.collection.find(db) else {
-            return Err(CommandError::no_engine(Self::SPEC.name));
-        };
+        let collection = self.collection.find(db, Self::SPEC.name)?;
         let namespace = format!("{db}.{}", collection.name());
         if !collection.exists(context.services.directory.catalog()) {
             return Err(CommandError::new(

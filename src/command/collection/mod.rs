@@ -1,7 +1,7 @@
 //! Users, roles and the version of their schema, read as the collections in which mongod keeps them.
 //!
 //! `admin.system.users`, `admin.system.roles` and `admin.system.version` have no data of their own:
-//! [`system_collection`] makes their documents from the catalog as they are read. What a command
+//! `system_collection` makes their documents from the catalog as they are read. What a command
 //! answers over several batches stays in [`cursors`]. Commands on any other collection are
 //! authorized and then refused with 115.
 
@@ -16,6 +16,6 @@ pub mod get_more;
 pub mod kill_cursors;
 pub mod list_collections;
 pub mod list_indexes;
-mod options;
+pub(in crate::command) mod options;
 mod rows;
 mod system_collection;

@@ -5,8 +5,9 @@ use bson::{RawBsonRef, RawDocumentBuf};
 
 use super::system_collection::SystemCollection;
 use crate::authz::Need;
-use crate::command::arguments::{FromField, Path, arguments, type_name};
+use crate::command::arguments::{FromField, Path, arguments, strict_document, type_name};
 use crate::command::field_types::{NUMBER_TYPES, whole_number};
+use crate::command::unserved::needs::needs_by_uuid;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -60,26 +61,27 @@ impl FromField for CollectionOrUuid {
 }
 
 impl CollectionOrUuid {
-    /// Which collection that can be read it is, if it is one.
-    pub(super) fn find(&self, db: &DbName) -> Option<SystemCollection> {
-        match self {
+    /// Which collection that can be read it is; for `command` on any other there is no engine (115).
+    pub(super) fn find(
+        &self,
+        db: &DbName,
+        command: &str,
+    ) -> Result<SystemCollection, CommandError> {
+        let found = match self {
             Self::Name(name) => SystemCollection::find(db, name),
             Self::Uuid => None,
-        }
+        };
+        found.ok_or_else(|| CommandError::no_engine(command))
     }
 
-    /// What it takes to do `action` with it. Which collection a UUID stands for is not known, so that
-    /// takes the action on the whole database.
+    /// What it takes to do `action` with it.
     pub(super) fn needs(&self, db: &DbName, action: Action) -> Vec<Need> {
         match self {
             Self::Name(name) => {
                 let namespace = Resource::Namespace(db.clone(), name.as_str().into());
                 vec![Need::one(action, namespace)]
             }
-            Self::Uuid => vec![
-                Need::on_cluster(Action::UseUUID),
-                Need::on_database(db, action),
-            ],
+            Self::Uuid => needs_by_uuid(db, action),
         }
     }
 }
@@ -139,13 +141,10 @@ impl FromField for CursorOptions {
     const TYPES: &'static [&'static str] = &["object"];
 
     fn from_field(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<Self>, CommandError> {
-        use crate::command::arguments::{Arguments, Rules};
-        let RawBsonRef::Document(document) = value else {
-            return Ok(None);
-        };
-        let argument = CursorArgument::parse(document, path, Rules::STRICT_DOCUMENT)?;
-        let batch_size = argument.batch_size.map(|NonNegative(size)| size);
-        Ok(Some(Self { batch_size }))
+        let argument = strict_document::<CursorArgument>(value, path)?;
+        Ok(argument.map(|argument| Self {
+            batch_size: argument.batch_size.map(|NonNegative(size)| size),
+        }))
     }
 }
 
@@ -172,7 +171,7 @@ impl FromField for Hint {
 
 impl Hint {
     /// Refuses an index that `indexes` do not have.
-    pub(super) fn check(&self, indexes: &[RawDocumentBuf]) -> Result<(), CommandError> {
+    fn check(&self, indexes: &[RawDocumentBuf]) -> Result<(), CommandError> {
         let is_there = match self {
             Self::Name(name) => indexes
                 .iter()
@@ -195,8 +194,18 @@ impl Hint {
     }
 }
 
-/// Refuses a collation that would change an answer: strings compare as bytes here.
-pub(super) fn check_collation(collation: Option<&RawDocumentBuf>) -> Result<(), CommandError> {
+/// Refuses a collation that would change an answer, and a hint at an index that is not there.
+pub(super) fn check_collation_and_hint(
+    collection: SystemCollection,
+    collation: Option<&RawDocumentBuf>,
+    hint: Option<&Hint>,
+) -> Result<(), CommandError> {
+    check_collation(collation)?;
+    hint.map_or(Ok(()), |hint| hint.check(&collection.indexes()))
+}
+
+/// Strings compare as bytes here.
+fn check_collation(collation: Option<&RawDocumentBuf>) -> Result<(), CommandError> {
     let Some(collation) = collation.filter(|collation| !collation.is_empty()) else {
         return Ok(());
     };

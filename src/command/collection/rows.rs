@@ -124,7 +124,12 @@ impl Rows {
             .ahead
             .as_ref()
             .map_or(0, |document| document.as_bytes().len());
-        made.sum::<usize>() + ahead
+        let steps = self.steps.iter().map(|step| match step {
+            Step::Match(filter) => filter.byte_count(),
+            Step::Project(projection) => projection.byte_count(),
+            Step::Skip(_) | Step::Limit(_) => 0,
+        });
+        made.sum::<usize>() + ahead + steps.sum::<usize>()
     }
 
     fn new(left: VecDeque<Row>) -> Self {
@@ -332,6 +337,17 @@ mod tests {
         assert_eq!(rows.byte_count(), before + first.as_bytes().len());
         assert_eq!(rows.next(&interrupt).unwrap(), Some(first));
         assert_eq!(rows.count(&interrupt).unwrap(), 1);
+    }
+
+    #[test]
+    fn what_it_still_has_to_ask_counts() {
+        let interrupt = Interrupt::default();
+        let before = Rows::of_documents([]).byte_count();
+        let long = rawdoc! { "a": "x".repeat(1000), "b": { "$regex": "x" } };
+        let filter = Stage::Match(Filter::parse(&long).unwrap());
+        let rows = Rows::of_documents([]).run(vec![filter], &interrupt);
+        // A compiled regular expression is far larger than its text.
+        assert!(rows.unwrap().byte_count() > before + 1000 + 1024 * 1024);
     }
 
     #[test]

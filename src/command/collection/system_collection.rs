@@ -6,6 +6,7 @@ use bson::spec::BinarySubtype;
 use bson::{Binary, RawDocumentBuf, rawdoc};
 
 use crate::catalog::Catalog;
+use crate::command::restore::transient::TransientCollection;
 use crate::command::role::roles_info_shape::stored_role;
 use crate::command::user::users_info_shape::stored_user;
 use crate::model::names::DbName;
@@ -99,30 +100,23 @@ impl SystemCollection {
 
     /// What `listCollections` shows of it.
     pub(super) fn description(self, name_only: bool) -> RawDocumentBuf {
-        if name_only {
-            return rawdoc! { "name": self.name(), "type": "collection" };
-        }
-        rawdoc! {
-            "name": self.name(),
-            "type": "collection",
-            "options": {},
-            "info": { "readOnly": false, "uuid": self.uuid() },
-            "idIndex": id_index(),
-        }
-    }
-
-    /// The same on every server: nothing is told apart by it.
-    fn uuid(self) -> Binary {
-        let last = match self {
+        let number = match self {
             Self::Roles => 1,
             Self::Users => 2,
             Self::Version => 3,
         };
-        let id = uuid::Uuid::from_u128(0x706f_7274_6375_4c6c_9973_0000_0000_0000 | last);
-        Binary {
-            subtype: BinarySubtype::Uuid,
-            bytes: id.as_bytes().to_vec(),
-        }
+        description(self.name(), number, name_only)
+    }
+}
+
+impl TransientCollection {
+    /// What `listCollections` shows of it.
+    pub(super) fn description(self, name_only: bool) -> RawDocumentBuf {
+        let number = match self {
+            Self::Roles => 4,
+            Self::Users => 5,
+        };
+        description(self.name(), number, name_only)
     }
 }
 
@@ -137,6 +131,25 @@ impl Stored {
                 rawdoc! { "_id": "featureCompatibilityVersion", "version": "8.0" }
             }
         }
+    }
+}
+
+/// `number` makes its UUID, the same on every server: nothing is told apart by it.
+fn description(name: &str, number: u128, name_only: bool) -> RawDocumentBuf {
+    if name_only {
+        return rawdoc! { "name": name, "type": "collection" };
+    }
+    let id = uuid::Uuid::from_u128(0x706f_7274_6375_4c6c_9973_0000_0000_0000 | number);
+    let uuid = Binary {
+        subtype: BinarySubtype::Uuid,
+        bytes: id.as_bytes().to_vec(),
+    };
+    rawdoc! {
+        "name": name,
+        "type": "collection",
+        "options": {},
+        "info": { "readOnly": false, "uuid": uuid },
+        "idIndex": id_index(),
     }
 }
 

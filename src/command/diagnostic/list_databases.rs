@@ -10,11 +10,12 @@ use bson::{RawArrayBuf, RawDocumentBuf, rawdoc};
 
 use super::int64;
 use crate::authz::{Authority, Denied, Need, Pass};
+use crate::catalog::Catalog;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
-use crate::command::services::{Services, internal_error};
+use crate::command::services::{Interrupt, Services, internal_error};
 use crate::command::spec::{Command, Spec};
 use crate::config::StorageEngine;
 use crate::error::CommandError;
@@ -67,19 +68,25 @@ impl Command for ListDatabases {
         }
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
+    async fn run(mut self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let names = self.visible_names(&context.authority());
         let admin_bytes = if self.name_only.0 {
             0
         } else {
             bytes_on_disk(context.services).await?
         };
-        let databases = names.into_iter().map(|name| Database {
+        let databases = names.into_iter().map(move |name| Database {
             name,
             bytes: if name == "admin" { admin_bytes } else { 0 },
         });
-        Ok(self.answer(databases, filter.as_ref()))
+        let Some(filter) = self.filter.take() else {
+            return Ok(self.answer(databases, None));
+        };
+        // Aside: what a filter is made of may take long to prepare.
+        let answer = move |_: &Catalog, _: &Interrupt| {
+            Filter::parse(&filter).map(|filter| self.answer(databases, Some(&filter)))
+        };
+        context.services.scan(answer).await?
     }
 }
 

@@ -194,6 +194,7 @@ fn portcullis(services: &Services) -> RawDocumentBuf {
             "allowlist": int64(services.connections.turned_away_by_allowlist()),
             "proxyHeader": int64(services.connections.proxy_headers_refused()),
             "unauthenticated": int64(services.connections.unauthenticated_refused()),
+            "tls": int64(services.connections.tls_refused()),
         },
         "logLinesDropped": int64(services.logs.lines_dropped()),
         "connectionsPanicked": int64(services.connections.panicked()),

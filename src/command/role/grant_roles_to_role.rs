@@ -1,8 +1,8 @@
 //! `grantRolesToRole` (MongoDB manual, "grantRolesToRole").
 
-use super::{changed_role_name, non_empty, refuse_built_in};
+use super::{changed_role_name, refuse_built_in};
 use crate::authz::{Authority, Denied, Pass};
-use crate::command::arguments::arguments;
+use crate::command::arguments::{arguments, non_empty};
 use crate::command::context::Context;
 use crate::command::names::RoleArgument;
 use crate::command::reply::Reply;

@@ -41,12 +41,3 @@ fn refuse_built_in(role: &RoleName) -> Result<(), CommandError> {
         Ok(())
     }
 }
-
-fn non_empty<T>(list: &[T], command: &str, field: &str) -> Result<(), CommandError> {
-    if list.is_empty() {
-        return Err(CommandError::bad_value(format!(
-            "{command} command requires a non-empty \"{field}\" array"
-        )));
-    }
-    Ok(())
-}

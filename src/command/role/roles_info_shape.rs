@@ -67,13 +67,7 @@ pub(super) fn built_in(name: &RoleName, shape: Shape, in_list: bool) -> RawDocum
 
 /// The document of `admin.system.roles`: all that is stored.
 pub(in crate::command) fn stored_role(role: &Role) -> RawDocumentBuf {
-    let mut document = RawDocumentBuf::new();
-    document.append(
-        cstr!("_id"),
-        format!("{}.{}", role.name.db(), role.name.role()),
-    );
-    document.append(cstr!("role"), role.name.role());
-    document.append(cstr!("db"), role.name.db().as_str());
+    let mut document = named(&role.name);
     document.append(cstr!("privileges"), privileges_array(&role.privileges));
     document.append(cstr!("roles"), roles_array(&role.roles));
     if !role.restrictions.is_empty() {
@@ -86,6 +80,15 @@ pub(in crate::command) fn stored_role(role: &Role) -> RawDocumentBuf {
     document
 }
 
+/// How the documents of roles that are stored begin.
+fn named(name: &RoleName) -> RawDocumentBuf {
+    let mut document = RawDocumentBuf::new();
+    document.append(cstr!("_id"), format!("{}.{}", name.db(), name.role()));
+    document.append(cstr!("role"), name.role());
+    document.append(cstr!("db"), name.db().as_str());
+    document
+}
+
 /// A role that an administrator made.
 pub(super) fn stored(
     role: &Role,
@@ -94,13 +97,7 @@ pub(super) fn stored(
     catalog: &Catalog,
 ) -> RawDocumentBuf {
     let included = Resolved::of(&role.roles, catalog);
-    let mut document = RawDocumentBuf::new();
-    document.append(
-        cstr!("_id"),
-        format!("{}.{}", role.name.db(), role.name.role()),
-    );
-    document.append(cstr!("role"), role.name.role());
-    document.append(cstr!("db"), role.name.db().as_str());
+    let mut document = named(&role.name);
     if shape.privileges {
         document.append(cstr!("privileges"), privileges_array(&role.privileges));
     }

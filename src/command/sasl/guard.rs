@@ -3,10 +3,12 @@
 //! [`wait_for_turn`] comes before a password or the proof of one is looked at; [`failed`] and
 //! [`succeeded`] end what it began.
 
+use std::sync::Arc;
+
 use tokio::time::{Instant, sleep_until};
 
 use super::shared::{audit, audit_abandoned};
-use crate::auth::failed_sign_ins::FailureLimits;
+use crate::auth::failed_sign_ins::{FailureLimits, Guess};
 use crate::auth::half_open::{HalfOpenLimits, OpenSignIn};
 use crate::command::context::Context;
 use crate::config::parameters::Parameters;
@@ -67,21 +69,27 @@ pub(super) async fn wait_for_turn(
             () = services.stop.stopped() => return Err(services.stopping()),
         }
     }
-    context.connection.guard.guess = Some((from, user));
+    let failures = Arc::clone(&services.failed_sign_ins);
+    let guess = Guess::new(failures, from, user, limits, turn.has_queued());
+    context.connection.guard.guess = Some(Arc::new(guess));
     Ok(())
 }
 
-/// The sign-in ended badly. It counts if a password was looked at, for which there was no time where
-/// hashing is overloaded.
+/// The sign-in ended badly. It counts if a password was looked at and was wrong, or its user may not
+/// come from there; what is told apart from that tells that it was neither.
 pub(super) fn failed(context: &mut Context<'_>, error: &CommandError) {
-    let services = context.services;
     let guess = context.connection.guard.guess.take();
-    if let Some((from, user)) = guess.filter(|_| error.code != ErrorCode::OPERATION_FAILED) {
-        let limits = failure_limits(&services.parameters);
-        let failures = &services.failed_sign_ins;
-        failures.failed(from, &user, Instant::now(), &limits);
+    if let Some(guess) = guess.filter(|_| error.code == ErrorCode::AUTHENTICATION_FAILED) {
+        guess.failed();
     }
     end(context);
+}
+
+/// The password was right: what comes after it is no guess.
+pub(super) fn proved(context: &mut Context<'_>) {
+    if let Some(guess) = context.connection.guard.guess.take() {
+        guess.succeeded();
+    }
 }
 
 /// Somebody signed in.
@@ -89,9 +97,7 @@ pub(super) fn succeeded(context: &mut Context<'_>) {
     let guard = &mut context.connection.guard;
     guard.unauthenticated = None;
     guard.open_sign_in = None;
-    if let Some((from, user)) = guard.guess.take() {
-        context.services.failed_sign_ins.succeeded(from, &user);
-    }
+    proved(context);
 }
 
 fn end(context: &mut Context<'_>) {

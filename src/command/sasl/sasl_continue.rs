@@ -50,6 +50,8 @@ impl Command for SaslContinue {
             Ok((challenge, attempt)) => {
                 if challenge.done {
                     succeeded(context, &attempt).await?;
+                } else {
+                    guard::proved(context);
                 }
                 Ok(challenge_reply(challenge, self.payload.is_base64))
             }

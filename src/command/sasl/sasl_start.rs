@@ -4,7 +4,7 @@ use bson::{RawBsonRef, RawDocumentBuf};
 
 use super::guard;
 use super::shared::{audit_abandoned, challenge_reply, failed, succeeded};
-use crate::auth::sasl::Start;
+use crate::auth::sasl::{Attempt, Challenge, SignInError, Start};
 use crate::authz::Pass;
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -78,17 +78,7 @@ impl SaslStart {
                 .authentication
                 .received(mechanism, is_speculative);
         }
-        if let Some(user) = start.user_to_prove() {
-            guard::wait_for_turn(context, user).await?;
-        }
-        let policy = services.sign_in_policy(context.hash_share());
-        let catalog = services.directory.catalog();
-        let started = context
-            .connection
-            .session
-            .sasl_start(&start, &policy, catalog)
-            .await;
-        match started {
+        match attempt(context, &start).await? {
             Ok((challenge, attempt)) => {
                 if challenge.done {
                     succeeded(context, &attempt).await?;
@@ -98,6 +88,27 @@ impl SaslStart {
                 Ok(challenge_reply(challenge, self.payload.is_base64))
             }
             Err(failure) => Err(failed(context, failure).await),
+        }
+    }
+}
+
+/// Begins as often as it needs another turn, which is twice where others fail at the same time.
+async fn attempt(
+    context: &mut Context<'_>,
+    start: &Start<'_>,
+) -> Result<Result<(Challenge, Attempt), Box<SignInError>>, CommandError> {
+    let services = context.services;
+    loop {
+        if let Some(user) = start.user_to_prove(services.mechanisms()) {
+            guard::wait_for_turn(context, user).await?;
+        }
+        let guess = context.connection.guard.guess.clone();
+        let policy = services.sign_in_policy(context.hash_share(), guess);
+        let catalog = services.directory.catalog();
+        let session = &mut context.connection.session;
+        let started = session.sasl_start(start, &policy, catalog).await;
+        if !matches!(&started, Err(failure) if failure.needs_another_turn) {
+            return Ok(started);
         }
     }
 }

@@ -56,7 +56,7 @@ impl<'a> Asked<'a> {
     }
 
     /// Calls `read` with every document of an array, which may have come as a sequence instead.
-    pub(super) fn each_document(
+    pub(in crate::command) fn each_document(
         &self,
         name: &str,
         mut read: impl FnMut(&'a RawDocument, &Path<'_>) -> Result<(), CommandError>,

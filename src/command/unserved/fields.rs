@@ -7,6 +7,7 @@ use bson::RawBsonRef;
 use bson::raw::{RawArray, RawDocument};
 use compact_str::CompactString;
 
+use crate::authz::is_normal_collection;
 use crate::command::arguments::{
     FromField, Path, duplicate_field, invalid_bson, missing_field, type_name, unknown_field,
     wrong_type,
@@ -54,8 +55,7 @@ impl Namespace {
 
     /// Whether privileges on the database reach it.
     pub(super) fn is_normal(&self) -> bool {
-        let is_replica_set_state = self.db.is_local() && self.collection.starts_with("replset.");
-        !self.collection.starts_with("system.") && !is_replica_set_state
+        is_normal_collection(&self.db, &self.collection)
     }
 }
 

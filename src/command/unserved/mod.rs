@@ -1,8 +1,8 @@
 //! Commands that mongod knows and that need an engine this server does not have.
 //!
 //! They are authorized all the same, so that what a user may do can be tested: 13 for those who may
-//! not, 115 for those who may. [`table`] says what each takes; where that depends on the document,
-//! [`needs`], [`writes`] and [`pipeline`] read as much of it as matters, and refuse what they cannot
+//! not, 115 for those who may. `table` says what each takes; where that depends on the document,
+//! `needs`, `writes` and `pipeline` read as much of it as matters, and refuse what they cannot
 //! understand.
 
 mod asked;

@@ -188,6 +188,18 @@ pub(super) fn current_op(asked: &Asked<'_>) -> Result<Requirement, CommandError>
     Ok(Requirement::all(vec![Need::on_cluster(Action::Inprog)]))
 }
 
+/// `killSessions`: a session that names its user may be somebody else's.
+pub(super) fn kill_sessions(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
+    let mut needs = Vec::new();
+    asked.each_document("killSessions", |session, path| {
+        if field(session, "uid", path)?.is_some() && needs.is_empty() {
+            needs.push(Need::on_cluster(Action::KillAnySession));
+        }
+        Ok(())
+    })?;
+    Ok(Requirement::all(needs))
+}
+
 /// `profile`: asking for the level takes less than setting anything.
 pub(super) fn profile(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
     let mut ways = vec![Way::all(vec![Need::on_database(
@@ -247,28 +259,6 @@ pub(super) fn validate_db_metadata(asked: &Asked<'_>) -> Result<Requirement, Com
         None => Resource::AnyNormal,
     };
     Ok(Requirement::all(vec![need(resource, &[Action::Validate])]))
-}
-
-/// `_mergeAuthzCollections`, by which mongorestore brings users and roles back.
-pub(super) fn merge_authz_collections(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
-    let path = asked.path();
-    let mut actions = vec![
-        Action::CreateUser,
-        Action::CreateRole,
-        Action::GrantRole,
-        Action::RevokeRole,
-    ];
-    if asked.flag("drop")? {
-        actions.extend([Action::DropUser, Action::DropRole]);
-    }
-    let mut needs = vec![need(Resource::AnyNormal, &actions)];
-    for name in ["tempUsersCollection", "tempRolesCollection"] {
-        let from = text(asked.body, name, &path)?.unwrap_or_default();
-        if !from.is_empty() {
-            needs.push(need(Namespace::parse(from)?.resource(), &[Action::Find]));
-        }
-    }
-    Ok(Requirement::all(needs))
 }
 
 /// Commands that `explain` explains.
@@ -350,18 +340,23 @@ pub(super) fn check_fields_once(name: &str, body: &RawDocument) -> Result<(), Co
     Ok(())
 }
 
-/// A collection may be named by its UUID. Which one that is nobody can say here, so it may be any
-/// of the database.
+/// A collection may be named by its UUID.
 fn on_collection_or_uuid(asked: &Asked<'_>, action: Action) -> Result<Vec<Need>, CommandError> {
     match first(asked.body)? {
         RawBsonRef::Binary(uuid)
             if uuid.subtype == BinarySubtype::Uuid && uuid.bytes.len() == UUID_BYTES =>
         {
-            Ok(vec![
-                Need::on_cluster(Action::UseUUID),
-                Need::on_database(asked.db, action),
-            ])
+            Ok(needs_by_uuid(asked.db, action))
         }
         _ => Ok(vec![need(asked.collection()?.resource(), &[action])]),
     }
+}
+
+/// What it takes to do `action` with a collection by its UUID. Which one that stands for is not known,
+/// so the action has to be allowed on the whole database.
+pub(in crate::command) fn needs_by_uuid(db: &DbName, action: Action) -> Vec<Need> {
+    vec![
+        Need::on_cluster(Action::UseUUID),
+        Need::on_database(db, action),
+    ]
 }

@@ -26,17 +26,16 @@ const PIPELINE_LEVELS_MAX: usize = 20;
 pub(super) const COLLECTIONLESS: &str = "$cmd.aggregate";
 
 /// What it takes to run `pipeline` on `collection` of `db` (`$cmd.aggregate` for the database as a
-/// whole), each resource once. Whoever asks without a name is nobody in particular, so that
-/// `$listSessions` of named users is about others.
+/// whole), each resource once. `caller` may list its own sessions.
 ///
 /// Errors are those of a pipeline that cannot be run: 14, 9, 73, 40323, 40324 and others.
 pub fn pipeline_needs(
-    db: &DbName,
-    collection: &str,
+    caller: Option<&UserName>,
+    (db, collection): (&DbName, &str),
     pipeline: &RawArray,
     bypass_validation: bool,
 ) -> Result<Vec<Need>, CommandError> {
-    let mut reader = PipelineReader::new(None, bypass_validation);
+    let mut reader = PipelineReader::new(caller, bypass_validation);
     reader.read(&Namespace::of(db, collection)?, pipeline)?;
     Ok(reader.into_needs())
 }

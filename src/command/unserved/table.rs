@@ -103,7 +103,6 @@ const fn computed(name: &'static str, compute: Compute, words: &'static str) -> 
 /// Sorted by name.
 #[rustfmt::skip] // one command a line
 pub(super) static TABLE: &[Unserved] = &[
-    computed("_mergeAuthzCollections", needs::merge_authz_collections, "`createUser`, `createRole`, `grantRole` and `revokeRole` on every database, with `drop` also `dropUser` and `dropRole`; `find` on the collections that are read").admin_only(),
     on("abortMoveCollection", Target::Namespace, &[Action::MoveCollection]).admin_only(),
     on("abortReshardCollection", Target::Namespace, &[Action::ReshardCollection]).admin_only(),
     signed_in("abortTransaction").admin_only(),
@@ -150,7 +149,6 @@ pub(super) static TABLE: &[Unserved] = &[
     on("donorAbortMigration", Target::Cluster, &[Action::RunTenantMigration]).admin_only(),
     on("donorForgetMigration", Target::Cluster, &[Action::RunTenantMigration]).admin_only(),
     on("donorStartMigration", Target::Cluster, &[Action::RunTenantMigration]).admin_only(),
-    on("drop", Target::Collection, &[Action::DropCollection]),
     on("dropConnections", Target::Cluster, &[Action::DropConnections]).admin_only(),
     on("dropDatabase", Target::Database, &[Action::DropDatabase]),
     on("dropIndexes", Target::Collection, &[Action::DropIndex]).also(&["deleteIndexes"]),
@@ -170,11 +168,10 @@ pub(super) static TABLE: &[Unserved] = &[
     any_of("getDiagnosticData", &[&[(Target::Cluster, &[Action::ServerStatus, Action::ReplSetGetStatus]), (Target::Fixed("local", "oplog.rs"), &[Action::CollStats])]]).admin_only(),
     on("getShardMap", Target::Cluster, &[Action::GetShardMap]).admin_only(),
     on("getShardVersion", Target::Namespace, &[Action::GetShardVersion]).admin_only(),
-    computed("insert", writes::insert, "`insert` on the collection; `bypassDocumentValidation` there if that is asked for").with_sequences(),
     on("killAllSessions", Target::Cluster, &[Action::KillAnySession]),
     on("killAllSessionsByPattern", Target::Cluster, &[Action::KillAnySession]),
     on("killOp", Target::Cluster, &[Action::Killop]).admin_only(),
-    signed_in("killSessions"),
+    computed("killSessions", needs::kill_sessions, "to be signed in; for a session that names its user `killAnySession` on the cluster"),
     on("listSearchIndexes", Target::Collection, &[Action::ListSearchIndexes]),
     on("listShards", Target::Cluster, &[Action::ListShards]).admin_only(),
     on("lockInfo", Target::Cluster, &[Action::ServerStatus]).admin_only(),

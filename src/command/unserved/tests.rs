@@ -143,7 +143,7 @@ fn secrets_are_not_repeated() {
     let secret = "corvus-oratio";
     for body in [
         rawdoc! { "explain": { "find": "c", "pwd": secret } },
-        rawdoc! { "insert": "system.users", "documents": [{ "credentials": { "a": secret } }] },
+        rawdoc! { "update": "system.users", "updates": [{ "u": { "credentials": { "a": secret } } }] },
         rawdoc! { "aggregate": "c", "pipeline": [
             { "$queryStats": { "transformIdentifiers": { "hmacKey": secret } } },
         ] },

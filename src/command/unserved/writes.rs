@@ -17,11 +17,6 @@ use crate::model::action::Action;
 use crate::model::names::DbName;
 use crate::model::resource::Resource;
 
-/// `insert`.
-pub(in crate::command) fn insert(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
-    on_collection(asked, &[Action::Insert])
-}
-
 /// `delete`.
 pub(in crate::command) fn delete(asked: &Asked<'_>) -> Result<Requirement, CommandError> {
     on_collection(asked, &[Action::Remove])

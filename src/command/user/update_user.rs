@@ -187,10 +187,9 @@ fn refuse_nobody(update: &UserUpdate, services: &Services) -> Option<CommandErro
 
 /// A trim looks the user up first and says so in other words than the update itself.
 fn not_found(user: &str, db: &DbName, is_trim: bool) -> CommandError {
-    let message = if is_trim {
-        format!("Could not find user \"{user}\" for db \"{db}\"")
-    } else {
-        format!("User {user}@{db} not found")
-    };
+    if is_trim {
+        return CommandError::user_not_found(user, db);
+    }
+    let message = format!("User {user}@{db} not found");
     CommandError::new(ErrorCode::USER_NOT_FOUND, message)
 }

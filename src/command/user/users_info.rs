@@ -107,7 +107,7 @@ impl Command for UsersInfo {
             ));
         }
         let listing = Listing {
-            filter: self.filter.as_deref().map(Filter::parse).transpose()?,
+            filter: self.filter,
             is_detailed,
             shape: Shape {
                 credentials: self.show_credentials.0,
@@ -122,7 +122,9 @@ impl Command for UsersInfo {
                     "$and/$or/$nor must be a nonempty array",
                 ));
             }
-            Target::Exact(users) if users.len() <= USERS_AT_ONCE_MAX => {
+            Target::Exact(users)
+                if users.len() <= USERS_AT_ONCE_MAX && listing.filter.is_none() =>
+            {
                 let catalog = services.directory.catalog();
                 listing.show(
                     named(&users, &db, catalog, is_detailed),
@@ -157,7 +159,8 @@ impl Command for UsersInfo {
 
 /// Which users are shown, and how.
 struct Listing {
-    filter: Option<Filter>,
+    /// Read only where it holds up no connection: what it is made of may take long to prepare.
+    filter: Option<RawDocumentBuf>,
     is_detailed: bool,
     shape: Shape,
 }
@@ -169,6 +172,7 @@ impl Listing {
         catalog: &Catalog,
         interrupt: &Interrupt,
     ) -> Result<RawArrayBuf, CommandError> {
+        let filter = self.filter.as_deref().map(Filter::parse).transpose()?;
         let mut array = BoundedArray::default();
         for user in users {
             interrupt.check()?;
@@ -177,8 +181,7 @@ impl Listing {
             } else {
                 plain(&user, self.shape)
             };
-            if self
-                .filter
+            if filter
                 .as_ref()
                 .is_none_or(|filter| filter.matches(&document))
             {

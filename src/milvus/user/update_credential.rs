@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::auth::verified::Check;
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::{CredentialsUpdate, UserUpdate};
 use crate::command::user::credentials::argon2_cost;
@@ -79,14 +80,17 @@ async fn verified(
     let user = found
         .as_ref()
         .and_then(|found| services.directory.catalog().user(found));
-    let cost = argon2_cost(&services.parameters);
-    let verifying =
-        services
-            .verified_secrets
-            .verify(user.as_deref(), old, cost, context.hash_pool());
-    let is_right = verifying
+    // Who calls has signed in and may change the password: this guesses nothing.
+    let check = Check {
+        pool: context.hash_pool(),
+        cost: argon2_cost(&services.parameters),
+        guess: None,
+    };
+    let verified = &services.verified_secrets;
+    let is_right = verified
+        .verify(user.as_deref(), old, check)
         .await
-        .map_err(|overloaded| Failure::Rpc(tonic::Status::unavailable(overloaded.to_string())))?;
+        .map_err(|reason| Failure::Rpc(tonic::Status::unavailable(reason.to_string())))?;
     if let Some(user) = user.filter(|_| is_right) {
         return Ok(user);
     }

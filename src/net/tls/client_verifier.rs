@@ -1,7 +1,7 @@
 //! Whether a client's certificate is good: who signed it, what it is for, when it is valid, and whether
 //! it was revoked.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::crypto::CryptoProvider;
@@ -37,16 +37,52 @@ pub(super) struct Authority {
 /// The verifier of rustls, which never asks whether an authority itself is still valid.
 #[derive(Debug)]
 pub(super) struct ClientVerifier {
-    trust: Trust,
+    /// With all authorities, also those that have expired since.
     inner: Arc<dyn ClientCertVerifier>,
+    current: RwLock<Current>,
+}
+
+/// What certificates are verified against now.
+#[derive(Debug)]
+struct Current {
+    /// Without those that have expired.
+    trust: Trust,
+    /// Absent when nobody is left.
+    verifier: Option<Arc<dyn ClientCertVerifier>>,
 }
 
 impl ClientVerifier {
     pub(super) fn new(trust: Trust) -> Result<Self, VerifierBuilderError> {
+        let inner = trust.verifier()?;
+        let verifier = Some(Arc::clone(&inner));
         Ok(Self {
-            inner: trust.verifier()?,
-            trust,
+            inner,
+            current: RwLock::new(Current { trust, verifier }),
         })
+    }
+
+    /// The verifier for a certificate that is shown at `now`. It is made anew only when an authority
+    /// has expired: revocations may be many, and strangers can ask.
+    fn at(&self, now: UnixTime) -> Option<Arc<dyn ClientCertVerifier>> {
+        {
+            let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+            if !current.trust.has_expired(now) {
+                return current.verifier.clone();
+            }
+        }
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        if current.trust.has_expired(now) {
+            let is_valid = |authority: &Authority| !authority.has_expired(now);
+            current.trust.authorities.retain(is_valid);
+            current.verifier = current.trust.verifier().ok();
+        }
+        current.verifier.clone()
+    }
+}
+
+impl Authority {
+    fn has_expired(&self, now: UnixTime) -> bool {
+        now.as_secs() > self.not_after_seconds
     }
 }
 
@@ -72,13 +108,10 @@ impl Trust {
         builder.build()
     }
 
-    /// Without the authorities that have expired since the files were read; `None` if all are valid.
-    fn without_expired(&self, now: UnixTime) -> Option<Self> {
-        let mut trust = self.clone();
-        trust
-            .authorities
-            .retain(|authority| now.as_secs() <= authority.not_after_seconds);
-        (trust.authorities.len() < self.authorities.len()).then_some(trust)
+    /// Whether an authority has.
+    fn has_expired(&self, now: UnixTime) -> bool {
+        let mut authorities = self.authorities.iter();
+        authorities.any(|authority| authority.has_expired(now))
     }
 }
 
@@ -97,15 +130,9 @@ impl ClientCertVerifier for ClientVerifier {
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
-        let Some(trust) = self.trust.without_expired(now) else {
-            return self
-                .inner
-                .verify_client_cert(end_entity, intermediates, now);
-        };
-        // Fails when nobody is left.
-        let verifier = trust
-            .verifier()
-            .map_err(|_| Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
+        let verifier = self
+            .at(now)
+            .ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
         verifier.verify_client_cert(end_entity, intermediates, now)
     }
 
@@ -148,33 +175,38 @@ mod tests {
         CertificateDer::from_pem_file(folder.join(format!("{name}.pem"))).unwrap()
     }
 
-    #[test]
-    fn an_authority_that_expires_while_the_server_runs_is_trusted_no_more() {
-        let authority = |name, not_after_seconds| Authority {
+    fn authority(name: &str, not_after_seconds: u64) -> Authority {
+        Authority {
             certificate: certificate(name),
             not_after_seconds,
+        }
+    }
+
+    fn verifier(authorities: Vec<Authority>) -> ClientVerifier {
+        let trust = Trust {
+            authorities,
+            revocations: None,
+            is_optional: false,
+            provider: Arc::new(default_provider()),
         };
+        ClientVerifier::new(trust).unwrap()
+    }
+
+    fn at(seconds: u64) -> UnixTime {
+        UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn an_authority_that_expires_while_the_server_runs_is_trusted_no_more() {
         // In 2026, and 100 seconds later.
         let expiry = 1_770_000_000;
-        let now = [expiry, expiry + 100].map(|at| {
-            let since_1970 = std::time::Duration::from_secs(at);
-            UnixTime::since_unix_epoch(since_1970)
-        });
-        let verifier = |authorities: Vec<Authority>| {
-            ClientVerifier::new(Trust {
-                authorities,
-                revocations: None,
-                is_optional: false,
-                provider: Arc::new(default_provider()),
-            })
-        };
+        let now = [expiry, expiry + 100].map(at);
         let (ours, others) = (certificate("client"), certificate("client-of-other-ca"));
         let both = verifier(vec![
             authority("ca", expiry),
             authority("other-ca", u64::MAX),
         ]);
         let only = verifier(vec![authority("ca", expiry)]);
-        let (both, only) = (both.unwrap(), only.unwrap());
         let is_good = |verifier: &ClientVerifier, client, at| {
             let result = verifier.verify_client_cert(client, &[], at);
             if let Err(error) = &result {
@@ -187,5 +219,19 @@ mod tests {
         assert_eq!(now.map(|at| is_good(&both, &others, at)), [true, true]);
         assert_eq!(now.map(|at| is_good(&only, &ours, at)), [true, false]);
         assert_eq!(now.map(|at| is_good(&only, &others, at)), [false, false]);
+    }
+
+    #[test]
+    fn a_verifier_is_made_once_for_each_authority_that_expires() {
+        let verifier = verifier(vec![authority("ca", 1_000), authority("other-ca", 2_000)]);
+        let made = [0, 1_000, 1_001, 2_000].map(|seconds| verifier.at(at(seconds)).unwrap());
+        let is_kept = made.windows(2).map(|pair| Arc::ptr_eq(&pair[0], &pair[1]));
+        assert_eq!(is_kept.collect::<Vec<_>>(), [true, false, true]);
+        assert!(
+            [2_001, 3_000]
+                .map(at)
+                .iter()
+                .all(|now| verifier.at(*now).is_none())
+        );
     }
 }

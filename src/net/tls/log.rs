@@ -1,14 +1,21 @@
 //! What operators are told about handshakes, with mongod's event numbers and texts, so that tools find
 //! them.
 
+use super::super::counters::ConnectionCounters;
 use super::super::{Address, TlsSession};
 use super::TurnedAway;
 
 /// The component that mongod files these under.
 const TARGET: &str = "NETWORK";
 
-/// Who was refused is the operator's business; who left before saying anything is not.
-pub(crate) fn turned_away(connection_id: i32, remote: &Address, reason: &TurnedAway) {
+/// Who was refused is the operator's business, now and then with a count so that nobody floods the
+/// log; who left before saying anything is not.
+pub(crate) fn turned_away(
+    connection_id: i32,
+    remote: &Address,
+    reason: &TurnedAway,
+    counters: &ConnectionCounters,
+) {
     let connection_id = u64::try_from(connection_id).unwrap_or_default();
     if let TurnedAway::Socket(reason) = reason {
         tracing::debug!(
@@ -19,10 +26,11 @@ pub(crate) fn turned_away(connection_id: i32, remote: &Address, reason: &TurnedA
             %reason,
             "Connection ended before its first message"
         );
-    } else {
+    } else if let Some(refused) = counters.add_tls_refused() {
         tracing::warn!(
             target: TARGET,
             id = 22988_u64,
+            refused,
             connection_id,
             %remote,
             %reason,

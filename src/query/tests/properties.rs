@@ -8,7 +8,7 @@ use bson::{Binary, DateTime, Decimal128, RawArrayBuf, RawBson, Timestamp, oid::O
 use proptest::prelude::*;
 
 use super::regex;
-use crate::query::{Distinct, Filter, Group, Projection, Sort, compare};
+use crate::query::{Allowance, Distinct, Filter, Group, Projection, Sort, compare};
 
 /// Few names, so that filters and documents meet.
 fn name() -> impl Strategy<Value = String> {
@@ -129,7 +129,7 @@ proptest! {
         documents in prop::collection::vec(document(), 0..4),
         path in name(),
     ) {
-        let projection = Projection::parse(&operand);
+        let projection = Projection::parse(&operand, &mut Allowance::default());
         let sort = Sort::parse(&operand);
         let operand = rawdoc! { "_id": operand, "n": { "$push": "$a.b" } };
         let group = Group::parse(bson::RawBsonRef::Document(&operand));

@@ -1,11 +1,11 @@
 //! (filter, code, text)
 
-use bson::raw::RawDocumentBuf;
+use bson::raw::{CString, RawDocumentBuf};
 use bson::{RawArrayBuf, RawBson, rawdoc};
 
 use super::regex;
 use crate::error::CommandError;
-use crate::query::Filter;
+use crate::query::{Allowance, Filter, Projection};
 
 fn check<'a>(rows: impl IntoIterator<Item = (RawDocumentBuf, i32, &'a str)>) {
     for (filter, code, text) in rows {
@@ -266,4 +266,40 @@ fn filters_beyond_the_limits() {
         ),
         (long_path, 5_729_100, "FieldPath is too long"),
     ]);
+}
+
+/// What it takes to prepare a query has an end, however it is spread over the command.
+#[test]
+fn the_filters_and_projections_of_a_command_have_their_limits_together() {
+    let too_many = |error: CommandError| (error.code.0, error.message);
+    let conditions = (2, "a filter may have at most 100000 conditions".to_owned());
+    let long = rawdoc! { "$or": [{ "a": regex(&"[a]".repeat(2730), "") }] };
+    assert!(Filter::parse(&long).is_ok());
+    let mut allowance = Allowance::default();
+    assert!(Filter::parse_within(&long, &mut allowance).is_ok());
+    assert_eq!(
+        too_many(Filter::parse_within(&long, &mut allowance).unwrap_err()),
+        (
+            51_091,
+            "Regular expression is invalid: regular expression is too large".to_owned()
+        )
+    );
+
+    let paths = |count: usize| {
+        let mut paths = RawDocumentBuf::new();
+        let rest = vec!["a"; 199].join(".");
+        for number in 0..count {
+            paths.append(CString::try_from(format!("{number}.{rest}")).unwrap(), 1);
+        }
+        paths
+    };
+    assert!(Filter::parse(&paths(500)).is_ok());
+    assert_eq!(
+        too_many(Filter::parse(&paths(501)).unwrap_err()),
+        conditions
+    );
+    let mut allowance = Allowance::default();
+    assert!(Projection::parse(&paths(300), &mut allowance).is_ok());
+    let more = Projection::parse(&paths(300), &mut allowance);
+    assert_eq!(too_many(more.unwrap_err()), conditions);
 }

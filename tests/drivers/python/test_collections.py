@@ -53,7 +53,9 @@ class ManyUsers(AdminCase):
         self.assertIsNone(self.users.find_one({"user": "nobody"}))
 
     def test_counting(self):
-        self.assertEqual(self.users.estimated_document_count(), USERS + 1)
+        # PyMongo 3 asks by the stage $collStats, which is not served.
+        if pymongo.version_tuple >= (4,):
+            self.assertEqual(self.users.estimated_document_count(), USERS + 1)
         self.assertEqual(self.users.count_documents({"roles.db": "db0"}), 334)
         self.assertEqual(self.users.count_documents({}, skip=990), 11)
         self.assertEqual(sorted(self.users.distinct("roles.db")), ["admin", "db0", "db1", "db2"])

@@ -121,6 +121,20 @@ fn every_type_of_text_is_read() {
 }
 
 #[test]
+fn an_attribute_without_an_identifier_is_refused() {
+    let mut bytes = der("client");
+    let common_name = b"\x06\x03\x55\x04\x03\x0c\x03ann";
+    let nameless = b"\x06\x00\x0c\x06annann";
+    let mut places = bytes.windows(common_name.len());
+    let place = places.position(|bytes| bytes == common_name).unwrap();
+    bytes[place..place + nameless.len()].copy_from_slice(nameless);
+    assert_eq!(
+        ClientCertificate::parse(&bytes),
+        Err(CertificateError::Subject)
+    );
+}
+
+#[test]
 fn a_part_of_a_certificate_is_none() {
     let whole = der("client");
     for end in 0..whole.len() {
