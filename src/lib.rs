@@ -8,6 +8,7 @@
 //! - [`store`]: keeps changes. [`catalog`]: all users and roles in memory, and what may change.
 //! - [`authz`]: who may do what. [`auth`]: who is it. [`ops`]: the only path that writes.
 //! - [`error`]: what a client is told. [`command`]: one file per command.
+//! - [`milvus`]: the same users and roles for Milvus clients.
 //! - [`config`], [`telemetry`]: options and logs. [`audit`]: who did what. [`server`]: puts it all
 //!   together.
 //!
@@ -21,6 +22,7 @@ pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod error;
+pub mod milvus;
 pub mod model;
 pub mod net;
 pub mod ops;

@@ -26,20 +26,39 @@ impl Catalog {
     fn apply_one(&self, change: Change) {
         match change {
             Change::PutUser(user) => {
-                self.had_users_or_roles.store(true, Ordering::Release);
-                self.users.insert(user.name.clone(), user);
+                let is_milvus = user.name.db().is_milvus();
+                self.note_user_or_role(is_milvus);
+                let is_new = self.users.insert(user.name.clone(), user).is_none();
+                if is_milvus && is_new {
+                    self.milvus_users.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Change::DropUser(name) => {
-                self.users.remove(&name);
+                if self.users.remove(&name).is_some() && name.db().is_milvus() {
+                    self.milvus_users.fetch_sub(1, Ordering::Relaxed);
+                }
             }
             Change::PutRole(role) => {
-                self.had_users_or_roles.store(true, Ordering::Release);
-                self.roles.insert(role.name.clone(), role);
+                let is_milvus = role.name.db().is_milvus();
+                self.note_user_or_role(is_milvus);
+                let is_new = self.roles.insert(role.name.clone(), role).is_none();
+                if is_milvus && is_new {
+                    self.milvus_roles.fetch_add(1, Ordering::Relaxed);
+                }
             }
             Change::DropRole(name) => {
-                self.roles.remove(&name);
+                if self.roles.remove(&name).is_some() && name.db().is_milvus() {
+                    self.milvus_roles.fetch_sub(1, Ordering::Relaxed);
+                }
             }
             Change::PutSetting(setting) => self.apply_setting(setting),
+        }
+    }
+
+    /// Those of Milvus do not count: none of them could administer anything but Milvus.
+    fn note_user_or_role(&self, is_milvus: bool) {
+        if !is_milvus {
+            self.had_users_or_roles.store(true, Ordering::Release);
         }
     }
 

@@ -11,7 +11,7 @@ pub mod plan;
 mod testing;
 mod view;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bson::RawDocumentBuf;
@@ -40,6 +40,8 @@ pub struct Catalog {
     deployment_secret: RwLock<Option<Secret<[u8; 32]>>>,
     had_users_or_roles: AtomicBool,
     has_auth_schema: AtomicBool,
+    milvus_users: AtomicUsize,
+    milvus_roles: AtomicUsize,
     generation: AtomicU64,
     /// Held for writing while a batch is applied, for reading by who looks at many entries at once:
     /// they see a batch whole or not at all. Who looks one up need not.
@@ -97,8 +99,18 @@ impl Catalog {
         self.roles.len()
     }
 
-    /// Whether there was a user or role at any time since the start: once true, true until a restart,
-    /// as with mongod. The localhost exception ends with it.
+    /// How many users there are on `milvus`; looks at none of them.
+    pub fn milvus_user_count(&self) -> usize {
+        self.milvus_users.load(Ordering::Relaxed)
+    }
+
+    /// How many roles there are on `milvus`; looks at none of them.
+    pub fn milvus_role_count(&self) -> usize {
+        self.milvus_roles.load(Ordering::Relaxed)
+    }
+
+    /// Whether there was a user or role at any time since the start, other than on `milvus`: once
+    /// true, true until a restart, as with mongod. The localhost exception ends with it.
     pub fn had_users_or_roles(&self) -> bool {
         self.had_users_or_roles.load(Ordering::Acquire)
     }

@@ -62,6 +62,23 @@ const ROOMS: &[Room] = &[
         ],
     ),
     room(
+        "milvus",
+        &[
+            "audit",
+            "auth",
+            "authz",
+            "catalog",
+            "command",
+            "config",
+            "error",
+            "model",
+            "net",
+            "ops",
+            "secret",
+            "telemetry",
+        ],
+    ),
+    room(
         "server",
         &[
             "audit",
@@ -72,6 +89,7 @@ const ROOMS: &[Room] = &[
             "command",
             "config",
             "error",
+            "milvus",
             "model",
             "net",
             "ops",

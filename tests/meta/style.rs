@@ -53,6 +53,11 @@ const EXPOSES: &[(&str, &str)] = &[
         "src/config/environment.rs",
         "refuses an empty password of the first administrator",
     ),
+    ("src/main.rs", "shows the password made up for Milvus' root"),
+    (
+        "src/milvus/password.rs",
+        "measures new passwords of Milvus users",
+    ),
     (
         "src/store/record/mod.rs",
         "writes the deployment secret to the data folder",
