@@ -20,7 +20,6 @@ use crate::command::arguments::{FromField, Path};
 use crate::command::field_types::whole_number;
 use crate::command::services::Services;
 use crate::error::{CommandError, ErrorCode};
-use crate::telemetry::events;
 
 /// Longest time, in seconds, that a command here asks for anything: some 68 years.
 const PERIOD_SECONDS_MAX: u32 = i32::MAX.unsigned_abs();
@@ -41,12 +40,6 @@ fn joined_set(services: &Services) -> Result<(&ReplicaSet, Arc<Topology>), Comma
         ));
     }
     Ok((set, topology))
-}
-
-/// 6; the reason is in the log, it may name addresses.
-fn unreachable(reason: &str) -> CommandError {
-    events::store_failed(&reason);
-    CommandError::new(ErrorCode::HOST_UNREACHABLE, "etcd cannot be reached")
 }
 
 /// A number of seconds; fractions are cut off and whatever is no number is 0, as mongod reads it.

@@ -3,7 +3,7 @@
 
 use bson::{Document, RawBsonRef, RawDocumentBuf};
 
-use super::{joined_set, unreachable};
+use super::joined_set;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::cluster::{ReconfigureError, ReplicaSetConfig, Topology};
 use crate::command::arguments::{FromField, Path, arguments, invalid_bson};
@@ -14,6 +14,7 @@ use crate::command::spec::{Command, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
+use crate::telemetry::events;
 
 /// A document; whatever is none is refused by the command, after its privileges.
 #[derive(Debug)]
@@ -34,7 +35,7 @@ arguments! {
     pub struct ReplSetReconfig {
         /// The whole new configuration, with a higher version.
         "replSetReconfig" => config: ConfigDocument,
-        /// Whether the version does not matter.
+        /// Whether any member takes it, and with any version; it gets a higher one.
         "force" => force: SafeBool = SafeBool(false),
     }
 }
@@ -60,8 +61,10 @@ impl Command for ReplSetReconfig {
             let text = "no configuration specified";
             CommandError::new(ErrorCode::INVALID_REPLICA_SET_CONFIG, text)
         })?;
-        set.check_writable().map_err(|_| not_primary(&topology))?;
         let force = self.force.0;
+        if !force {
+            set.check_writable().map_err(|_| not_primary(&topology))?;
+        }
         let config = new_config(&document, &topology, force)?;
         match set.reconfigure(config, force).await {
             Ok(()) => Ok(Reply::new()),
@@ -74,6 +77,12 @@ impl Command for ReplSetReconfig {
             Err(ReconfigureError::Unreachable(reason)) => Err(unreachable(&reason)),
         }
     }
+}
+
+/// 6; the reason is in the log, it may name addresses.
+fn unreachable(reason: &str) -> CommandError {
+    events::store_failed(&reason);
+    CommandError::new(ErrorCode::HOST_UNREACHABLE, "etcd cannot be reached")
 }
 
 fn not_primary(topology: &Topology) -> CommandError {
@@ -112,9 +121,7 @@ fn new_config(
         )));
     }
     new.replica_set_id = old.replica_set_id;
-    if force {
-        new.version = old.version.max(new.version).saturating_add(1);
-    } else if new.version <= old.version {
+    if !force && new.version <= old.version {
         return Err(incompatible(format!(
             "New replica set configuration version and term must be greater than old, but \
              {{version: {}, term: {}}} is not greater than {{version: {}, term: {}}}",
@@ -189,10 +196,7 @@ mod tests {
         let config = reconfigured(&given, false).unwrap();
         assert_eq!((config.version, config.term), (4, 5));
         assert_eq!(config.replica_set_id, ObjectId::from_bytes([1; 12]));
-        let forced = reconfigured(&document(2), true).unwrap();
-        assert_eq!(forced.version, 4);
-        let forced = reconfigured(&document(9), true).unwrap();
-        assert_eq!(forced.version, 10);
+        assert!(reconfigured(&document(2), true).is_ok());
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use bson::RawBsonRef;
 
-use super::{PeriodSeconds, joined_set, unreachable};
+use super::{PeriodSeconds, joined_set};
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::cluster::{StepDown, StepDownError};
 use crate::command::arguments::{FromField, Path, arguments, type_name};
@@ -80,7 +80,6 @@ impl Command for ReplSetStepDown {
                      true}} to force node to step down."
                 ),
             )),
-            Err(StepDownError::Unreachable(reason)) => Err(unreachable(&reason)),
         }
     }
 }
