@@ -105,19 +105,32 @@ pub(crate) struct Violation {
 impl History {
     /// An explanation exists, or why not.
     pub(crate) fn check(&self) -> Result<(), Violation> {
-        let users: BTreeSet<&str> = self
-            .writes
-            .iter()
-            .map(|write| write.user.as_str())
-            .chain(
-                self.reads
-                    .iter()
-                    .flat_map(|read| read.seen.keys().map(String::as_str)),
-            )
-            .collect();
-        for user in users {
-            search::explain(self, user)?;
+        for (user, events) in self.by_user() {
+            search::explain(self.nodes, user, events)?;
         }
         prefix::check(self)
     }
+
+    /// What concerns each user: the writes, and the reads with what they saw.
+    fn by_user(&self) -> BTreeMap<&str, OfUser<'_>> {
+        let mut users: BTreeMap<&str, OfUser> = BTreeMap::new();
+        for write in &self.writes {
+            let user = users.entry(&write.user).or_default();
+            user.writes.push(write);
+        }
+        for read in &self.reads {
+            for (user, state) in &read.seen {
+                let user = users.entry(user).or_default();
+                user.reads.push((read, state));
+            }
+        }
+        users
+    }
+}
+
+/// What concerns one user.
+#[derive(Default)]
+struct OfUser<'a> {
+    writes: Vec<&'a Write>,
+    reads: Vec<(&'a Read, &'a State)>,
 }

@@ -11,6 +11,7 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
         .iter()
         .map(|write| (write.id, write))
         .collect();
+    let users = history.by_user();
     for read in history.reads.iter().filter(|read| read.seen.len() > 1) {
         // The write seen that began last.
         let seen = read.seen.values().flatten().flat_map(|user| {
@@ -20,16 +21,17 @@ pub(super) fn check(history: &History) -> Result<(), Violation> {
         let Some(latest) = seen.max_by_key(|write| write.invoked) else {
             continue;
         };
-        let earlier = history.writes.iter().filter(|write| {
-            matches!(write.outcome, Outcome::Done { .. }) && write.returned < latest.invoked
-        });
-        for write in earlier {
-            let Some(state) = read.seen.get(&write.user) else {
-                continue;
+        for (user, state) in &read.seen {
+            let of_user = &users[user.as_str()].writes;
+            let is_earlier = |write: &&&Write| {
+                matches!(write.outcome, Outcome::Done { .. }) && write.returned < latest.invoked
             };
-            if is_missing(write, state, read, history, &writes) {
+            let mut earlier = of_user.iter().filter(is_earlier);
+            if let Some(write) =
+                earlier.find(|write| is_missing(write, state, read, of_user, &writes))
+            {
                 return Err(Violation {
-                    user: write.user.clone(),
+                    user: user.clone(),
                     text: format!("{read:?} shows {latest:?} but not {write:?}, which was before"),
                 });
             }
@@ -43,16 +45,15 @@ fn is_missing(
     write: &Write,
     state: &State,
     read: &Read,
-    history: &History,
+    of_user: &[&Write],
     writes: &BTreeMap<WriteId, &Write>,
 ) -> bool {
     // Whether another write may have undone it that the read may have seen.
     let may_be_undone = |undoes: &dyn Fn(Action) -> bool| {
-        history.writes.iter().any(|other| {
+        of_user.iter().any(|other| {
             let is_surely_before =
                 other.outcome != Outcome::Unknown && other.returned < write.invoked;
-            other.user == write.user
-                && matches!(other.outcome, Outcome::Done { .. } | Outcome::Unknown)
+            matches!(other.outcome, Outcome::Done { .. } | Outcome::Unknown)
                 && undoes(other.action)
                 && !is_surely_before
                 && other.invoked < read.returned

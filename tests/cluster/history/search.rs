@@ -3,19 +3,19 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Action, History, Moment, Outcome, Read, State, User, Violation, Write};
+use super::{Action, Moment, OfUser, Outcome, Read, State, User, Violation, Write};
 
 /// Positions looked at before the search gives up: a history of this project has some hundreds.
 const POSITIONS_MAX: usize = 3_000_000;
 
 /// An order of the user's events exists, or why not.
-pub(super) fn explain(history: &History, user: &str) -> Result<(), Violation> {
-    let events = events(history, user);
+pub(super) fn explain(nodes: usize, user: &str, events: OfUser) -> Result<(), Violation> {
+    let events = in_order(events);
     let mut search = Search {
-        nodes: history.nodes,
+        nodes,
         before: events
             .iter()
-            .map(|event| before(event, &events, history.nodes))
+            .map(|event| before(event, &events, nodes))
             .collect(),
         events,
         tried: HashSet::new(),
@@ -55,12 +55,10 @@ impl Event<'_> {
     }
 }
 
-fn events<'a>(history: &'a History, user: &str) -> Vec<Event<'a>> {
-    let reads = history
-        .reads
-        .iter()
-        .filter_map(|read| Some(Event::Read(read, read.seen.get(user)?)));
-    let reads: Vec<Event> = reads.collect();
+/// The events that matter, by their start.
+fn in_order(user: OfUser<'_>) -> Vec<Event<'_>> {
+    let reads = user.reads.into_iter();
+    let reads: Vec<Event> = reads.map(|(read, seen)| Event::Read(read, seen)).collect();
     let shown: BTreeSet<u64> = reads
         .iter()
         .filter_map(|read| match read {
@@ -75,11 +73,8 @@ fn events<'a>(history: &'a History, user: &str) -> Vec<Event<'a>> {
         (Outcome::Unknown, Action::Grant) => shown.contains(&write.id),
         _ => true,
     };
-    let writes = history
-        .writes
-        .iter()
-        .filter(|write| write.user == user && matters(write))
-        .map(Event::Write);
+    let writes = user.writes.into_iter().filter(|write| matters(write));
+    let writes = writes.map(Event::Write);
     let mut events: Vec<Event> = writes.chain(reads).collect();
     events.sort_by_key(Event::invoked);
     events
