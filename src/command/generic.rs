@@ -7,6 +7,7 @@ use bson::raw::RawDocument;
 
 use super::arguments::{FromField, Path, duplicate_field, invalid_bson, type_name, wrong_type};
 use super::field_types::{NUMBER_TYPES, whole_number};
+use super::read_preference::ReadPreference;
 use super::session::session_id::SessionId;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::names::DbName;
@@ -69,6 +70,8 @@ pub struct Generic<'a> {
     pub help: bool,
     /// Comes with an `lsid`.
     pub has_session: bool,
+    /// Whether it may run on a secondary.
+    pub read_preference: ReadPreference,
     read_concern: Option<&'a RawDocument>,
     in_transaction: bool,
     has_transaction_number: bool,
@@ -90,6 +93,7 @@ impl<'a> Generic<'a> {
             api_strict: false,
             help: false,
             has_session: false,
+            read_preference: ReadPreference::default(),
             read_concern: None,
             in_transaction: false,
             has_transaction_number: false,
@@ -130,7 +134,10 @@ impl<'a> Generic<'a> {
                     boolean(value, &path)?;
                     generic.in_transaction = true;
                 }
-                "$readPreference" | "$clusterTime" => {
+                "$readPreference" => {
+                    generic.read_preference = ReadPreference::parse(document(value, &path)?)?;
+                }
+                "$clusterTime" => {
                     document(value, &path)?;
                 }
                 "help" => generic.help = value == RawBsonRef::Boolean(true),

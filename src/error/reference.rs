@@ -43,6 +43,11 @@ const MEANINGS: &[(i32, &str)] = &[
         2,
         "A value cannot be: an unknown mechanism, an empty password, a range that is none, a `w` that no standalone can fulfil.",
     ),
+    (4, "A `$readPreference` without `mode`."),
+    (
+        6,
+        "etcd cannot be reached, so nothing was written; drivers try again.",
+    ),
     (
         9,
         "A `writeConcern`, a base64 payload, a filter or an `aggregate` cannot be read.",
@@ -67,6 +72,10 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (22, "Bytes that are no BSON."),
     (
+        23,
+        "`replSetInitiate`: the replica set is there, whoever starts joins it.",
+    ),
+    (
         26,
         "The collection does not exist: no user or role has been made yet.",
     ),
@@ -83,13 +92,32 @@ const MEANINGS: &[(i32, &str)] = &[
         "A write concern on a command that takes none, a read concern that is not served, an unknown parameter.",
     ),
     (73, "A database or collection name that cannot be."),
+    (74, "`replSetReconfig` without the member that is asked."),
+    (
+        76,
+        "A command for members of a replica set, on a standalone.",
+    ),
     (
         91,
         "The server is stopping; drivers try elsewhere or again.",
     ),
     (
+        93,
+        "`replSetReconfig` with what is no configuration, or with what is not supported here.",
+    ),
+    (94, "The server has not joined its replica set yet."),
+    (95, "`replSetFreeze` at the primary."),
+    (
         96,
         "Too many passwords wait to be hashed; too many cursors are open; no log of that name.",
+    ),
+    (
+        103,
+        "`replSetReconfig` with a version that is not higher, or with the name or id of another set.",
+    ),
+    (
+        109,
+        "`replSetReconfig` while somebody else changes the configuration.",
     ),
     (
         115,
@@ -100,6 +128,10 @@ const MEANINGS: &[(i32, &str)] = &[
         "`rotateCertificates`: a file cannot be used; the certificates from before stay in use.",
     ),
     (146, "Open cursors would keep more memory than they may."),
+    (
+        160,
+        "A `$readPreference` with `maxStalenessSeconds` below 90.",
+    ),
     (162, "An authentication restriction without a range."),
     (
         183,
@@ -122,6 +154,10 @@ const MEANINGS: &[(i32, &str)] = &[
         "No answer, the connection closes: more than two document sequences.",
     ),
     (237, "A cursor was killed while it was read from."),
+    (
+        262,
+        "`replSetStepDown`: no secondary that may become primary has everything in time.",
+    ),
     (263, "Not answered yet: transactions are refused with 20."),
     (
         288,
@@ -143,6 +179,10 @@ const MEANINGS: &[(i32, &str)] = &[
         "A command by `OP_QUERY` that drivers send only by `OP_MSG`.",
     ),
     (
+        10_107,
+        "A write at a member that is not the primary; drivers find the primary and try again.",
+    ),
+    (
         10_334,
         "A user or an answer would be larger than a document may be.",
     ),
@@ -150,7 +190,19 @@ const MEANINGS: &[(i32, &str)] = &[
         11_601,
         "Not met: a long read that nobody waits for any more ends with it.",
     ),
+    (
+        11_602,
+        "etcd did not answer in time: the change may be there or not.",
+    ),
     (12_051, "Somebody else reads from the cursor at the moment."),
+    (
+        13_435,
+        "A read at a secondary without a `$readPreference` that allows it.",
+    ),
+    (
+        13_436,
+        "The member has not joined yet, or has not heard from etcd for so long that it neither answers reads nor signs anybody in.",
+    ),
     (
         14_031,
         "The disk is full; further writes are refused until a restart.",
