@@ -9,6 +9,7 @@
 
 pub mod arguments;
 pub mod auditing;
+pub mod cluster_time;
 pub mod collection;
 pub mod context;
 pub mod diagnostic;
@@ -20,6 +21,7 @@ pub mod handshake;
 pub mod metrics;
 pub mod names;
 pub mod privileges;
+pub mod read_concern;
 mod reference;
 pub mod registry;
 pub mod reply;

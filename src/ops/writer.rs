@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::OpsError;
-use super::order::{Audited, Dropped, Order};
+use super::order::{Audited, CommitNote, Dropped, Order};
 use crate::authz::Pass;
 use crate::catalog::{Catalog, PlanError, View};
 use crate::store::{Change, Sequence, Store};
@@ -139,6 +139,7 @@ struct Planned {
     answer: oneshot::Sender<Result<Outcome, OpsError>>,
     audited: Option<Audited>,
     follow_up: Option<Box<dyn FnOnce(Dropped) + Send>>,
+    note: Option<CommitNote>,
     decided: Result<Dropped, OpsError>,
 }
 
@@ -169,6 +170,7 @@ fn write_batch(
             answer,
             audited: order.audited,
             follow_up: order.follow_up,
+            note: order.note,
             decided,
         });
     }
@@ -192,6 +194,9 @@ fn write_batch(
 
 impl Planned {
     fn answer(self, committed: &Result<Sequence, OpsError>) {
+        if let (Ok(sequence), Some(note)) = (committed, &self.note) {
+            note.reach(*sequence);
+        }
         let outcome = match (committed, self.decided) {
             (Ok(sequence), Ok(dropped)) => {
                 if let Some(follow_up) = self.follow_up {

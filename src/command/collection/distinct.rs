@@ -32,7 +32,10 @@ arguments! {
 }
 
 impl Command for Distinct {
-    const SPEC: Spec = Spec::new("distinct", "Answers the different values of a field.");
+    const SPEC: Spec = Spec {
+        read_concern: true,
+        ..Spec::new("distinct", "Answers the different values of a field.")
+    };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
         authority.require(&self.collection.needs(db, Action::Find))

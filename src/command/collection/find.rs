@@ -74,6 +74,7 @@ arguments! {
 impl Command for Find {
     const SPEC: Spec = Spec {
         api_version_1: true,
+        read_concern: true,
         ..Spec::new("find", "Answers the documents of a collection.")
     };
     const ARGUMENTS_NAME: &'static str = "FindCommandRequest";
