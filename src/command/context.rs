@@ -148,7 +148,8 @@ impl<'a> Context<'a> {
         self.services.hash_pool.share_of(owner)
     }
 
-    fn caller(&self) -> Option<UserName> {
+    /// Who is signed in.
+    pub fn caller(&self) -> Option<UserName> {
         self.connection
             .session
             .signed_in()
