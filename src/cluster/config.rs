@@ -100,6 +100,29 @@ impl ReplicaSetConfig {
         Ok(Some(config))
     }
 
+    /// Refuses a configuration that cannot come after `present`.
+    pub(super) fn check_follows(&self, present: &Self) -> Result<(), InvalidConfig> {
+        if self.name != present.name {
+            return Err(InvalidConfig(format!(
+                "New and old configurations differ in replica set name; old was {}, and new is {}",
+                present.name, self.name
+            )));
+        }
+        if self.version <= present.version {
+            return Err(InvalidConfig(format!(
+                "New replica set configuration version must be greater than old, but {} is not \
+                 greater than {}",
+                self.version, present.version
+            )));
+        }
+        if self.replica_set_id != present.replica_set_id {
+            return Err(InvalidConfig(
+                "New and old configurations differ in replica set ID".to_owned(),
+            ));
+        }
+        self.check()
+    }
+
     /// As `replSetGetConfig` shows it.
     pub fn to_document(&self) -> Document {
         let members: Vec<Bson> = self.members.iter().map(member_document).collect();

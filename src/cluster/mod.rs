@@ -8,13 +8,28 @@
 //! a primary and terms, [`OpTime`]s, and members that have [`Progress`]ed to one. [`ReplicaSet`] is the
 //! handle for all rooms above. `docs/cluster.md` describes keys and protocols.
 
+mod commit;
 mod config;
+mod election;
+mod error;
+mod etcd;
+mod follow;
+mod head;
+mod join;
+mod keys;
+mod lease;
 mod op_time;
 mod progress;
 mod replica_set;
+mod shared;
+mod snapshot;
+mod staged;
+mod state;
 mod topology;
 
+pub use commit::EtcdStore;
 pub use config::{InvalidConfig, Member, ReplicaSetConfig};
+pub use error::JoinError;
 pub use op_time::{LastWrite, OpTime};
 pub use progress::{MemberProgress, Progress};
 pub use replica_set::{

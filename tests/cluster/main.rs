@@ -1,0 +1,9 @@
+//! Several servers as a replica set over etcd.
+
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod history;
+mod house;
