@@ -18,6 +18,7 @@ use crate::audit::{Audit, AuditStartError, Event};
 use crate::auth::hash_pool::HashPool;
 use crate::auth::verified::VerifiedSecrets;
 use crate::cluster::JoinError;
+use crate::command::cluster_time::ClusterClock;
 use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
@@ -146,6 +147,7 @@ impl Server {
         write_port_file(config.net.port_file.as_deref(), &listeners)?;
         let (stop, signal) = stop_channel();
         let services = Services {
+            cluster_clock: ClusterClock::new(&deployment_secret),
             deployment_secret,
             directory,
             replica_set,

@@ -22,7 +22,7 @@ use crate::config::parameters::Parameters;
 use crate::model::directory_change::DirectoryChange;
 use crate::model::names::UserName;
 use crate::net::{Address, Peer};
-use crate::ops::Order;
+use crate::ops::{CommitNote, Order};
 use crate::telemetry::events::{self, Client};
 use crate::wire::OpMsg;
 
@@ -40,6 +40,8 @@ pub struct Context<'a> {
     pub fields: &'static [Field],
     /// The command's name as the client wrote it.
     pub invoked_as: &'a str,
+    /// Where its orders have their commits noted, if it waits for other members afterwards.
+    pub commit_note: Option<CommitNote>,
     /// When `maxTimeMS` is over.
     pub deadline: Option<Instant>,
     /// Whether the client takes more than one answer.
@@ -90,13 +92,14 @@ impl<'a> Context<'a> {
         let (by, client) = (self.caller(), self.connection.client());
         let change = Arc::new(change);
         let order = match self.connection.audit_origin() {
-            None => Order::new(pass),
+            None => self.bare_order(pass),
             Some(origin) => {
                 let change = Arc::clone(&change);
-                Order::new(pass).audited(self.services.audit.clone(), move |refusal| {
-                    let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
-                    Event::change(&origin, &change, code)
-                })
+                self.bare_order(pass)
+                    .audited(self.services.audit.clone(), move |refusal| {
+                        let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+                        Event::change(&origin, &change, code)
+                    })
             }
         };
         order.once_written(move |dropped| {
@@ -110,17 +113,18 @@ impl<'a> Context<'a> {
     pub fn order_of_merge(&self, pass: Pass, merged: &Arc<OnceLock<Merged>>) -> Order {
         let (by, client) = (self.caller(), self.connection.client());
         let order = match self.connection.audit_origin() {
-            None => Order::new(pass),
+            None => self.bare_order(pass),
             Some(origin) => {
                 let merged = Arc::clone(merged);
-                Order::new(pass).audited_as(self.services.audit.clone(), move |refusal| {
-                    let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
-                    // Nothing is decided for who lost the right to: that is audited by the answer.
-                    let changes = merged.get().into_iter().flat_map(|merged| &merged.changed);
-                    changes
-                        .map(|change| Event::change(&origin, change, code))
-                        .collect()
-                })
+                self.bare_order(pass)
+                    .audited_as(self.services.audit.clone(), move |refusal| {
+                        let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+                        // Nothing is decided for who lost the right to: that is audited by the answer.
+                        let changes = merged.get().into_iter().flat_map(|merged| &merged.changed);
+                        changes
+                            .map(|change| Event::change(&origin, change, code))
+                            .collect()
+                    })
             }
         };
         let merged = Arc::clone(merged);
@@ -134,6 +138,11 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// Leave to make a change that is neither audited nor logged.
+    pub fn bare_order(&self, pass: Pass) -> Order {
+        Order::new(pass).noted_in(self.commit_note.clone())
+    }
+
     /// The hashing pool, on behalf of whoever runs the command.
     pub fn hash_share(&self) -> Share<'a> {
         let stranger = || Owner::Stranger(self.connection.origin());
@@ -141,7 +150,8 @@ impl<'a> Context<'a> {
         self.services.hash_pool.share_of(owner)
     }
 
-    fn caller(&self) -> Option<UserName> {
+    /// Who is signed in.
+    pub fn caller(&self) -> Option<UserName> {
         self.connection
             .session
             .signed_in()

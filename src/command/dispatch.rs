@@ -118,16 +118,15 @@ impl Handler for Connection {
             Ok(Request::Query(query)) => self.op_query(query).await,
             Err(error) => Err(CommandError::new(error.code(), error.to_string())),
         };
-        answer(result)
+        self.answer(result)
     }
 
     async fn next(&mut self) -> Answer {
-        match self.state.stream {
-            Some(stream) => {
-                answer(hello::next_of_stream(&self.services, &mut self.state, stream).await)
-            }
-            None => answer(Ok(Reply::new())),
-        }
+        let result = match self.state.stream {
+            Some(stream) => hello::next_of_stream(&self.services, &mut self.state, stream).await,
+            None => Ok(Reply::new()),
+        };
+        self.answer(result)
     }
 
     fn closed(&mut self) {
@@ -210,7 +209,9 @@ impl Connection {
             return Err(no_sequences(name));
         }
         let started = events::are_commands_logged().then(Instant::now);
-        let result = match Generic::parse(entry.spec.name, request.db, request.body) {
+        let parsed = Generic::parse(entry.spec.name, request.db, request.body)
+            .and_then(|generic| self.hear_cluster_time(&generic).map(|()| generic));
+        let result = match parsed {
             // Whoever has to sign in first is told that and nothing else.
             Err(_) if self.must_sign_in(entry.spec) => {
                 Err(CommandError::requires_authentication(entry.spec.name))
@@ -219,6 +220,7 @@ impl Connection {
             Ok(generic) => {
                 let limit = Duration::from_millis(generic.max_time_ms.into());
                 let context = Context {
+                    commit_note: None,
                     deadline: (!limit.is_zero()).then(|| tokio::time::Instant::now() + limit),
                     services: &self.services,
                     connection: &mut self.state,
@@ -293,6 +295,40 @@ impl Connection {
             && matches!(self.state.authority(&self.services), Authority::Nobody)
     }
 
+    fn hear_cluster_time(&self, generic: &Generic<'_>) -> Result<(), CommandError> {
+        match (&self.services.replica_set, generic.cluster_time) {
+            (Some(set), Some(sent)) => {
+                let authority = self.state.authority(&self.services);
+                self.services.cluster_clock.hear(sent, set, &authority)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn answer(&self, result: Result<Reply, CommandError>) -> Answer {
+        let (mut document, stream) = match result {
+            Ok(reply) => {
+                let stream = reply.stream;
+                let document = reply.into_document();
+                // Lists are bounded while they are made; this is for everything else.
+                if document.as_bytes().len() > DOCUMENT_BYTES_MAX {
+                    (error_document(&too_large()), false)
+                } else {
+                    (document, stream)
+                }
+            }
+            Err(error) => (error_document(&error), false),
+        };
+        if let Some(set) = &self.services.replica_set {
+            self.services.cluster_clock.append_to(&mut document, set);
+        }
+        Answer {
+            document,
+            stream,
+            close: false,
+        }
+    }
+
     fn refresh_session(&mut self) {
         if let Some(user) = self
             .state
@@ -301,25 +337,6 @@ impl Connection {
         {
             events::signed_out(&user, self.state.client());
         }
-    }
-}
-
-fn answer(result: Result<Reply, CommandError>) -> Answer {
-    match result {
-        Ok(reply) => {
-            let stream = reply.stream;
-            let document = reply.into_document();
-            // Lists are bounded while they are made; this is for everything else.
-            if document.as_bytes().len() > DOCUMENT_BYTES_MAX {
-                return Answer::single(error_document(&too_large()));
-            }
-            Answer {
-                document,
-                stream,
-                close: false,
-            }
-        }
-        Err(error) => Answer::single(error_document(&error)),
     }
 }
 

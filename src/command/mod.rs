@@ -9,6 +9,7 @@
 
 pub mod arguments;
 pub mod auditing;
+pub mod cluster_time;
 pub mod collection;
 pub mod context;
 pub mod diagnostic;
@@ -21,6 +22,7 @@ pub mod member;
 pub mod metrics;
 pub mod names;
 pub mod privileges;
+pub mod read_concern;
 pub mod read_preference;
 mod reference;
 pub mod registry;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::cluster_time::ClusterClock;
 use super::collection::cursors::Cursors;
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
@@ -67,6 +68,8 @@ pub struct Services {
     pub directory: Directory,
     /// The replica set this server is a member of, if it is.
     pub replica_set: Option<ReplicaSet>,
+    /// What `$clusterTime` is told from, on a member of a replica set.
+    pub cluster_clock: ClusterClock,
     /// Who did what; the writer of the directory tells it of changes itself.
     pub audit: Audit,
     /// Where passwords are hashed.

@@ -30,6 +30,10 @@ pub struct Spec {
     pub admin_only: bool,
     /// Whether it takes a write concern.
     pub write_concern: bool,
+    /// Whether it takes every read concern; all commands take `local`.
+    pub read_concern: bool,
+    /// Whether clients may repeat it under the same `txnNumber` when they do not know what came of it.
+    pub is_retryable_write: bool,
     /// Whether it is part of API version 1.
     pub api_version_1: bool,
     /// Whether unknown fields are errors.
@@ -55,6 +59,8 @@ impl Spec {
             access: Access::SignedIn,
             admin_only: false,
             write_concern: false,
+            read_concern: false,
+            is_retryable_write: false,
             api_version_1: false,
             strict: true,
             is_interruptible: true,

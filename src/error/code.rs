@@ -65,6 +65,7 @@ codes! {
     NEW_REPLICA_SET_CONFIGURATION_INCOMPATIBLE = 103 "NewReplicaSetConfigurationIncompatible",
     CONFIGURATION_IN_PROGRESS = 109 "ConfigurationInProgress",
     COMMAND_NOT_SUPPORTED = 115 "CommandNotSupported",
+    NOT_A_REPLICA_SET = 123 "NotAReplicaSet",
     INVALID_SSL_CONFIGURATION = 140 "InvalidSSLConfiguration",
     EXCEEDED_MEMORY_LIMIT = 146 "ExceededMemoryLimit",
     MAX_STALENESS_OUT_OF_RANGE = 160 "MaxStalenessOutOfRange",
@@ -74,8 +75,12 @@ codes! {
     CLIENT_METADATA_DOCUMENT_TOO_LARGE = 185 "ClientMetadataDocumentTooLarge",
     CLIENT_METADATA_CANNOT_BE_MUTATED = 186 "ClientMetadataCannotBeMutated",
     PRIMARY_STEPPED_DOWN = 189 "PrimarySteppedDown",
+    TIME_PROOF_MISMATCH = 204 "TimeProofMismatch",
+    CLUSTER_TIME_FAILS_RATE_LIMITER = 205 "ClusterTimeFailsRateLimiter",
+    KEY_NOT_FOUND = 211 "KeyNotFound",
     ILLEGAL_OP_MSG_FLAG = 223 "IllegalOpMsgFlag",
     QUERY_FEATURE_NOT_ALLOWED = 224 "QueryFeatureNotAllowed",
+    TRANSACTION_TOO_OLD = 225 "TransactionTooOld",
     MAX_SUB_PIPELINE_DEPTH_EXCEEDED = 232 "MaxSubPipelineDepthExceeded",
     TOO_MANY_DOCUMENT_SEQUENCES = 233 "TooManyDocumentSequences",
     CURSOR_KILLED = 237 "CursorKilled",
@@ -99,6 +104,7 @@ codes! {
     IDL_DUPLICATE_FIELD = 40413 "IDLDuplicateField",
     IDL_FAILED_TO_PARSE = 40414 "IDLFailedToParse",
     IDL_UNKNOWN_FIELD = 40415 "IDLUnknownField",
+    NOT_A_RETRYABLE_WRITE_COMMAND = 50768 "NotARetryableWriteCommand",
 }
 
 impl fmt::Display for ErrorCode {

@@ -11,7 +11,7 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::OpsError;
-use super::order::{Audited, Dropped, Order};
+use super::order::{Audited, CommitNote, Dropped, Order};
 use crate::authz::Pass;
 use crate::catalog::{Catalog, PlanError, View};
 use crate::store::record::{RECORD_BYTES_MAX, check_size};
@@ -140,6 +140,7 @@ struct Planned {
     answer: oneshot::Sender<Result<Outcome, OpsError>>,
     audited: Option<Audited>,
     follow_up: Option<Box<dyn FnOnce(Dropped) + Send>>,
+    note: Option<CommitNote>,
     decided: Result<Dropped, OpsError>,
 }
 
@@ -177,6 +178,7 @@ fn write_batch(
             answer,
             audited: order.audited,
             follow_up: order.follow_up,
+            note: order.note,
             decided,
         });
     }
@@ -200,6 +202,10 @@ fn write_batch(
 
 impl Planned {
     fn answer(self, committed: &Result<Sequence, OpsError>) {
+        let rests_on_state = matches!(self.decided, Ok(_) | Err(OpsError::Plan(_)));
+        if let (Ok(sequence), Some(note), true) = (committed, &self.note, rests_on_state) {
+            note.reach(*sequence);
+        }
         let outcome = match (committed, self.decided) {
             (Ok(sequence), Ok(dropped)) => {
                 if let Some(follow_up) = self.follow_up {

@@ -96,6 +96,7 @@ impl Command for Aggregate {
     const SPEC: Spec = Spec {
         api_version_1: true,
         runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new(
             "aggregate",
             "Answers what becomes of the documents of a collection in the stages of a pipeline.",

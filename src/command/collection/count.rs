@@ -40,6 +40,7 @@ impl Command for Count {
     const SPEC: Spec = Spec {
         api_version_1: true,
         runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new("count", "Answers how many documents match a query.")
     };
 

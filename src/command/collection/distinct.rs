@@ -34,6 +34,7 @@ arguments! {
 impl Command for Distinct {
     const SPEC: Spec = Spec {
         runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new("distinct", "Answers the different values of a field.")
     };
 

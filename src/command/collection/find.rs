@@ -75,6 +75,7 @@ impl Command for Find {
     const SPEC: Spec = Spec {
         api_version_1: true,
         runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new("find", "Answers the documents of a collection.")
     };
     const ARGUMENTS_NAME: &'static str = "FindCommandRequest";
