@@ -382,8 +382,8 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
         ),
         (
             &["--storageEngine", "wiredTiger"],
-            "option '--storageEngine' on the command line is 'wiredTiger'; expected 'redb' or \
-             'ephemeralForTest'",
+            "option '--storageEngine' on the command line is 'wiredTiger'; expected \
+             'redb' or 'etcd' or 'ephemeralForTest'",
         ),
         (
             &["--dbpath", ""],
