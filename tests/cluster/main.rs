@@ -5,5 +5,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod commands;
+mod hello;
 mod history;
 mod house;
+mod member_state;
