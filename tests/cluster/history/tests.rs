@@ -39,10 +39,11 @@ fn last_read(at: (Moment, Moment), seen: State) -> Read {
 }
 
 /// A user as a read shows it.
+#[allow(clippy::unnecessary_wraps)] // `None` is a state, too
 fn user(created_by: WriteId, granted: &[WriteId]) -> State {
     Some(User {
         created_by,
-        granted: BTreeSet::from_iter(granted.iter().copied()),
+        granted: granted.iter().copied().collect(),
     })
 }
 
