@@ -180,8 +180,11 @@ impl ReplicaSet {
             .map_err(|NotPrimary| StepDownError::NotPrimary)?;
         let mut progress = self.progress();
         let caught_up = progress.wait_for(|progress| self.can_be_replaced(progress));
-        let caught_up = tokio::time::timeout(how.catch_up, caught_up).await;
-        if caught_up.is_err() && !how.force {
+        // What was seen is let go of at once: it holds a lock.
+        let caught_up = tokio::time::timeout(how.catch_up, caught_up)
+            .await
+            .is_ok_and(|seen| seen.is_ok());
+        if !caught_up && !how.force {
             return Err(StepDownError::NobodyCaughtUp(DateTime::now()));
         }
         let was_primary = self.shared.update(|state| {

@@ -60,6 +60,8 @@ pub struct ConnectionState {
     pub audit_id: Option<uuid::Uuid>,
     /// Whether a hello was answered.
     pub is_greeted: bool,
+    /// Whether the client has said that it knows `hello`.
+    pub supports_hello: bool,
     /// The `hello` whose answers stream.
     pub stream: Option<HelloStream>,
     /// What the limits on signing in keep of it.
@@ -200,11 +202,13 @@ impl ConnectionState {
         }
     }
 
-    /// From this machine, and there has been no user and no role since the start.
+    /// From this machine, and there has been no user and no role since the start, as far as is known
+    /// for certain.
     fn has_localhost_exception(&self, services: &Services) -> bool {
         services.parameters.enable_localhost_auth_bypass()
             && self.peer.is_local()
             && !services.directory.catalog().had_users_or_roles()
+            && services.is_readable()
     }
 
     /// Whether nobody between the two ends can read it: TLS, or a Unix domain socket.

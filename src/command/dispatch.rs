@@ -10,6 +10,7 @@ use super::auditing::{are_allowed_audited, audit_end};
 use super::context::{ConnectionGuard, ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
+use super::member::complete_error;
 use super::registry;
 use super::reply::{Reply, error_document, too_large};
 use super::services::Services;
@@ -56,6 +57,7 @@ impl Service for Commands {
             audit_id: self.0.audit.is_on().then(Uuid::new_v4),
             peer,
             is_greeted: false,
+            supports_hello: false,
             stream: None,
             guard: ConnectionGuard {
                 connected_at: tokio::time::Instant::now(),
@@ -121,7 +123,7 @@ impl Handler for Connection {
 
     async fn next(&mut self) -> Answer {
         let result = match self.state.stream {
-            Some(stream) => hello::next_of_stream(&self.services, &self.state, stream).await,
+            Some(stream) => hello::next_of_stream(&self.services, &mut self.state, stream).await,
             None => Ok(Reply::new()),
         };
         self.answer(result)
@@ -174,7 +176,13 @@ impl Connection {
         self.state.stream = None;
         self.refresh_session();
         let name = command_name(request.body)?;
-        let result = self.find_and_run(name, &request).await;
+        let mut result = self.find_and_run(name, &request).await;
+        if let Err(error) = &mut result
+            && self.services.replica_set.is_some()
+        {
+            let version = self.services.topology_version();
+            complete_error(error, version, self.state.supports_hello, request.body);
+        }
         if let Err(error) = &result
             && error.code == ErrorCode::UNAUTHORIZED
             && self.services.audit.is_on()
@@ -263,7 +271,14 @@ impl Connection {
             message: request.message,
             caller,
         };
-        let error = command.refuse(&asked, &authority);
+        let mut error = command.refuse(&asked, &authority);
+        if error.code == ErrorCode::COMMAND_NOT_SUPPORTED
+            && let Err(refused) = self
+                .services
+                .check_member(command.runs_on(), generic.read_preference)
+        {
+            error = refused;
+        }
         if error.code == ErrorCode::UNAUTHORIZED && caller.is_some() {
             let db = generic.db.as_str();
             events::access_denied(command.name(), db, caller, self.state.client());

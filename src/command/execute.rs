@@ -1,7 +1,7 @@
 //! One command from document to answer, in mongod's order of checks.
 //!
-//! Pre-parse access, arguments, privileges, what the deployment supports, write concern, and only
-//! then the command itself.
+//! Pre-parse access, arguments, privileges, the member's state, what the deployment supports, write
+//! concern, and only then the command itself.
 
 use tokio::time::Instant;
 
@@ -38,6 +38,8 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         // Boxed, so that commands carry no room for it where nothing is audited.
         Box::pin(allowed).await?;
     }
+    let preference = context.generic.read_preference;
+    context.services.check_member(spec.runs_on, preference)?;
     check_api(spec, &context)?;
     let is_member = context.services.replica_set.is_some();
     context.generic.check_transaction(spec, is_member)?;

@@ -7,6 +7,7 @@ use bson::raw::RawDocument;
 
 use super::arguments::{FromField, Path, duplicate_field, invalid_bson, type_name, wrong_type};
 use super::field_types::{NUMBER_TYPES, whole_number};
+use super::read_preference::ReadPreference;
 use super::session::session_id::SessionId;
 use super::spec::Spec;
 use crate::error::{CommandError, ErrorCode};
@@ -70,6 +71,8 @@ pub struct Generic<'a> {
     pub help: bool,
     /// Comes with an `lsid`.
     pub has_session: bool,
+    /// Whether it may run on a secondary.
+    pub read_preference: ReadPreference,
     /// As sent, likewise.
     pub read_concern: Option<&'a RawDocument>,
     /// `$clusterTime` as sent.
@@ -96,6 +99,7 @@ impl<'a> Generic<'a> {
             api_strict: false,
             help: false,
             has_session: false,
+            read_preference: ReadPreference::default(),
             read_concern: None,
             cluster_time: None,
             transaction_number: None,
@@ -140,7 +144,7 @@ impl<'a> Generic<'a> {
                 }
                 "$clusterTime" => generic.cluster_time = Some(document(value, &path)?),
                 "$readPreference" => {
-                    document(value, &path)?;
+                    generic.read_preference = ReadPreference::parse(document(value, &path)?)?;
                 }
                 "help" => generic.help = value == RawBsonRef::Boolean(true),
                 _ => {}

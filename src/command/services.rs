@@ -145,10 +145,27 @@ impl Services {
         }
     }
 
-    /// Waits until the topology changes, which on a standalone it does not, or the time is up. A
-    /// server that stops says so.
-    pub async fn wait_for_topology_change(&self, limit: Duration) -> Result<(), CommandError> {
+    /// Waits until the topology is another than the one with the counter `known`, which on a
+    /// standalone it never is, or the time is up. A server that stops says so.
+    pub async fn wait_for_topology_change(
+        &self,
+        known: i64,
+        limit: Duration,
+    ) -> Result<(), CommandError> {
+        let changed = async {
+            let topologies = self.replica_set.as_ref().map(ReplicaSet::topologies);
+            let Some(mut topologies) = topologies else {
+                return std::future::pending().await;
+            };
+            // The topology of this moment is looked at first: no change is missed.
+            let changed = topologies.wait_for(|topology| topology.counter != known);
+            if changed.await.is_err() {
+                // Nobody will change it any more, the server stops.
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
+            () = changed => Ok(()),
             () = tokio::time::sleep(limit) => Ok(()),
             () = self.stop.stopped() => Err(self.stopping()),
         }
@@ -186,12 +203,11 @@ impl Services {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
             }
-            OpsError::Storage(StoreError::NotPrimary) => {
-                CommandError::new(ErrorCode::NOT_WRITABLE_PRIMARY, "not primary")
-            }
+            OpsError::Storage(StoreError::NotPrimary) => CommandError::not_writable_primary(),
             OpsError::Storage(failure @ StoreError::Unreachable { .. }) => {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::HOST_UNREACHABLE, failure.to_string())
+                    .before_any_write()
             }
             OpsError::Storage(failure @ StoreError::OutcomeUnknown { .. }) => {
                 events::store_failed(&failure);
@@ -216,7 +232,7 @@ impl Services {
             ErrorCode::SHUTDOWN_IN_PROGRESS,
             "The server is shutting down",
         );
-        let topology = self.topology.to_document();
+        let topology = self.topology_version().to_document();
         error.extra = Some(bson::rawdoc! { "topologyVersion": topology });
         error
     }

@@ -45,6 +45,8 @@ pub struct Spec {
     pub by_op_query: bool,
     /// Whether its arrays may come as document sequences.
     pub takes_sequences: bool,
+    /// Which members of a replica set run it.
+    pub runs_on: RunsOn,
 }
 
 impl Spec {
@@ -64,8 +66,22 @@ impl Spec {
             is_interruptible: true,
             by_op_query: false,
             takes_sequences: false,
+            runs_on: RunsOn::AnyMember,
         }
     }
+}
+
+/// Which members of a replica set run a command. A standalone runs all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsOn {
+    /// Each, whatever its state.
+    AnyMember,
+    /// Those that are not out of touch for too long.
+    PrimaryOrSecondary,
+    /// The primary, and a secondary if `$readPreference` allows one.
+    SecondaryIfAsked,
+    /// The primary alone.
+    Primary,
 }
 
 /// Who may call a command before its privileges are looked at.

@@ -44,6 +44,14 @@ const MEANINGS: &[(i32, &str)] = &[
         "A value cannot be: an unknown mechanism, an empty password, a range that is none, a `w` that no standalone can fulfil.",
     ),
     (
+        4,
+        "A `$readPreference` without `mode`, a `$clusterTime` without its fields; as `writeConcernError`, a tag that no member has.",
+    ),
+    (
+        6,
+        "etcd cannot be reached, so nothing was written; drivers try again.",
+    ),
+    (
         9,
         "A `writeConcern`, a base64 payload, a filter or an `aggregate` cannot be read.",
     ),
@@ -55,7 +63,10 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (14, "A field has another type than it may have."),
     (15, "A document is nested too deeply."),
-    (16, "An `insert` without documents."),
+    (
+        16,
+        "An `insert` without documents; a `$clusterTime` with a signature of another length.",
+    ),
     (
         17,
         "A message of signing in comes where it does not belong; a message of an impossible length.",
@@ -66,6 +77,10 @@ const MEANINGS: &[(i32, &str)] = &[
         "What a standalone server cannot do, such as transactions; details of users who are not named; a parameter that is fixed at the start.",
     ),
     (22, "Bytes that are no BSON."),
+    (
+        23,
+        "`replSetInitiate`: the replica set is there, whoever starts joins it.",
+    ),
     (
         26,
         "The collection does not exist: no user or role has been made yet.",
@@ -79,27 +94,66 @@ const MEANINGS: &[(i32, &str)] = &[
     (50, "`maxTimeMS` is over."),
     (59, "No server knows the command."),
     (
+        64,
+        "As `writeConcernError`: `wtimeout` is over before enough members had the change, which stays.",
+    ),
+    (
         72,
-        "A write concern on a command that takes none, a read concern that is not served, an unknown parameter.",
+        "A write concern on a command that takes none, a read concern that is not served or asks for what has yet to happen, a transaction number out of place, an unknown parameter.",
     ),
     (73, "A database or collection name that cannot be."),
+    (74, "`replSetReconfig` without the member that is asked."),
+    (
+        76,
+        "A command for members of a replica set, on a standalone.",
+    ),
+    (
+        79,
+        "As `writeConcernError`: the configuration of the set has no mode of that name.",
+    ),
     (
         91,
         "The server is stopping; drivers try elsewhere or again.",
     ),
     (
+        93,
+        "`replSetReconfig` with what is no configuration, or with what is not supported here.",
+    ),
+    (94, "The server has not joined its replica set yet."),
+    (95, "`replSetFreeze` at the primary."),
+    (
         96,
         "Too many passwords wait to be hashed; too many cursors are open; no log of that name.",
+    ),
+    (
+        100,
+        "As `writeConcernError`: not even all members together could fulfil it.",
+    ),
+    (
+        103,
+        "`replSetReconfig` with a version that is not higher, or with the name or id of another set.",
+    ),
+    (
+        109,
+        "`replSetReconfig` while somebody else changes the configuration.",
     ),
     (
         115,
         "The command is allowed but needs an engine, and none stands behind this server; or it needs more of a system collection than is supported.",
     ),
     (
+        123,
+        "A read concern that only members of a replica set can serve, on a standalone.",
+    ),
+    (
         140,
         "`rotateCertificates`: a file cannot be used; the certificates from before stay in use.",
     ),
     (146, "Open cursors would keep more memory than they may."),
+    (
+        160,
+        "A `$readPreference` with `maxStalenessSeconds` below 90.",
+    ),
     (162, "An authentication restriction without a range."),
     (
         183,
@@ -109,6 +163,19 @@ const MEANINGS: &[(i32, &str)] = &[
     (185, "The `client` document of a hello is too large."),
     (186, "The `client` document came again."),
     (
+        189,
+        "As `writeConcernError`: the member is not the primary any more; the change stays.",
+    ),
+    (204, "The signature of a `$clusterTime` is wrong."),
+    (
+        205,
+        "A `$clusterTime` without a valid signature, far before the clock, from somebody who may advance it.",
+    ),
+    (
+        211,
+        "A `$clusterTime` that no member of this deployment has signed.",
+    ),
+    (
         223,
         "No answer, the connection closes: a flag that nobody knows.",
     ),
@@ -116,13 +183,24 @@ const MEANINGS: &[(i32, &str)] = &[
         224,
         "A filter with an operator that is known but not served.",
     ),
+    (
+        225,
+        "An `insert` with a lower `txnNumber` than its session has used before.",
+    ),
     (232, "Pipelines within pipelines too deep."),
     (
         233,
         "No answer, the connection closes: more than two document sequences.",
     ),
     (237, "A cursor was killed while it was read from."),
-    (263, "Not answered yet: transactions are refused with 20."),
+    (
+        262,
+        "`replSetStepDown`: no secondary that may become primary has everything in time.",
+    ),
+    (
+        263,
+        "A transaction, at a member of a replica set; a standalone refuses it with 20.",
+    ),
     (
         288,
         "No answer, the connection closes: the checksum does not match.",
@@ -143,6 +221,10 @@ const MEANINGS: &[(i32, &str)] = &[
         "A command by `OP_QUERY` that drivers send only by `OP_MSG`.",
     ),
     (
+        10_107,
+        "A write at a member that is not the primary; drivers find the primary and try again.",
+    ),
+    (
         10_334,
         "A user or an answer would be larger than a document may be.",
     ),
@@ -150,7 +232,19 @@ const MEANINGS: &[(i32, &str)] = &[
         11_601,
         "Not met: a long read that nobody waits for any more ends with it.",
     ),
+    (
+        11_602,
+        "etcd did not answer in time: the change may be there or not.",
+    ),
     (12_051, "Somebody else reads from the cursor at the moment."),
+    (
+        13_435,
+        "A read at a secondary without a `$readPreference` that allows it.",
+    ),
+    (
+        13_436,
+        "The member has not joined yet, or has not heard from etcd for so long that it neither answers reads nor signs anybody in.",
+    ),
     (
         14_031,
         "The disk is full; further writes are refused until a restart.",
@@ -243,6 +337,10 @@ const MEANINGS: &[(i32, &str)] = &[
     (
         50_738,
         "A `getMore` in another session than that of its cursor.",
+    ),
+    (
+        50_768,
+        "A `txnNumber` on a command that may not be repeated under one.",
     ),
     (51_002, "The role exists already."),
     (51_003, "The user exists already."),

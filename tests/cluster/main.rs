@@ -5,5 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod causal;
 mod history;
 mod house;
+mod write_concern;

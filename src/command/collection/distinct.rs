@@ -8,7 +8,7 @@ use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -34,6 +34,7 @@ arguments! {
 impl Command for Distinct {
     const SPEC: Spec = Spec {
         read_concern: true,
+        runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new("distinct", "Answers the different values of a field.")
     };
 

@@ -9,7 +9,7 @@ use crate::command::arguments::{FromField, Path, arguments, unknown_field, wrong
 use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::command::write_concern::{Acknowledgement, RwConcernDefaults, WriteConcern};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -57,6 +57,7 @@ impl Command for SetDefaultRwConcern {
     const SPEC: Spec = Spec {
         admin_only: true,
         write_concern: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         ..Spec::new(
             "setDefaultRWConcern",

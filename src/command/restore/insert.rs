@@ -11,7 +11,7 @@ use crate::command::collection::options::CollectionName;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::command::unserved::Asked;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -60,6 +60,7 @@ impl Command for Insert {
     const SPEC: Spec = Spec {
         write_concern: true,
         is_retryable_write: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         api_version_1: true,
         takes_sequences: true,

@@ -75,10 +75,8 @@ impl Pending {
         let Err(miss) = replication.wait(change, &self.concern, limits).await else {
             return result;
         };
-        let version = miss.is_change_of_state().then(|| TopologyVersion {
-            counter: set.topology().counter,
-            ..context.services.topology
-        });
+        let version = miss.is_change_of_state();
+        let version = version.then(|| context.services.topology_version());
         add(result, miss.to_document(&self.concern), version)
     }
 }
