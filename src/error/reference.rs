@@ -95,7 +95,7 @@ const MEANINGS: &[(i32, &str)] = &[
     (59, "No server knows the command."),
     (
         64,
-        "As `writeConcernError`: `wtimeout` is over before enough members had the change, which stays.",
+        "`writeConcernError`: `wtimeout` is over; the change stays.",
     ),
     (
         72,
@@ -107,10 +107,7 @@ const MEANINGS: &[(i32, &str)] = &[
         76,
         "A command for members of a replica set, on a standalone.",
     ),
-    (
-        79,
-        "As `writeConcernError`: the configuration of the set has no mode of that name.",
-    ),
+    (79, "`writeConcernError`: the set has no mode of that name."),
     (
         91,
         "The server is stopping; drivers try elsewhere or again.",
@@ -127,7 +124,7 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         100,
-        "As `writeConcernError`: not even all members together could fulfil it.",
+        "`writeConcernError`: not even all members could fulfil it.",
     ),
     (
         103,
@@ -143,7 +140,7 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         123,
-        "A read concern that only members of a replica set can serve, on a standalone.",
+        "A read concern for members of a replica set, on a standalone.",
     ),
     (
         140,
@@ -164,12 +161,12 @@ const MEANINGS: &[(i32, &str)] = &[
     (186, "The `client` document came again."),
     (
         189,
-        "As `writeConcernError`: the member is not the primary any more; the change stays.",
+        "`writeConcernError`: the member is primary no more; the change stays.",
     ),
     (204, "The signature of a `$clusterTime` is wrong."),
     (
         205,
-        "A `$clusterTime` without a valid signature, far before the clock, from somebody who may advance it.",
+        "A `$clusterTime` that is not signed and far before the clock.",
     ),
     (
         211,
@@ -185,7 +182,7 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         225,
-        "An `insert` with a lower `txnNumber` than its session has used before.",
+        "An `insert` with a lower `txnNumber` than its session had before.",
     ),
     (232, "Pipelines within pipelines too deep."),
     (
@@ -197,10 +194,7 @@ const MEANINGS: &[(i32, &str)] = &[
         262,
         "`replSetStepDown`: no secondary that may become primary has everything in time.",
     ),
-    (
-        263,
-        "A transaction, at a member of a replica set; a standalone refuses it with 20.",
-    ),
+    (263, "A transaction, at a member of a replica set."),
     (
         288,
         "No answer, the connection closes: the checksum does not match.",

@@ -63,8 +63,11 @@ fn every_answer_tells_the_time() {
     ] {
         let reply = stranger.run("admin", command);
         assert_eq!(reply.get_i32("code").unwrap_or(0), code, "{reply}");
-        let keys: Vec<_> = reply.keys().rev().take(2).map(String::as_str).collect();
-        assert_eq!(keys, ["operationTime", "$clusterTime"], "{reply}");
+        let keys: Vec<_> = reply.keys().map(String::as_str).collect();
+        assert!(
+            keys.ends_with(&["$clusterTime", "operationTime"]),
+            "{reply}"
+        );
         let told = cluster_time(&reply);
         let signature = told.get_document("signature").unwrap();
         assert_eq!(signature.get_binary_generic("hash").unwrap().len(), 20);

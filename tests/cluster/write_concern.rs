@@ -98,15 +98,15 @@ fn numbers_majority_and_timeouts() {
     let nodes = set.primary_and_secondaries();
     let mut primary = set.admin(nodes[0]);
     set.pause(nodes[2]);
-    for concern in [
+    let concerns = [
         doc! { "w": 0 },
         doc! { "w": 1 },
         doc! { "w": 2, "wtimeout": LONG_MS },
         doc! { "w": "majority", "wtimeout": LONG_MS, "j": true },
         doc! {},
-    ] {
-        let name = format!("r{}", concern.to_string().len());
-        assert_fulfilled(&create(&mut primary, &name, concern));
+    ];
+    for (number, concern) in concerns.into_iter().enumerate() {
+        assert_fulfilled(&create(&mut primary, &format!("r{number}"), concern));
     }
     let started = Instant::now();
     let reply = create(

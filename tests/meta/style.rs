@@ -40,6 +40,7 @@ const EXPOSES: &[(&str, &str)] = &[
         "src/auth/verified.rs",
         "remembers a keyed hash of passwords",
     ),
+    ("src/command/cluster_time.rs", "signs cluster times"),
     (
         "src/command/restore/stored_documents.rs",
         "reads keys of a dump back",
