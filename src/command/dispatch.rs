@@ -297,9 +297,9 @@ impl Connection {
 
     fn hear_cluster_time(&self, generic: &Generic<'_>) -> Result<(), CommandError> {
         match (&self.services.replica_set, generic.cluster_time) {
-            (Some(set), Some(sent)) => {
+            (Some(set), Some(document)) => {
                 let authority = self.state.authority(&self.services);
-                self.services.cluster_clock.hear(sent, set, &authority)
+                self.services.cluster_clock.hear(document, set, &authority)
             }
             _ => Ok(()),
         }

@@ -146,7 +146,6 @@ impl ReadConcern {
         match self.level {
             None | Some(Level::Local | Level::Available) => {}
             Some(level) if !spec.read_concern => return not_supported(level),
-            Some(Level::Majority) => {}
             Some(Level::Linearizable) if !is_member => {
                 return needs_members("node needs to be a replica set member to use read concern");
             }
@@ -156,7 +155,7 @@ impl ReadConcern {
                     "afterOpTime not compatible with linearizable read concern",
                 ));
             }
-            Some(Level::Linearizable) => {}
+            Some(Level::Majority | Level::Linearizable) => {}
             Some(Level::Snapshot) if !is_member => {
                 return needs_members(
                     "node needs to be a replica set member to use readConcern: snapshot",
