@@ -206,6 +206,7 @@ pub async fn prepare(
             biased;
             applied = applied => applied?,
             () = context.services.stop.stopped() => return Err(context.services.stopping()),
+            () = context.connection.left() => return Err(interrupted()),
         }
     }
     Ok(concern)
@@ -252,6 +253,11 @@ fn timestamp(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Timestamp, Comman
         RawBsonRef::Timestamp(timestamp) => Ok(timestamp),
         other => Err(wrong_type(path, other, &["timestamp"])),
     }
+}
+
+/// Nobody waits for it any more.
+fn interrupted() -> CommandError {
+    CommandError::new(ErrorCode::INTERRUPTED, "operation was interrupted")
 }
 
 fn is_null(timestamp: Timestamp) -> bool {

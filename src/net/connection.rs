@@ -90,6 +90,8 @@ struct Socket {
     /// Since when a connection has existed, been idle, or had an incomplete message.
     since: Option<Instant>,
     peer_left: bool,
+    /// [`Handler::departure`].
+    departure: Option<Arc<tokio::sync::Notify>>,
 }
 
 /// What a connection is admitted with.
@@ -142,6 +144,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         is_new: true,
         since: Some(since),
         peer_left: false,
+        departure: handler.0.departure(),
     };
     let end = loop {
         socket.message_bytes_max = handler
@@ -350,6 +353,7 @@ impl Socket {
                 return Err(End::PeerLeft);
             } else {
                 self.peer_left = true;
+                self.departure.iter().for_each(|left| left.notify_one());
             }
         }
     }

@@ -205,6 +205,34 @@ fn a_primary_that_steps_down_says_so_to_who_waits() {
 }
 
 #[test]
+fn who_leaves_is_not_waited_for() {
+    let mut set = ReplicaSet::three();
+    let nodes = set.primary_and_secondaries();
+    let mut primary = set.admin(nodes[0]);
+    let connections = |client: &mut RawClient| {
+        let status = client.run("admin", doc! { "serverStatus": 1 });
+        let connections = status.get_document("connections").unwrap();
+        connections.get_i32("current").unwrap()
+    };
+    set.pause(nodes[2]);
+    let mut leaving = set.admin(nodes[0]);
+    let with_it = connections(&mut primary);
+    leaving.send_command(
+        "shop",
+        doc! {
+            "createRole": "a", "privileges": [], "roles": [], "writeConcern": { "w": 3 },
+        },
+    );
+    while !knows(&mut primary, "a") {}
+    assert_eq!(connections(&mut primary), with_it);
+    drop(leaving);
+    let started = Instant::now();
+    while connections(&mut primary) >= with_it {
+        assert!(started.elapsed() < Duration::from_mins(1), "it stays");
+    }
+}
+
+#[test]
 fn tags_and_modes() {
     let mut set = on_two_sites();
     let primary = set.primary();
