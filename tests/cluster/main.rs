@@ -5,8 +5,12 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod causal;
 mod commands;
 mod hello;
 mod history;
+mod history;
+mod house;
 mod house;
 mod member_state;
+mod write_concern;
