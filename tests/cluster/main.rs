@@ -10,3 +10,6 @@ mod hello;
 mod history;
 mod house;
 mod member_state;
+#[allow(dead_code, unreachable_pub)] // not all of it is needed here
+#[path = "../milvus/client.rs"]
+mod milvus_client;
