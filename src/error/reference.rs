@@ -158,7 +158,6 @@ const MEANINGS: &[(i32, &str)] = &[
         262,
         "`replSetStepDown`: no secondary that may become primary has everything in time.",
     ),
-    (263, "Not answered yet: transactions are refused with 20."),
     (
         288,
         "No answer, the connection closes: the checksum does not match.",

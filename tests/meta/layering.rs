@@ -37,10 +37,7 @@ const ROOMS: &[Room] = &[
     ),
     room("authz", &["catalog", "error", "model"]),
     room("auth", &["authz", "catalog", "error", "model", "secret"]),
-    room(
-        "ops",
-        &["audit", "authz", "catalog", "model", "secret", "store"],
-    ),
+    room("ops", &["audit", "authz", "catalog", "model", "store"]),
     room(
         "command",
         &[
