@@ -245,10 +245,10 @@ fn pack(timestamp: Timestamp) -> u64 {
 }
 
 fn unpack(packed: u64) -> Timestamp {
-    let [a, b, c, d, e, f, g, h] = packed.to_be_bytes();
+    #[allow(clippy::cast_possible_truncation)] // the two halves, one by one
     Timestamp {
-        time: u32::from_be_bytes([a, b, c, d]),
-        increment: u32::from_be_bytes([e, f, g, h]),
+        time: (packed >> 32) as u32,
+        increment: packed as u32,
     }
 }
 

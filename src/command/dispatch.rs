@@ -297,9 +297,9 @@ impl Connection {
 
     fn hear_cluster_time(&self, generic: &Generic<'_>) -> Result<(), CommandError> {
         match (&self.services.replica_set, generic.cluster_time) {
-            (Some(set), Some(sent)) => {
+            (Some(set), Some(time)) => {
                 let authority = self.state.authority(&self.services);
-                self.services.cluster_clock.hear(sent, set, &authority)
+                self.services.cluster_clock.hear(time, set, &authority)
             }
             _ => Ok(()),
         }
