@@ -9,8 +9,9 @@ mod causal;
 mod commands;
 mod hello;
 mod history;
-mod history;
-mod house;
 mod house;
 mod member_state;
+#[allow(dead_code, unreachable_pub)] // not all of it is needed here
+#[path = "../milvus/client.rs"]
+mod milvus_client;
 mod write_concern;

@@ -97,8 +97,6 @@ impl Command for Aggregate {
         api_version_1: true,
         runs_on: RunsOn::SecondaryIfAsked,
         read_concern: true,
-        read_concern: true,
-        runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new(
             "aggregate",
             "Answers what becomes of the documents of a collection in the stages of a pipeline.",

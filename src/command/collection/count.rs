@@ -41,8 +41,6 @@ impl Command for Count {
         api_version_1: true,
         runs_on: RunsOn::SecondaryIfAsked,
         read_concern: true,
-        read_concern: true,
-        runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new("count", "Answers how many documents match a query.")
     };
 

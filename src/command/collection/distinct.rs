@@ -35,8 +35,6 @@ impl Command for Distinct {
     const SPEC: Spec = Spec {
         runs_on: RunsOn::SecondaryIfAsked,
         read_concern: true,
-        read_concern: true,
-        runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new("distinct", "Answers the different values of a field.")
     };
 

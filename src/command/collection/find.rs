@@ -76,8 +76,6 @@ impl Command for Find {
         api_version_1: true,
         runs_on: RunsOn::SecondaryIfAsked,
         read_concern: true,
-        read_concern: true,
-        runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new("find", "Answers the documents of a collection.")
     };
     const ARGUMENTS_NAME: &'static str = "FindCommandRequest";

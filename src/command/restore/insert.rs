@@ -61,8 +61,6 @@ impl Command for Insert {
         write_concern: true,
         runs_on: RunsOn::Primary,
         is_retryable_write: true,
-        is_retryable_write: true,
-        runs_on: RunsOn::Primary,
         is_interruptible: false,
         api_version_1: true,
         takes_sequences: true,
