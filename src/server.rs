@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use crate::audit::{Audit, AuditStartError, Event};
 use crate::auth::hash_pool::HashPool;
 use crate::auth::verified::VerifiedSecrets;
+use crate::catalog::Catalog;
 use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
@@ -243,13 +244,14 @@ fn addresses_of(listeners: &Listeners) -> Vec<String> {
 
 async fn open_directory(config: &Config) -> Result<Directory, StartError> {
     let (engine, path) = (config.storage.engine, config.storage.db_path.clone());
+    let catalog = Catalog::with_milvus_on(config.milvus_database.clone());
     let opened = tokio::task::spawn_blocking(move || {
         let started = Instant::now();
         let store: Arc<dyn Store> = match engine {
             StorageEngine::EphemeralForTest => Arc::new(MemoryStore::new()),
             StorageEngine::Redb => Arc::new(RedbStore::open(&path)?),
         };
-        let directory = Directory::open(store)?;
+        let directory = Directory::open_into(store, catalog)?;
         let catalog = directory.catalog();
         let (users, roles) = (catalog.user_count(), catalog.role_count());
         events::store_opened(directory.store_name(), users, roles, started.elapsed());
