@@ -99,6 +99,15 @@ impl Client {
         })
     }
 
+    /// Another one on the same connection, who calls as the same user.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            grpc: self.grpc.clone(),
+            authorization: self.authorization.clone(),
+            db: self.db.clone(),
+        }
+    }
+
     /// Calls as this user from now on.
     pub(crate) fn sign(&mut self, user: &str, password: &str) {
         self.authorization = Some(STANDARD.encode(format!("{user}:{password}")));

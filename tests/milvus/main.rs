@@ -16,5 +16,6 @@ mod metadata;
 mod rbac;
 mod refusals;
 mod settings;
+mod storm;
 mod tls;
 mod two_faces;
