@@ -8,6 +8,7 @@ use std::time::SystemTime;
 use bson::raw::{CStr, cstr};
 use bson::spec::BinarySubtype;
 use bson::{Binary, RawArrayBuf, RawBson, RawDocument, RawDocumentBuf, rawdoc};
+use compact_str::CompactString;
 use uuid::Uuid;
 
 use crate::model::directory_change::{DirectoryChange, Subject};
@@ -239,6 +240,7 @@ fn change_param(change: &DirectoryChange) -> RawDocumentBuf {
         Subject::User(name) => user_document(name),
         Subject::Role(name) => role_document(name),
         Subject::AllUsersOf(db) | Subject::AllRolesOf(db) => rawdoc! { "db": db.as_str() },
+        Subject::PrivilegeGroup(name) => rawdoc! { "privilegeGroup": name.as_str() },
     };
     let mut append = |name: &CStr, value: Option<RawBson>| {
         if let Some(value) = value {
@@ -268,6 +270,11 @@ fn change_param(change: &DirectoryChange) -> RawDocumentBuf {
         .as_deref()
         .map(|grants| RawBson::Array(grants.iter().map(MilvusGrant::to_raw_document).collect()));
     append(cstr!("milvusGrants"), grants);
+    let privileges = change
+        .group_privileges
+        .as_deref()
+        .map(|names| RawBson::Array(names.iter().map(CompactString::as_str).collect()));
+    append(cstr!("milvusPrivileges"), privileges);
     let restrictions = change.restrictions.as_ref().map(restriction_array);
     append(cstr!("authenticationRestrictions"), restrictions);
     param

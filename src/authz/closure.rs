@@ -3,7 +3,8 @@
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use crate::catalog::{Catalog, builtin};
+use crate::catalog::{Catalog, View, builtin};
+use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::RoleName;
 use crate::model::privilege::{MergedPrivileges, Privilege};
 use crate::model::restriction::Restrictions;
@@ -13,6 +14,11 @@ use crate::model::role::Role;
 pub trait RoleSource {
     /// The role of that name, if there is one now.
     fn role(&self, name: &RoleName) -> Option<Arc<Role>>;
+
+    /// What these roles' grants to Milvus clients mean by the groups they name.
+    fn privilege_groups(&self) -> PrivilegeGroups {
+        PrivilegeGroups::default()
+    }
 }
 
 impl<F: Fn(&RoleName) -> Option<Arc<Role>>> RoleSource for F {
@@ -24,6 +30,20 @@ impl<F: Fn(&RoleName) -> Option<Arc<Role>>> RoleSource for F {
 impl RoleSource for Catalog {
     fn role(&self, name: &RoleName) -> Option<Arc<Role>> {
         Self::role(self, name)
+    }
+
+    fn privilege_groups(&self) -> PrivilegeGroups {
+        Self::privilege_groups(self)
+    }
+}
+
+impl RoleSource for View<'_> {
+    fn role(&self, name: &RoleName) -> Option<Arc<Role>> {
+        View::role(self, name)
+    }
+
+    fn privilege_groups(&self) -> PrivilegeGroups {
+        View::privilege_groups(self)
     }
 }
 
@@ -154,6 +174,7 @@ mod tests {
             roles: included.iter().copied().map(name).collect(),
             restrictions: Restrictions::NONE,
             milvus_grants: [].into(),
+            milvus_description: "".into(),
         }
     }
 

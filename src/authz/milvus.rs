@@ -4,8 +4,8 @@ use compact_str::CompactString;
 
 use super::closure::{Resolved, RoleSource};
 use super::pass::Pass;
-use crate::model::milvus::MilvusObject;
-use crate::model::names::{DbName, RoleName};
+use crate::model::milvus::{MilvusObject, PrivilegeGroups};
+use crate::model::names::RoleName;
 use crate::model::role::Role;
 use crate::model::user::User;
 
@@ -27,24 +27,34 @@ pub struct MilvusNeed {
     pub object_name: Option<CompactString>,
     /// The database of Milvus that the call names.
     pub db: CompactString,
+    /// Whether root has it without any role.
+    pub is_roots: bool,
 }
 
 impl MilvusNeed {
-    /// Whether `user` has it, by being root or by any of its roles as `roles` has them.
+    /// Whether `user` has it, by being root or by any of its roles as `roles` has them. Roles of Milvus
+    /// are those on the user's own database.
     pub(super) fn is_met(&self, user: &User, roles: &impl RoleSource) -> bool {
-        if user.name.user() == ROOT {
+        if self.is_roots && user.name.user() == ROOT {
             return true;
         }
+        let db = user.name.db();
         let own = user.roles.iter().cloned();
-        let all: Vec<RoleName> = own.chain(milvus_role(PUBLIC_ROLE)).collect();
+        let all: Vec<RoleName> = own.chain(RoleName::new(PUBLIC_ROLE, db.clone())).collect();
         let resolved = Resolved::of(&all, roles);
-        resolved.names().any(is_admin) || resolved.custom().any(|role| self.is_granted(role))
+        let is_admin = |role: &RoleName| role.db() == db && role.role() == ADMIN_ROLE;
+        let groups = roles.privilege_groups();
+        resolved.names().any(is_admin)
+            || resolved.custom().any(|role| self.is_granted(role, &groups))
     }
 
-    fn is_granted(&self, role: &Role) -> bool {
+    fn is_granted(&self, role: &Role, groups: &PrivilegeGroups) -> bool {
+        let name = self.object_name.as_deref();
         role.milvus_grants.iter().any(|grant| {
-            let name = self.object_name.as_deref();
             grant.allows(self.privilege, self.object, name, &self.db)
+                || (grant.reaches(name, &self.db)
+                    && groups.find(&grant.privilege).is_some()
+                    && groups.has(&grant.privilege, self.privilege))
         })
     }
 }
@@ -72,13 +82,4 @@ impl MilvusAuthority<'_> {
             (Self::User(user), need) => Ok(Pass::of_milvus_user(user, need)),
         }
     }
-}
-
-/// A role on the database of Milvus; none for an empty name.
-pub fn milvus_role(role: &str) -> Option<RoleName> {
-    RoleName::new(role, DbName::MILVUS).ok()
-}
-
-fn is_admin(role: &RoleName) -> bool {
-    role.db().is_milvus() && role.role() == ADMIN_ROLE
 }

@@ -87,10 +87,7 @@ impl Pass {
                 need,
             } => {
                 let user = view.user(name).filter(|user| user.user_id == *user_id);
-                user.is_some_and(|user| {
-                    let roles = |role: &RoleName| view.role(role);
-                    need.as_ref().is_none_or(|need| need.is_met(&user, &roles))
-                })
+                user.is_some_and(|user| need.as_ref().is_none_or(|need| need.is_met(&user, view)))
             }
         }
     }

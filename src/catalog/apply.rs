@@ -26,7 +26,7 @@ impl Catalog {
     fn apply_one(&self, change: Change) {
         match change {
             Change::PutUser(user) => {
-                let is_milvus = user.name.db().is_milvus();
+                let is_milvus = *user.name.db() == self.milvus_db;
                 self.note_user_or_role(is_milvus);
                 let is_new = self.users.insert(user.name.clone(), user).is_none();
                 if is_milvus && is_new {
@@ -34,12 +34,12 @@ impl Catalog {
                 }
             }
             Change::DropUser(name) => {
-                if self.users.remove(&name).is_some() && name.db().is_milvus() {
+                if self.users.remove(&name).is_some() && *name.db() == self.milvus_db {
                     self.milvus_users.fetch_sub(1, Ordering::Relaxed);
                 }
             }
             Change::PutRole(role) => {
-                let is_milvus = role.name.db().is_milvus();
+                let is_milvus = *role.name.db() == self.milvus_db;
                 self.note_user_or_role(is_milvus);
                 let is_new = self.roles.insert(role.name.clone(), role).is_none();
                 if is_milvus && is_new {
@@ -47,7 +47,7 @@ impl Catalog {
                 }
             }
             Change::DropRole(name) => {
-                if self.roles.remove(&name).is_some() && name.db().is_milvus() {
+                if self.roles.remove(&name).is_some() && *name.db() == self.milvus_db {
                     self.milvus_roles.fetch_sub(1, Ordering::Relaxed);
                 }
             }
@@ -78,6 +78,13 @@ impl Catalog {
                     .write()
                     .unwrap_or_else(PoisonError::into_inner);
                 *kept = Some(secret);
+            }
+            Setting::PrivilegeGroups(groups) => {
+                let mut kept = self
+                    .privilege_groups
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *kept = groups;
             }
         }
     }

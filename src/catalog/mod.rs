@@ -17,13 +17,15 @@ use std::sync::{Arc, PoisonError, RwLock};
 use bson::RawDocumentBuf;
 use dashmap::DashMap;
 
+use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::role::Role;
 use crate::model::user::User;
 use crate::secret::Secret;
 
 pub use plan::{
-    CredentialsUpdate, Dump, Dumped, LeftOut, Merged, PlanError, RoleUpdate, UserUpdate,
+    CredentialsUpdate, Dump, Dumped, LeftOut, Merged, PlanError, PrivilegeGroupError, RoleUpdate,
+    UserUpdate,
 };
 pub use view::View;
 
@@ -32,12 +34,15 @@ pub use view::View;
 /// Reads take a shard's lock for the moment of a copy. A reader sees each user and role whole, old or
 /// new; one that lists them sees each batch whole, too. Who keeps something derived from the catalog
 /// reads [`Catalog::generation`] *before* reading, and reads again when it has moved.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Catalog {
     users: DashMap<UserName, Arc<User>>,
     roles: DashMap<RoleName, Arc<Role>>,
     default_read_write_concern: RwLock<Option<Arc<RawDocumentBuf>>>,
     deployment_secret: RwLock<Option<Secret<[u8; 32]>>>,
+    privilege_groups: RwLock<PrivilegeGroups>,
+    /// Where users and roles of Milvus clients are.
+    milvus_db: DbName,
     had_users_or_roles: AtomicBool,
     has_auth_schema: AtomicBool,
     milvus_users: AtomicUsize,
@@ -49,9 +54,33 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    /// An empty catalog.
+    /// An empty catalog, with Milvus clients on `milvus`.
     pub fn new() -> Self {
-        Self::default()
+        Self::with_milvus_on(DbName::MILVUS)
+    }
+
+    /// An empty catalog, with Milvus clients on that database: its users and roles are counted for
+    /// their limits, and do not end the localhost exception.
+    pub fn with_milvus_on(db: DbName) -> Self {
+        Self {
+            users: DashMap::default(),
+            roles: DashMap::default(),
+            default_read_write_concern: RwLock::default(),
+            deployment_secret: RwLock::default(),
+            privilege_groups: RwLock::default(),
+            milvus_db: db,
+            had_users_or_roles: AtomicBool::default(),
+            has_auth_schema: AtomicBool::default(),
+            milvus_users: AtomicUsize::default(),
+            milvus_roles: AtomicUsize::default(),
+            generation: AtomicU64::default(),
+            whole: RwLock::default(),
+        }
+    }
+
+    /// Where users and roles of Milvus clients are.
+    pub fn milvus_db(&self) -> &DbName {
+        &self.milvus_db
     }
 
     /// Moves with every applied batch. One atomic load.
@@ -99,18 +128,18 @@ impl Catalog {
         self.roles.len()
     }
 
-    /// How many users there are on `milvus`; looks at none of them.
+    /// How many users there are on the database of Milvus clients; looks at none of them.
     pub fn milvus_user_count(&self) -> usize {
         self.milvus_users.load(Ordering::Relaxed)
     }
 
-    /// How many roles there are on `milvus`; looks at none of them.
+    /// How many roles there are on the database of Milvus clients; looks at none of them.
     pub fn milvus_role_count(&self) -> usize {
         self.milvus_roles.load(Ordering::Relaxed)
     }
 
-    /// Whether there was a user or role at any time since the start, other than on `milvus`: once
-    /// true, true until a restart, as with mongod. The localhost exception ends with it.
+    /// Whether there was a user or role at any time since the start, other than those of Milvus
+    /// clients: once true, true until a restart, as with mongod. The localhost exception ends with it.
     pub fn had_users_or_roles(&self) -> bool {
         self.had_users_or_roles.load(Ordering::Acquire)
     }
@@ -129,6 +158,12 @@ impl Catalog {
     /// The secret of the deployment; `None` only before the first start has made it.
     pub fn deployment_secret(&self) -> Option<Secret<[u8; 32]>> {
         let setting = self.deployment_secret.read();
+        setting.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The groups of privileges that administrators made for Milvus clients.
+    pub fn privilege_groups(&self) -> PrivilegeGroups {
+        let setting = self.privilege_groups.read();
         setting.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
@@ -153,6 +188,12 @@ fn sorted_users(mut users: Vec<Arc<User>>) -> Vec<Arc<User>> {
 fn sorted_roles(mut roles: Vec<Arc<Role>>) -> Vec<Arc<Role>> {
     roles.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     roles
+}
+
+impl Default for Catalog {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 #[cfg(test)]

@@ -68,15 +68,18 @@ pub enum PlanError {
     /// A role on a database other than `admin` would reach beyond it (49).
     #[error("a role on {0} would have a privilege beyond it")]
     PrivilegeOfOtherDatabase(DbName),
-    /// As many users on `milvus` as there may be.
+    /// As many users of Milvus clients as there may be.
     #[error("the number of users on milvus has reached the limit")]
     MilvusUsersFull,
-    /// As many roles on `milvus` as there may be.
+    /// As many roles of Milvus clients as there may be.
     #[error("the number of roles on milvus has reached the limit")]
     MilvusRolesFull,
     /// A role of Milvus is not dropped while it allows anything.
     #[error("role {0} has grants")]
     MilvusRoleHasGrants(RoleName),
+    /// What is wanted of a group of privileges cannot be.
+    #[error(transparent)]
+    PrivilegeGroup(#[from] PrivilegeGroupError),
     /// The user, role or setting would be larger than a stored document may be (10334).
     #[error(transparent)]
     TooLarge(#[from] RecordTooLarge),
@@ -299,6 +302,7 @@ pub mod milvus;
 mod roles;
 
 pub use merge::{Dump, Dumped, LeftOut, Merged, merge};
+pub use milvus::PrivilegeGroupError;
 pub use roles::{
     RoleUpdate, create_role, drop_all_roles_from_database, drop_role, grant_privileges_to_role,
     grant_roles_to_role, revoke_privileges_from_role, revoke_roles_from_role, update_role,

@@ -60,6 +60,7 @@ pub(super) fn catalog(users: Vec<User>) -> Catalog {
             roles: [].into(),
             restrictions: Restrictions::NONE,
             milvus_grants: [].into(),
+            milvus_description: "".into(),
         }))
     });
     let users = users

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Catalog, builtin, sorted_roles, sorted_users};
+use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::role::Role;
 use crate::model::user::User;
@@ -17,6 +18,7 @@ pub struct View<'a> {
     /// `None`: dropped in this batch.
     users: HashMap<UserName, Option<Arc<User>>>,
     roles: HashMap<RoleName, Option<Arc<Role>>>,
+    privilege_groups: Option<PrivilegeGroups>,
     had_users_or_roles: bool,
     has_auth_schema: bool,
 }
@@ -28,6 +30,7 @@ impl<'a> View<'a> {
             catalog,
             users: HashMap::new(),
             roles: HashMap::new(),
+            privilege_groups: None,
             had_users_or_roles: catalog.had_users_or_roles(),
             has_auth_schema: catalog.has_auth_schema(),
         }
@@ -38,20 +41,23 @@ impl<'a> View<'a> {
         for change in changes {
             match change {
                 Change::PutUser(user) => {
-                    self.had_users_or_roles |= !user.name.db().is_milvus();
+                    self.had_users_or_roles |= user.name.db() != self.milvus_db();
                     self.users.insert(user.name.clone(), Some(Arc::clone(user)));
                 }
                 Change::DropUser(name) => {
                     self.users.insert(name.clone(), None);
                 }
                 Change::PutRole(role) => {
-                    self.had_users_or_roles |= !role.name.db().is_milvus();
+                    self.had_users_or_roles |= role.name.db() != self.milvus_db();
                     self.roles.insert(role.name.clone(), Some(Arc::clone(role)));
                 }
                 Change::DropRole(name) => {
                     self.roles.insert(name.clone(), None);
                 }
                 Change::PutSetting(Setting::AuthSchema) => self.has_auth_schema = true,
+                Change::PutSetting(Setting::PrivilegeGroups(groups)) => {
+                    self.privilege_groups = Some(groups.clone());
+                }
                 Change::PutSetting(_) => {}
             }
         }
@@ -103,23 +109,41 @@ impl<'a> View<'a> {
         self.users_where(|user| user.name.db() == db)
     }
 
-    /// How many users there are on `milvus`. Looks only at those of the batch.
+    /// Where users and roles of Milvus clients are.
+    pub fn milvus_db(&self) -> &'a DbName {
+        self.catalog.milvus_db()
+    }
+
+    /// The groups of privileges that administrators made for Milvus clients.
+    pub fn privilege_groups(&self) -> PrivilegeGroups {
+        let laid_over = self.privilege_groups.clone();
+        laid_over.unwrap_or_else(|| self.catalog.privilege_groups())
+    }
+
+    /// How many users there are on the database of Milvus clients. Looks only at those of the batch.
     pub fn milvus_user_count(&self) -> usize {
-        let laid_over = self.users.iter().filter(|(name, _)| name.db().is_milvus());
+        let laid_over = self
+            .users
+            .iter()
+            .filter(|(name, _)| name.db() == self.milvus_db());
         laid_over.fold(self.catalog.milvus_user_count(), |count, (name, user)| {
             counted(count, self.catalog.user(name).is_some(), user.is_some())
         })
     }
 
-    /// How many roles there are on `milvus`. Looks only at those of the batch.
+    /// How many roles there are on the database of Milvus clients. Looks only at those of the batch.
     pub fn milvus_role_count(&self) -> usize {
-        let laid_over = self.roles.iter().filter(|(name, _)| name.db().is_milvus());
+        let laid_over = self
+            .roles
+            .iter()
+            .filter(|(name, _)| name.db() == self.milvus_db());
         laid_over.fold(self.catalog.milvus_role_count(), |count, (name, role)| {
             counted(count, self.catalog.role(name).is_some(), role.is_some())
         })
     }
 
-    /// Whether there was a user or role at any time since the start, other than on `milvus`.
+    /// Whether there was a user or role at any time since the start, other than those of Milvus
+    /// clients.
     pub fn had_users_or_roles(&self) -> bool {
         self.had_users_or_roles
     }

@@ -296,6 +296,7 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         }
         PlanError::MilvusUsersFull
         | PlanError::MilvusRolesFull
+        | PlanError::PrivilegeGroup(_)
         | PlanError::MilvusRoleHasGrants(_) => CommandError::bad_value(refusal.to_string()),
         PlanError::TooLarge(_) => {
             CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, refusal.to_string())

@@ -7,6 +7,7 @@ use super::options as option;
 use super::options::OptionSpec;
 use super::resolve::path;
 use super::settings::Settings;
+use crate::model::names::DbName;
 use crate::secret::Secret;
 
 /// Bytes of a password by the strict policy, unless set otherwise.
@@ -21,6 +22,12 @@ pub struct MilvusConfig {
     pub port_file: Option<PathBuf>,
     /// The first password of root; one is made up where there is none.
     pub default_root_password: Option<Secret<String>>,
+    /// Where users and roles of Milvus clients are.
+    pub database: DbName,
+    /// Whether root may do only what its roles allow.
+    pub root_should_bind_role: bool,
+    /// Users who need not know a password to change it.
+    pub super_users: Vec<String>,
     /// Whether new users can sign in by SCRAM too.
     pub scram_credentials: bool,
     /// What new passwords need beside their length.
@@ -79,6 +86,9 @@ pub(super) fn config(settings: &Settings) -> Result<Option<MilvusConfig>, Config
         default_root_password: settings
             .text(&option::MILVUS_ROOT_PASSWORD)?
             .map(Secret::new),
+        database: database(settings)?,
+        root_should_bind_role: settings.switch(&option::MILVUS_ROOT_BINDS_ROLE)?,
+        super_users: super_users(settings),
         scram_credentials: settings.switch(&option::MILVUS_SCRAM)?,
         password_policy,
         password_bytes_min,
@@ -88,6 +98,24 @@ pub(super) fn config(settings: &Settings) -> Result<Option<MilvusConfig>, Config
         users_max: settings.integer(&option::MILVUS_USERS_MAX)? as usize,
         roles_max: settings.integer(&option::MILVUS_ROLES_MAX)? as usize,
     }))
+}
+
+/// Where users and roles of Milvus clients are, also while these are not served. Databases that mean
+/// something of their own to the other face are none.
+pub(super) fn database(settings: &Settings) -> Result<DbName, ConfigError> {
+    let setting = settings.setting(&option::MILVUS_DATABASE);
+    let is_free =
+        |db: &DbName| !(db.is_admin() || db.is_external() || db.is_local() || db.is_config());
+    let db = DbName::parse(&setting.text).ok().filter(is_free);
+    db.ok_or_else(|| {
+        setting.refuse("the name of a database other than admin, config, local and $external")
+    })
+}
+
+fn super_users(settings: &Settings) -> Vec<String> {
+    let setting = settings.explicit(&option::MILVUS_SUPER_USERS);
+    let names = setting.iter().flat_map(|setting| setting.text.split(','));
+    names.map(|name| name.trim().to_owned()).collect()
 }
 
 /// As set, else what the policy says, else the default.

@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 use bson::Document;
 
-use crate::model::names::UserName;
+use crate::model::names::{DbName, UserName};
 use crate::model::restriction::Cidr;
 use crate::secret::Secret;
 pub use crate::wire::Compressor;
@@ -63,6 +63,8 @@ pub struct Config {
     pub log: LogConfig,
     /// What Milvus clients are served with; absent unless it was asked for.
     pub milvus: Option<MilvusConfig>,
+    /// Where users and roles of Milvus clients are, also while these are not served.
+    pub milvus_database: DbName,
     /// Which events are audited, if any.
     pub audit: Option<AuditConfig>,
     /// Server parameters; the part that changes at run time, shared by everything that reads it.

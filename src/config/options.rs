@@ -285,6 +285,18 @@ options! {
         Kind::Secret, "", ours,
         "First password of Milvus' root. Without it one is made up and printed once, when root is \
          created. Rather in the file than on the command line, which others on the machine can read.";
+    MILVUS_DATABASE: "Milvus", "milvus.database", &[Flag::value("milvus.database", "NAME")],
+        Kind::Text, "milvus", ours,
+        "Database whose users and roles are those of Milvus clients. With another name the server has \
+         other ones: nothing is moved.";
+    MILVUS_ROOT_BINDS_ROLE: "Milvus", "milvus.rootShouldBindRole",
+        &[Flag::switch("milvus.rootShouldBindRole")],
+        Kind::Switch, "false", ours,
+        "Whether Milvus' root may do only what its roles allow. Where root is made with this on, it is \
+         given the role admin.";
+    MILVUS_SUPER_USERS: "Milvus", "milvus.superUsers", &[Flag::value("milvus.superUsers", "LIST")],
+        Kind::List, "", ours,
+        "Milvus users who need not know the old password of a user whose password they may change.";
     MILVUS_SCRAM: "Milvus", "milvus.scramCredentials", &[Flag::switch("milvus.scramCredentials")],
         Kind::Switch, "false", ours,
         "Whether users that Milvus clients create can sign in by SCRAM too, not only by PLAIN.";

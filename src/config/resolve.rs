@@ -41,6 +41,7 @@ pub(super) fn config(
         log: log(settings)?,
         audit: audit(settings)?,
         milvus: milvus::config(settings)?,
+        milvus_database: milvus::database(settings)?,
         parameters: Parameters::from_settings(settings.parameters())?.into(),
         first_admin,
         argv,

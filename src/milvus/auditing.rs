@@ -10,7 +10,6 @@ use crate::authz::{MilvusNeed, Resolved};
 use crate::command::auditing::{are_allowed_audited, audit_ends};
 use crate::error::ErrorCode;
 use crate::model::milvus::ANY;
-use crate::model::names::DbName;
 use crate::model::user::User;
 
 /// What the log and the audit log call this way to sign in.
@@ -45,7 +44,7 @@ impl Connection {
         let Some(origin) = self.audit_origin(caller) else {
             return Ok(());
         };
-        let db = DbName::MILVUS;
+        let db = &self.milvus.settings.database;
         let event = Event::authenticate(origin, name, db.as_str(), MECHANISM, result);
         self.milvus.services.audit.record(event).await
     }
@@ -93,7 +92,7 @@ impl Context<'_> {
         });
         let check = Check {
             command: method,
-            namespace: DbName::MILVUS.as_str().to_owned(),
+            namespace: self.directory_db().as_str().to_owned(),
             arguments: &arguments.unwrap_or_default(),
             sensitive: Vec::new(),
         };

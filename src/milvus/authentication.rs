@@ -19,7 +19,7 @@ use crate::authz::Resolved;
 use crate::command::sasl::guard::failure_limits;
 use crate::command::user::credentials::argon2_cost;
 use crate::error::ErrorCode;
-use crate::model::names::{DbName, UserName};
+use crate::model::names::UserName;
 use crate::model::user::User;
 use crate::secret::Secret;
 use crate::telemetry::events;
@@ -37,6 +37,11 @@ pub(super) async fn authenticate(
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Arc<User>, Status> {
+    if !connection.milvus.services.is_readable() {
+        // Who was dropped elsewhere must not come in here.
+        let text = "this member of the replica set has been out of touch for too long";
+        return Err(Status::unavailable(text));
+    }
     let mut name = String::new();
     let found = find(connection, metadata, &mut name).await;
     let (user, is_remembered) = match found {
@@ -75,7 +80,7 @@ async fn find(
     named.clone_from(&claim.user);
     let services = &connection.milvus.services;
     // Nobody can have a name that is none: there is nothing to guess.
-    let Ok(name) = UserName::new(&claim.user, DbName::MILVUS) else {
+    let Ok(name) = UserName::new(&claim.user, connection.milvus.settings.database.clone()) else {
         return Err(refused(connection, &claim.user, "nobody can be called so"));
     };
     let user = services.directory.catalog().user(&name);
@@ -162,7 +167,7 @@ async fn wait_for_turn(
 
 /// Logs why; the client is told the same whatever the reason.
 fn refused(connection: &Connection, user: &str, reason: impl Display) -> Status {
-    let name = format!("{user}@{}", DbName::MILVUS);
+    let name = format!("{user}@{}", connection.milvus.settings.database);
     events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
     wrong()
 }

@@ -9,14 +9,14 @@ use super::proto::common::ErrorCode;
 use crate::audit::{self, Event};
 use crate::auth::hash_pool::Owner;
 use crate::authz::Authority;
-use crate::authz::milvus::{ADMIN_ROLE, PUBLIC_ROLE, ROOT, milvus_role};
+use crate::authz::milvus::{ADMIN_ROLE, PUBLIC_ROLE, ROOT};
 use crate::catalog::PlanError;
 use crate::command::services::{Services, ops_error_code};
 use crate::config::MilvusConfig;
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::mechanism::Mechanism;
 use crate::model::milvus::{ANY, MilvusGrant, MilvusObject};
-use crate::model::names::{DbName, UserName};
+use crate::model::names::{InvalidName, RoleName, UserName};
 use crate::model::restriction::Restrictions;
 use crate::model::role::Role;
 use crate::model::user::User;
@@ -42,6 +42,9 @@ pub enum BootstrapError {
     /// The password that was set for root is none.
     #[error("milvus.defaultRootPassword: {0}")]
     Password(String),
+    /// No user or role can be called so.
+    #[error(transparent)]
+    Name(#[from] InvalidName),
     /// The system gives no random bytes.
     #[error("no random password: {0}")]
     NoRandomness(#[from] getrandom::Error),
@@ -53,11 +56,10 @@ pub async fn bootstrap(
     settings: &MilvusConfig,
 ) -> Result<Option<Secret<String>>, BootstrapError> {
     for (name, grants) in [(ADMIN_ROLE, Vec::new()), (PUBLIC_ROLE, public_grants())] {
+        let name = RoleName::new(name, settings.database.clone())?;
         create_role(services, name, grants).await?;
     }
-    let Ok(root) = UserName::new(ROOT, DbName::MILVUS) else {
-        return Ok(None);
-    };
+    let root = UserName::new(ROOT, settings.database.clone())?;
     if services.directory.catalog().user(&root).is_some() {
         return Ok(None);
     }
@@ -75,20 +77,20 @@ pub async fn bootstrap(
 
 async fn create_role(
     services: &Services,
-    name: &str,
+    name: RoleName,
     milvus_grants: Vec<MilvusGrant>,
 ) -> Result<(), BootstrapError> {
     let directory = &services.directory;
-    let Some(name) = milvus_role(name).filter(|name| directory.catalog().role(name).is_none())
-    else {
+    if directory.catalog().role(&name).is_some() {
         return Ok(());
-    };
+    }
     let role = Role {
         name,
         privileges: [].into(),
         roles: [].into(),
         restrictions: Restrictions::NONE,
         milvus_grants: milvus_grants.into(),
+        milvus_description: "".into(),
     };
     let change = DirectoryChange::of_role("createRole", ChangeKind::Created, &role.name);
     let change = DirectoryChange {
@@ -114,6 +116,9 @@ async fn create_root(
         mechanisms.extend(Mechanism::SCRAMS);
     }
     let owner = Owner::User(name.clone());
+    // Else nobody could give roles to anybody.
+    let admin = RoleName::new(ADMIN_ROLE, settings.database.clone())?;
+    let roles = settings.root_should_bind_role.then_some(admin);
     let deriving = password::derive(
         ErrorCode::CreateCredentialFailure,
         (ROOT, password),
@@ -126,7 +131,7 @@ async fn create_root(
         credentials: deriving.await.map_err(unusable)?,
         restrictions: Restrictions::NONE,
         custom_data: None,
-        roles: [].into(),
+        roles: roles.into_iter().collect(),
     };
     let directory = &services.directory;
     let change = DirectoryChange::of_user("createUser", ChangeKind::Created, &user.name);

@@ -16,14 +16,21 @@ use crate::config::MilvusConfig;
 use crate::error::ErrorCode;
 use crate::model::directory_change::DirectoryChange;
 use crate::model::milvus::{ANY, MilvusObject};
+use crate::model::names::DbName;
 use crate::model::user::User;
 use crate::ops::Order;
 use crate::telemetry::events;
+
+/// Bytes of a request: names, a password and a handful of privileges.
+pub(super) const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// One method of `milvus.proto.milvus.MilvusService`; the request is what implements it.
 pub(super) trait Call: prost::Message + Default + 'static {
     /// Its name in the API.
     const METHOD: &'static str;
+    /// Bytes of its longest request. Where that is more than of others, the caller is asked for before
+    /// it is read.
+    const LONGEST_REQUEST: usize = REQUEST_BYTES_MAX;
     /// What it answers.
     type Reply: Reply;
 
@@ -65,8 +72,8 @@ macro_rules! replies_with_status {
 }
 
 replies_with_status! {
-    CheckHealthResponse ConnectResponse GetVersionResponse ListCredUsersResponse
-    ListDatabasesResponse SelectGrantResponse SelectRoleResponse SelectUserResponse
+    BackupRbacMetaResponse CheckHealthResponse ConnectResponse GetVersionResponse
+    ListCredUsersResponse ListDatabasesResponse ListPrivilegeGroupsResponse SelectGrantResponse SelectRoleResponse SelectUserResponse
 }
 
 /// One call of one client.
@@ -116,7 +123,13 @@ impl Context<'_> {
             object,
             object_name: Some(name.into()),
             db: self.db.clone(),
+            is_roots: !self.settings().root_should_bind_role,
         }
+    }
+
+    /// The database whose users and roles the calls are about.
+    pub(super) fn directory_db(&self) -> &DbName {
+        &self.settings().database
     }
 
     /// Whether the caller has that name.
@@ -133,22 +146,32 @@ impl Context<'_> {
 
     /// Leave to make `change`, which is audited before it is committed and logged once it is.
     pub(super) fn order(&self, pass: Pass, change: DirectoryChange) -> Order {
+        self.order_of_all(pass, vec![change])
+    }
+
+    /// The same for several changes at once, each audited and logged for itself.
+    pub(super) fn order_of_all(&self, pass: Pass, changes: Vec<DirectoryChange>) -> Order {
         let by = self.caller.as_ref().map(|caller| caller.name.clone());
         let client = self.connection.client;
-        let change = Arc::new(change);
+        let changes = Arc::new(changes);
         let order = match self.connection.audit_origin(self.caller.as_deref()) {
             None => Order::new(pass),
             Some(origin) => {
-                let change = Arc::clone(&change);
-                Order::new(pass).audited(self.services().audit.clone(), move |refusal| {
+                let changes = Arc::clone(&changes);
+                Order::new(pass).audited_as(self.services().audit.clone(), move |refusal| {
                     let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
-                    Event::change(&origin, &change, code)
+                    let events = changes.iter();
+                    events
+                        .map(|change| Event::change(&origin, change, code))
+                        .collect()
                 })
             }
         };
         order.once_written(move |dropped| {
             let count = dropped.users + dropped.roles;
-            events::directory_changed(&change, count, by.as_ref(), client);
+            for change in changes.iter() {
+                events::directory_changed(change, count, by.as_ref(), client);
+            }
         })
     }
 

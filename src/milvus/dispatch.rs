@@ -15,19 +15,16 @@ use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
 use super::authentication::authenticate;
-use super::call::{Call, Context, Reply};
+use super::call::{Call, Context, REQUEST_BYTES_MAX, Reply};
 use super::calls::{self, Known, Unserved};
 use super::connection::Connection;
 use super::failure::Failure;
 use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
 use crate::model::milvus::DEFAULT_DATABASE;
-use crate::model::names::DbName;
 use crate::telemetry::events;
 
 /// The one service there is.
 const SERVICE: &str = "milvus.proto.milvus.MilvusService";
-/// Bytes of a request: names, a password and a handful of privileges.
-const REQUEST_BYTES_MAX: usize = 64 * 1024;
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(
@@ -39,25 +36,31 @@ pub(super) async fn answer(
         *response.status_mut() = status;
         return response;
     }
-    let handle = match known(request.uri().path()) {
-        Ok(Known::Served(handle)) => handle,
+    let served = match known(request.uri().path()) {
+        Ok(Known::Served(served)) => served,
         Ok(Known::Unserved(unserved)) => {
             let refused = refuse(&connection, request.headers(), unserved).await;
             return refused.unwrap_or_else(|status| status).into_http();
         }
         Err(status) => return status.into_http(),
     };
+    if served.request_bytes_max > REQUEST_BYTES_MAX
+        && let Err(status) = (served.admit)(&connection, request.headers()).await
+    {
+        return status.into_http();
+    }
     let service = Unary {
-        handle,
+        handle: served.handle,
         connection,
         metadata: request.headers().clone(),
     };
-    let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let bytes_max = served.request_bytes_max;
+    let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(bytes_max);
     let response = grpc.unary(service, request).await;
     match response.extensions().get::<Status>() {
         // Clients repeat this one, and it would be too large again.
         Some(status) if status.code() == Code::OutOfRange => {
-            let text = format!("grpc: received message larger than max {REQUEST_BYTES_MAX}");
+            let text = format!("grpc: received message larger than max {bytes_max}");
             Status::resource_exhausted(text).into_http()
         }
         _ => response,
@@ -66,6 +69,9 @@ pub(super) async fn answer(
 
 /// Decodes, checks and runs one call.
 pub(super) type Handle = for<'a> fn(&'a Connection, &'a HeaderMap, Bytes) -> Answer<'a>;
+/// Makes the checks of a call that come before its message.
+pub(super) type Admit = for<'a> fn(&'a Connection, &'a HeaderMap) -> Admission<'a>;
+type Admission<'a> = Pin<Box<dyn Future<Output = Result<(), Status>> + Send + 'a>>;
 type Answer<'a> = Pin<Box<dyn Future<Output = Result<Bytes, Status>> + Send + 'a>>;
 
 /// The [`Handle`] of a call.
@@ -80,6 +86,18 @@ pub(super) fn handle<'a, C: Call>(
             Status::invalid_argument(format!("grpc: error unmarshalling request: {error}"))
         })?;
         run(call, connection, metadata).await
+    })
+}
+
+/// The [`Admit`] of a call whose need is the same whatever the message.
+pub(super) fn admit<'a, C: Call>(
+    connection: &'a Connection,
+    metadata: &'a HeaderMap,
+) -> Admission<'a> {
+    Box::pin(async move {
+        let context = context(connection, metadata).await?;
+        let _pass = authorize(&context, C::METHOD, C::default().need(&context)).await?;
+        Ok(())
     })
 }
 
@@ -135,7 +153,7 @@ async fn authorize(
         Err(need) => {
             let name = caller.map(|caller| &caller.name);
             let client = context.connection.client;
-            events::access_denied(method, DbName::MILVUS.as_str(), name, client);
+            events::access_denied(method, context.directory_db().as_str(), name, client);
             context.audit_refused(method, &need).await;
             Err(Status::permission_denied(format!(
                 "Privilege{}: permission deny to {} in the `{}` database",
@@ -159,6 +177,7 @@ async fn refuse(
         object,
         object_name: None,
         db: context.db.clone(),
+        is_roots: !context.settings().root_should_bind_role,
     });
     let _pass = authorize(&context, unserved.method, need).await?;
     Ok(Status::unimplemented(format!(

@@ -13,6 +13,7 @@ use crate::ops::OpsError;
 const INVALID_PARAMETER: i32 = 1100;
 const NOT_AUTHENTICATED: i32 = 1400;
 const NOT_PERMITTED: i32 = 1401;
+const INVALID_GROUP_NAME: i32 = 1402;
 const DATABASE_NOT_FOUND: i32 = 800;
 const ANYTHING_ELSE: i32 = 65_535;
 
@@ -36,6 +37,21 @@ impl Failure {
     pub(super) fn invalid_value(reason: &str, what: impl std::fmt::Display) -> Self {
         let reason = format!("{reason}: invalid parameter[{what}]");
         Self::input(INVALID_PARAMETER, ErrorCode::IllegalArgument, reason)
+    }
+
+    /// 1100 with the code of an operation.
+    pub(super) fn invalid_for(operation: ErrorCode, reason: impl std::fmt::Display) -> Self {
+        Self::input(
+            INVALID_PARAMETER,
+            operation,
+            format!("{reason}: invalid parameter"),
+        )
+    }
+
+    /// 1402: no group of privileges can be called so.
+    pub(super) fn invalid_group_name(reason: impl std::fmt::Display) -> Self {
+        let reason = format!("{reason}: invalid privilege group name");
+        Self::input(INVALID_GROUP_NAME, ErrorCode::UnexpectedError, reason)
     }
 
     /// 1400: a password is wrong.
@@ -69,10 +85,10 @@ impl Failure {
     /// A change that did not happen; the refusals of an operation's own are worded by it before.
     pub(super) fn of_write(operation: ErrorCode, error: OpsError, services: &Services) -> Self {
         match error {
-            OpsError::Plan(PlanError::UserNotFound(_)) => Self::of(
-                operation,
-                "not found the user, maybe the user isn't existed or internal system error",
-            ),
+            OpsError::Plan(PlanError::UserNotFound(_)) => Self::user_not_found(operation),
+            OpsError::Plan(PlanError::PrivilegeGroup(refusal)) => {
+                Self::invalid_for(operation, refusal)
+            }
             OpsError::Plan(PlanError::RoleNotFound(_) | PlanError::RolesNotFound(_)) => {
                 Self::role_not_found(operation)
             }
@@ -82,7 +98,11 @@ impl Failure {
             OpsError::Closed => Self::stopping(),
             // Not of the kind that passes, which clients are told to repeat.
             OpsError::Audit(failure) => Self::of(operation, failure.to_command_error().message),
-            error => Self::of_command(operation, services.ops_error(error)),
+            error if is_lasting(&error) => Self::of_command(operation, services.ops_error(error)),
+            // Somebody else may write, or this server later.
+            error => Self::Rpc(tonic::Status::unavailable(
+                services.ops_error(error).message,
+            )),
         }
     }
 
@@ -96,6 +116,14 @@ impl Failure {
             }
             _ => Self::of(operation, error.message),
         }
+    }
+
+    /// A user that is needed does not exist.
+    pub(super) fn user_not_found(operation: ErrorCode) -> Self {
+        Self::of(
+            operation,
+            "not found the user, maybe the user isn't existed or internal system error",
+        )
     }
 
     /// A role that is needed does not exist.
@@ -120,4 +148,12 @@ impl Failure {
             ..Status::default()
         })
     }
+}
+
+/// Whether the same write would be refused again.
+fn is_lasting(error: &OpsError) -> bool {
+    matches!(
+        error,
+        OpsError::Plan(_) | OpsError::Storage(_) | OpsError::Panicked
+    )
 }

@@ -1,8 +1,13 @@
 //! Names as Milvus wants them, with its texts.
 
+use compact_str::CompactString;
+
 use super::failure::Failure;
 use crate::config::MilvusConfig;
-use crate::model::names::{DbName, RoleName, UserName};
+use crate::model::names::{RoleName, UserName};
+
+/// Bytes of what is said about a user or a role.
+const DESCRIPTION_BYTES_MAX: usize = 1024;
 
 /// A user's name: a letter, then letters, digits and underscores. Blanks around it do not count.
 pub(super) fn user_name(name: &str, settings: &MilvusConfig) -> Result<UserName, Failure> {
@@ -29,13 +34,13 @@ pub(super) fn user_name(name: &str, settings: &MilvusConfig) -> Result<UserName,
              underscores, but got {found}"
         )));
     }
-    UserName::new(trimmed, DbName::MILVUS).map_err(Failure::invalid)
+    UserName::new(trimmed, settings.database.clone()).map_err(Failure::invalid)
 }
 
 /// A role's name.
 pub(super) fn role_name(name: &str, settings: &MilvusConfig) -> Result<RoleName, Failure> {
     let trimmed = entity_name(name, "role name", settings)?;
-    RoleName::new(trimmed, DbName::MILVUS).map_err(Failure::invalid)
+    RoleName::new(trimmed, settings.database.clone()).map_err(Failure::invalid)
 }
 
 /// A name of what `what` says: an underscore or a letter, then also digits and dollars.
@@ -72,4 +77,44 @@ pub(super) fn entity_name<'a>(
         )));
     }
     Ok(trimmed)
+}
+
+/// A name of a group of privileges: a letter or an underscore, then digits too.
+pub(super) fn group_name(name: &str, settings: &MilvusConfig) -> Result<CompactString, Failure> {
+    let trimmed = name.trim();
+    let Some(first) = trimmed.chars().next() else {
+        let reason = "privilege group name should not be empty";
+        return Err(Failure::invalid_group_name(reason));
+    };
+    if trimmed.len() > settings.name_bytes_max {
+        return Err(Failure::invalid_group_name(format!(
+            "the length of a privilege group name {trimmed} must be less than {} characters",
+            settings.name_bytes_max
+        )));
+    }
+    if first != '_' && !first.is_ascii_alphabetic() {
+        return Err(Failure::invalid_group_name(format!(
+            "the first character of a privilege group name {trimmed} must be an underscore or letter"
+        )));
+    }
+    if !trimmed
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || c == '_')
+    {
+        return Err(Failure::invalid(format!(
+            "privilege group name {trimmed} can only contain numbers, letters and underscores"
+        )));
+    }
+    Ok(trimmed.into())
+}
+
+/// What is said about a user or a role.
+pub(super) fn check_description(description: &str, what: &str) -> Result<(), Failure> {
+    let length = description.len();
+    if length <= DESCRIPTION_BYTES_MAX {
+        return Ok(());
+    }
+    let reason = format!("the length of {what} description must be not greater than limit");
+    let range = format!("{length} out of range 0 <= value <= {DESCRIPTION_BYTES_MAX}");
+    Err(Failure::invalid_value(&reason, range))
 }

@@ -2,6 +2,7 @@
 //! the audit event are both made from it.
 
 use bson::RawDocumentBuf;
+use compact_str::CompactString;
 
 use super::milvus::MilvusGrant;
 use super::names::{DbName, RoleName, UserName};
@@ -28,6 +29,8 @@ pub struct DirectoryChange {
     pub privileges: Option<Box<[Privilege]>>,
     /// Grants of Milvus that are granted or revoked.
     pub milvus_grants: Option<Box<[MilvusGrant]>>,
+    /// What is in a group of privileges, or is added to or removed from one.
+    pub group_privileges: Option<Box<[CompactString]>>,
     /// Restrictions that are given; `Some` and empty takes them away.
     pub restrictions: Option<Restrictions>,
 }
@@ -54,6 +57,8 @@ pub enum Subject {
     AllUsersOf(DbName),
     /// All roles of a database.
     AllRolesOf(DbName),
+    /// A group of privileges of Milvus.
+    PrivilegeGroup(CompactString),
 }
 
 impl DirectoryChange {
@@ -68,6 +73,7 @@ impl DirectoryChange {
             roles: None,
             privileges: None,
             milvus_grants: None,
+            group_privileges: None,
             restrictions: None,
         }
     }

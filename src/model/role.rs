@@ -19,4 +19,6 @@ pub struct Role {
     pub restrictions: Restrictions,
     /// What the role allows Milvus clients, sorted, each once. Only roles on `milvus` have any.
     pub milvus_grants: Box<[MilvusGrant]>,
+    /// What a Milvus client says about the role; empty if nothing.
+    pub milvus_description: Box<str>,
 }

@@ -65,7 +65,12 @@ impl Directory {
     /// Loads everything `store` has and starts the writer. Makes the deployment secret if there is
     /// none yet. Blocks.
     pub fn open(store: Arc<dyn Store>) -> Result<Self, StoreError> {
-        let catalog = Arc::new(Catalog::new());
+        Self::open_into(store, Catalog::new())
+    }
+
+    /// The same into a catalog that is empty.
+    pub fn open_into(store: Arc<dyn Store>, catalog: Catalog) -> Result<Self, StoreError> {
+        let catalog = Arc::new(catalog);
         let mut sequence = store.replay(&mut |change| catalog.apply([change]))?;
         if catalog.deployment_secret().is_none() {
             let secret = Change::PutSetting(Setting::random_deployment_secret()?);

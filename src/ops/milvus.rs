@@ -1,9 +1,11 @@
 //! What Milvus clients change beside what MongoDB's do.
 
+use compact_str::CompactString;
+
 use super::directory::{Directory, OpsError, Written};
 use super::order::Order;
 use crate::catalog::View;
-use crate::catalog::plan::milvus as plan;
+use crate::catalog::plan::milvus::{self as plan, RbacBackup};
 use crate::model::milvus::MilvusGrant;
 use crate::model::names::RoleName;
 use crate::model::role::Role;
@@ -79,5 +81,74 @@ impl Directory {
             plan::remove_milvus_grants(view, &name, &grants)
         })
         .await
+    }
+
+    /// `AlterRole`: replaces what is said about a role.
+    pub async fn describe_milvus_role(
+        &self,
+        order: Order,
+        name: RoleName,
+        description: String,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| {
+            plan::describe_milvus_role(view, &name, &description)
+        })
+        .await
+    }
+
+    /// `CreatePrivilegeGroup`: one without privileges.
+    pub async fn create_privilege_group(
+        &self,
+        order: Order,
+        name: CompactString,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| plan::create_privilege_group(view, name))
+            .await
+    }
+
+    /// `DropPrivilegeGroup`: refused while a role has it; nothing happens if there is none.
+    pub async fn drop_privilege_group(
+        &self,
+        order: Order,
+        name: CompactString,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| plan::drop_privilege_group(view, &name))
+            .await
+    }
+
+    /// `OperatePrivilegeGroup`, adding.
+    pub async fn add_privileges_to_group(
+        &self,
+        order: Order,
+        name: CompactString,
+        privileges: Box<[CompactString]>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| {
+            plan::add_privileges_to_group(view, &name, &privileges)
+        })
+        .await
+    }
+
+    /// `OperatePrivilegeGroup`, removing.
+    pub async fn remove_privileges_from_group(
+        &self,
+        order: Order,
+        name: CompactString,
+        privileges: Box<[CompactString]>,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| {
+            plan::remove_privileges_from_group(view, &name, &privileges)
+        })
+        .await
+    }
+
+    /// `RestoreRBAC`: everything in one commit, or nothing.
+    pub async fn restore_rbac(
+        &self,
+        order: Order,
+        backup: RbacBackup,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| plan::restore_rbac(view, backup))
+            .await
     }
 }

@@ -19,7 +19,8 @@ const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
 pub(super) async fn open(config: &Config) -> Result<(Directory, Option<ReplicaSet>), StartError> {
     if let Some(replication) = &config.replication {
         let started = Instant::now();
-        let catalog = Arc::new(Catalog::new());
+        let catalog = Catalog::with_milvus_on(config.milvus_database.clone());
+        let catalog = Arc::new(catalog);
         let secret = Setting::random_deployment_secret()?;
         let (replica_set, store) =
             ReplicaSet::open(replication.clone(), Arc::clone(&catalog), secret).await?;
@@ -29,6 +30,7 @@ pub(super) async fn open(config: &Config) -> Result<(Directory, Option<ReplicaSe
         return Ok((directory, Some(replica_set)));
     }
     let (engine, path) = (config.storage.engine, config.storage.db_path.clone());
+    let catalog = Catalog::with_milvus_on(config.milvus_database.clone());
     let opened = tokio::task::spawn_blocking(move || {
         let started = Instant::now();
         let store: Arc<dyn Store> = match engine {
@@ -36,7 +38,7 @@ pub(super) async fn open(config: &Config) -> Result<(Directory, Option<ReplicaSe
             // The configuration has no etcd without a replica set.
             StorageEngine::Redb | StorageEngine::Etcd => Arc::new(RedbStore::open(&path)?),
         };
-        let directory = Directory::open(store)?;
+        let directory = Directory::open_into(store, catalog)?;
         log_opened(&directory, started);
         Ok::<_, StoreError>(directory)
     });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bson::RawDocumentBuf;
 
 use super::StoreError;
+use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::{RoleName, UserName};
 use crate::model::role::Role;
 use crate::model::user::User;
@@ -35,6 +36,8 @@ pub enum Setting {
     DefaultReadWriteConcern(Arc<RawDocumentBuf>),
     /// 32 random bytes made at first start, from which the made-up salts of unknown users derive.
     DeploymentSecret(Secret<[u8; 32]>),
+    /// The groups of privileges that administrators made for Milvus clients.
+    PrivilegeGroups(PrivilegeGroups),
 }
 
 impl Setting {
@@ -53,6 +56,7 @@ impl Setting {
             Self::AuthSchema => "authSchema",
             Self::DefaultReadWriteConcern(_) => "defaultRWConcern",
             Self::DeploymentSecret(_) => "deploymentSecret",
+            Self::PrivilegeGroups(_) => "milvusPrivilegeGroups",
         }
     }
 }

@@ -8,6 +8,7 @@ mod error;
 use std::fs;
 use std::io;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, SyncSender};
 use std::sync::{Mutex, PoisonError};
@@ -29,10 +30,10 @@ const CATALOG_FILE: &str = "catalog.redb";
 /// The catalog file until its first transaction is on disk.
 const NEW_CATALOG_FILE: &str = "catalog.redb.new";
 
-const FORMAT_VERSION: u64 = 2;
-/// What version 2 adds is only more that a record may have: a file of version 1 becomes one of version 2
-/// by saying so.
-const UPGRADABLE_FORMAT_VERSION: u64 = 1;
+const FORMAT_VERSION: u64 = 3;
+/// What later versions add is only more that a record may have, and more settings: an older file
+/// becomes one of this version by saying so.
+const UPGRADABLE_FORMAT_VERSIONS: RangeInclusive<u64> = 1..=2;
 const PAGE_CACHE_BYTES: usize = 16 * 1024 * 1024;
 
 /// Changes that the reading thread hands over at once.
@@ -309,7 +310,7 @@ fn check_format(database: &Database, path: &Path) -> Result<(), StoreError> {
         read_meta(database, META_FORMAT_VERSION).map_err(|error| storage_error(path, &error))?;
     match found {
         Some(FORMAT_VERSION) => Ok(()),
-        Some(UPGRADABLE_FORMAT_VERSION) => {
+        Some(found) if UPGRADABLE_FORMAT_VERSIONS.contains(&found) => {
             upgrade(database).map_err(|error| storage_error(path, &error))
         }
         Some(found) if found > FORMAT_VERSION => Err(StoreError::NewerFormat {

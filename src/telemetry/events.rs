@@ -52,7 +52,7 @@ pub fn server_started(addresses: &[String], store: &str, authorization: bool) {
 /// The server accepts Milvus clients.
 pub fn milvus_started(addresses: &[String]) {
     let addresses = addresses.join(",");
-    info!(target: CONTROL, id = 9_900_040_u64, addresses, "Waiting for Milvus clients");
+    info!(target: CONTROL, id = 9_900_042_u64, addresses, "Waiting for Milvus clients");
 }
 
 /// Something the operator should know, also shown by `mongosh` when it connects.
@@ -190,7 +190,7 @@ pub fn directory_changed(
     client: Client,
 ) {
     let by = name_or_nobody(by);
-    let (mut user, mut role, mut db, mut count) = (None, None, None, None);
+    let (mut user, mut role, mut db, mut count, mut group) = (None, None, None, None, None);
     let (id, of) = match &change.subject {
         Subject::User(name) => {
             user = Some(display(name));
@@ -208,6 +208,10 @@ pub fn directory_changed(
             (db, count) = (Some(display(name)), Some(dropped));
             (9_900_017, "All roles of a database")
         }
+        Subject::PrivilegeGroup(name) => {
+            group = Some(display(name));
+            (9_900_043, "Privilege group")
+        }
     };
     let done = match change.kind {
         ChangeKind::Created => "created",
@@ -223,6 +227,7 @@ pub fn directory_changed(
         role,
         db,
         count,
+        group,
         by,
         "{of} {done}"
     );

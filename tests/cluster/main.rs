@@ -6,7 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acknowledged;
 mod batches;
+mod causal;
 mod commands;
 mod common;
 mod consistency;
@@ -19,6 +21,9 @@ mod house;
 mod interrupted;
 mod kill;
 mod member_state;
+#[allow(dead_code, unreachable_pub)] // not all of it is needed here
+#[path = "../milvus/client.rs"]
+mod milvus_client;
 mod random;
 mod replication;
 mod write_concern;

@@ -1,42 +1,52 @@
-//! `writeConcern` counts the nodes that have the change (facts of MongoDB 8.0: manual, "Write Concern").
+//! How many members have a change when its answer comes, and what is said if they do not.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use bson::{Bson, Document, doc};
+use bson::{Document, doc};
 
-use crate::common::{DB, acknowledged, create_user, done, user_names, with_w};
 use crate::support::RawClient;
-use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, timed};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
 
-/// Creates a user with this write concern.
-fn create(admin: &mut RawClient, name: &str, write_concern: impl Into<Bson>) -> Document {
-    let mut command = create_user(name, &["read"]);
-    command.insert("writeConcern", write_concern);
-    done(admin, DB, command)
+/// Long enough for everything that happens at all.
+const LONG_MS: i32 = 60_000;
+
+/// Makes a role of that name with this write concern.
+fn create(client: &mut RawClient, name: &str, write_concern: Document) -> Document {
+    let mut command = doc! { "createRole": name, "privileges": [], "roles": [] };
+    if !write_concern.is_empty() {
+        command.insert("writeConcern", write_concern);
+    }
+    client.run("shop", command)
 }
 
-/// `(code, codeName, errmsg)` of a `writeConcernError`.
-fn wrong(reply: &Document) -> (i32, String, String) {
-    let error = reply
-        .get_document("writeConcernError")
-        .unwrap_or_else(|_| panic!("no writeConcernError in {reply}"));
+/// Whether the node knows the role.
+fn knows(client: &mut RawClient, name: &str) -> bool {
+    let command = doc! {
+        "rolesInfo": name, "$readPreference": { "mode": "secondaryPreferred" },
+    };
+    let reply = client.run("shop", command);
+    !reply.get_array("roles").unwrap().is_empty()
+}
+
+/// Code, name and text of the write concern's error, and its details.
+fn miss(reply: &Document) -> (i32, &str, &str, &Document) {
+    let error = reply.get_document("writeConcernError");
+    let error = error.unwrap_or_else(|_| panic!("{reply}"));
     (
         error.get_i32("code").unwrap(),
-        error.get_str("codeName").unwrap().to_owned(),
-        error.get_str("errmsg").unwrap().to_owned(),
+        error.get_str("codeName").unwrap(),
+        error.get_str("errmsg").unwrap(),
+        error.get_document("errInfo").unwrap(),
     )
 }
 
-fn timed_out() -> (i32, String, String) {
-    (
-        64,
-        "WriteConcernFailed".into(),
-        "waiting for replication timed out".into(),
-    )
+fn assert_fulfilled(reply: &Document) {
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+    assert!(!reply.contains_key("writeConcernError"), "{reply}");
 }
 
-/// Two in the east and one in the west, each in a rack of its own.
-fn with_tags() -> ReplicaSet {
+/// Three nodes on two sites.
+fn on_two_sites() -> ReplicaSet {
     ReplicaSet::start(&ReplicaSetOptions {
         tags: vec!["dc:east,rack:1", "dc:east,rack:2", "dc:west,rack:3"],
         ..ReplicaSetOptions::default()
@@ -44,216 +54,328 @@ fn with_tags() -> ReplicaSet {
 }
 
 #[test]
-fn every_node_that_is_asked_for_has_it_when_the_reply_comes() {
+fn what_is_acknowledged_by_all_is_known_to_all() {
     let set = ReplicaSet::three();
-    let order = set.primary_and_secondaries();
-    let mut admins: Vec<_> = order.iter().map(|node| set.admin(*node)).collect();
-    for round in 0..20 {
-        for (w, having) in [
-            (Bson::from(1), 1),
-            (2.into(), 2),
-            (3.into(), 3),
-            ("majority".into(), 2),
-        ] {
-            let name = format!("user-{round}-{w}");
-            let reply = create(&mut admins[0], &name, doc! { "w": &w, "wtimeout": 60_000 });
-            assert_eq!(reply.get("writeConcernError"), None, "{w}: {reply}");
-            let has = |admin: &mut RawClient| user_names(admin).contains(&name);
-            let found = admins.iter_mut().map(has).filter(|has| *has).count();
-            assert!(found >= having, "w: {w}: {found} nodes have it");
-            assert!(has(&mut admins[0]));
+    let nodes = set.primary_and_secondaries();
+    let mut clients: Vec<_> = nodes.iter().map(|node| set.admin(*node)).collect();
+    for round in 0..30 {
+        let name = format!("r{round}");
+        let concern = doc! { "w": 3, "wtimeout": LONG_MS };
+        assert_fulfilled(&create(&mut clients[0], &name, concern));
+        for client in &mut clients {
+            assert!(knows(client, &name), "{name}");
         }
     }
-    // Nobody waits, but somebody answers.
-    let reply = create(&mut admins[0], "unasked", doc! { "w": 0 });
-    assert_eq!(reply.get_f64("ok").ok(), Some(1.0));
-}
-
-#[test]
-fn what_a_paused_node_keeps_from_being_acknowledged_stays() {
-    let mut set = ReplicaSet::three();
-    let secondary = set.secondary();
-    let mut admin = set.admin(set.primary());
-    set.pause(secondary);
-    let (reply, took) = timed(|| create(&mut admin, "three", doc! { "w": 3, "wtimeout": 300 }));
-    assert_eq!(wrong(&reply), timed_out());
-    assert!(took >= Duration::from_millis(300), "{took:?}");
-    let info = reply
-        .get_document("writeConcernError")
-        .unwrap()
-        .get_document("errInfo");
-    let concern = doc! { "w": 3, "wtimeout": 300, "provenance": "clientSupplied" };
-    assert_eq!(
-        *info.unwrap(),
-        doc! { "wtimeout": true, "writeConcern": concern }
-    );
-    for w in [Bson::from("majority"), 2.into(), 1.into()] {
-        let reply = create(
-            &mut admin,
-            &format!("w-{w}"),
-            doc! { "w": &w, "wtimeout": 60_000 },
-        );
-        assert_eq!(reply.get("writeConcernError"), None, "{w}: {reply}");
-    }
-    assert!(user_names(&mut admin).contains(&"three".to_owned()));
-    // Every command that changes something says so.
-    for mut command in [
-        doc! { "updateUser": "three", "pwd": "x" },
-        doc! { "grantRolesToUser": "three", "roles": ["readWrite"] },
-        doc! { "revokeRolesFromUser": "three", "roles": ["readWrite"] },
-        doc! { "createRole": "clerk", "privileges": [], "roles": [] },
-        doc! { "updateRole": "clerk", "roles": ["read"] },
-        doc! { "grantRolesToRole": "clerk", "roles": ["readWrite"] },
-        doc! { "revokeRolesFromRole": "clerk", "roles": ["readWrite"] },
-        doc! { "dropRole": "clerk" },
-        doc! { "dropUser": "three" },
-        doc! { "dropAllUsersFromDatabase": 1 },
+    // Every command that writes, also one that changes nothing or is refused.
+    let concern = doc! { "w": 3, "wtimeout": LONG_MS };
+    for (command, code) in [
+        (doc! { "createUser": "u", "pwd": "pwd", "roles": ["r1"] }, 0),
+        (
+            doc! { "createUser": "u", "pwd": "pwd", "roles": ["r1"] },
+            51_003,
+        ),
+        (doc! { "grantRolesToUser": "u", "roles": ["r1"] }, 0),
+        (doc! { "updateUser": "u", "customData": {} }, 0),
+        (doc! { "dropRole": "r1" }, 0),
+        (doc! { "dropRole": "r1" }, 31),
+        (doc! { "dropAllRolesFromDatabase": 1 }, 0),
+        (doc! { "dropAllUsersFromDatabase": 1 }, 0),
     ] {
-        command.insert("writeConcern", doc! { "w": 3, "wtimeout": 100 });
-        let reply = done(&mut admin, DB, command.clone());
-        assert_eq!(wrong(&reply), timed_out(), "{command}");
+        let mut command = command;
+        command.insert("writeConcern", concern.clone());
+        let reply = clients[0].run("shop", command);
+        assert_eq!(reply.get_i32("code").unwrap_or(0), code, "{reply}");
+        assert!(!reply.contains_key("writeConcernError"), "{reply}");
     }
-    set.resume(secondary);
-    set.wait_until_all_have_everything();
-    assert!(user_names(&mut set.admin(secondary)).is_empty());
+    for client in &mut clients {
+        assert!(!knows(client, "r2"));
+    }
 }
 
 #[test]
-fn a_majority_that_is_not_there_times_out() {
+fn numbers_majority_and_timeouts() {
     let mut set = ReplicaSet::three();
-    let order = set.primary_and_secondaries();
-    let mut admin = set.admin(order[0]);
-    set.pause(order[1]);
-    set.pause(order[2]);
-    let reply = create(&mut admin, "ann", doc! { "w": "majority", "wtimeout": 300 });
-    assert_eq!(wrong(&reply), timed_out());
-    let reply = create(&mut admin, "bob", doc! { "w": 1 });
-    assert_eq!(reply.get("writeConcernError"), None);
-    set.resume(order[1]);
-    let reply = create(
-        &mut admin,
-        "cid",
-        doc! { "w": "majority", "wtimeout": 60_000 },
-    );
-    assert_eq!(reply.get("writeConcernError"), None);
-    assert_eq!(user_names(&mut admin), ["ann", "bob", "cid"]);
-}
-
-#[test]
-fn what_cannot_be_is_said_after_the_change() {
-    let set = ReplicaSet::three();
-    let mut admin = set.admin(set.primary());
-    let reply = create(&mut admin, "four", doc! { "w": 4 });
-    let text = "Not enough data-bearing nodes".to_owned();
-    assert_eq!(
-        wrong(&reply),
-        (100, "UnsatisfiableWriteConcern".into(), text)
-    );
-    let reply = create(&mut admin, "mode", doc! { "w": "everywhere" });
-    let text = "No write concern mode named 'everywhere' found in replica set configuration";
-    assert_eq!(
-        wrong(&reply),
-        (79, "UnknownReplWriteConcern".into(), text.into())
-    );
-    assert_eq!(user_names(&mut admin), ["four", "mode"]);
-}
-
-#[test]
-fn tags_and_modes_count_different_places() {
-    let mut set = with_tags();
-    let west = 2;
-    if set.primary() == west {
-        let step_down = doc! { "replSetStepDown": 600, "force": true };
-        done(&mut set.admin(west), "admin", step_down);
+    let nodes = set.primary_and_secondaries();
+    let mut primary = set.admin(nodes[0]);
+    set.pause(nodes[2]);
+    let concerns = [
+        doc! { "w": 0 },
+        doc! { "w": 1 },
+        doc! { "w": 2, "wtimeout": LONG_MS },
+        doc! { "w": "majority", "wtimeout": LONG_MS, "j": true },
+        doc! {},
+    ];
+    for (number, concern) in concerns.into_iter().enumerate() {
+        assert_fulfilled(&create(&mut primary, &format!("r{number}"), concern));
     }
-    let primary = set.primary_but(Some(west));
-    let mut admin = set.admin(primary);
-    let mut config = done(&mut admin, "admin", doc! { "replSetGetConfig": 1 })
-        .get_document("config")
-        .unwrap()
-        .clone();
+    let started = Instant::now();
+    let reply = create(
+        &mut primary,
+        "late",
+        doc! { "w": 3, "j": true, "wtimeout": 300 },
+    );
+    assert!(started.elapsed() >= Duration::from_millis(300));
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+    let (code, name, text, info) = miss(&reply);
+    assert_eq!(
+        (code, name, text),
+        (
+            64,
+            "WriteConcernFailed",
+            "waiting for replication timed out"
+        )
+    );
+    let concern = doc! { "w": 3, "j": true, "wtimeout": 300, "provenance": "clientSupplied" };
+    assert_eq!(*info, doc! { "wtimeout": true, "writeConcern": concern });
+    let keys: Vec<_> = reply.keys().map(String::as_str).collect();
+    let expected = ["writeConcernError", "ok", "$clusterTime", "operationTime"];
+    assert_eq!(keys, expected);
+    assert!(knows(&mut primary, "late"), "the change stays");
+    // A refusal that rests on a change which not all have is told with it.
+    let again = create(&mut primary, "late", doc! { "w": 3, "wtimeout": 1 });
+    assert_eq!(again.get_i32("code").ok(), Some(51_002), "{again}");
+    assert_eq!(miss(&again).0, 64);
+    // maxTimeMS is over sooner.
+    let reply = primary.run(
+        "shop",
+        doc! { "dropRole": "late", "writeConcern": { "w": 3 }, "maxTimeMS": 200 },
+    );
+    assert_eq!(miss(&reply).0, 50, "{reply}");
+    assert!(!knows(&mut primary, "late"));
+    // As soon as the third goes on, it is fulfilled.
+    primary.send_command(
+        "shop",
+        doc! {
+            "createRole": "waits", "privileges": [], "roles": [],
+            "writeConcern": { "w": 3, "wtimeout": LONG_MS },
+        },
+    );
+    set.resume(nodes[2]);
+    assert_fulfilled(&primary.receive_reply());
+    assert!(knows(&mut set.admin(nodes[2]), "waits"));
+}
+
+#[test]
+fn a_majority_that_is_not_there_is_waited_for() {
+    let mut set = ReplicaSet::three();
+    let nodes = set.primary_and_secondaries();
+    let mut primary = set.admin(nodes[0]);
+    set.kill(nodes[1]);
+    set.kill(nodes[2]);
+    let reply = create(&mut primary, "a", doc! { "wtimeout": 300 });
+    let (code, _, _, info) = miss(&reply);
+    assert_eq!(code, 64);
+    let concern = doc! { "w": "majority", "wtimeout": 300, "provenance": "implicitDefault" };
+    assert_eq!(*info, doc! { "wtimeout": true, "writeConcern": concern });
+    assert_fulfilled(&create(&mut primary, "b", doc! { "w": 1 }));
+    // It does not hold up a server that stops.
+    let mut waiting = set.admin(nodes[0]);
+    waiting.send_command(
+        "shop",
+        doc! { "createRole": "c", "privileges": [], "roles": [] },
+    );
+    while !knows(&mut primary, "c") {}
+    set.stop(nodes[0]);
+    let reply = waiting.receive_reply();
+    assert_eq!(miss(&reply).0, 91, "{reply}");
+    assert!(reply.contains_key("topologyVersion"), "{reply}");
+}
+
+#[test]
+fn a_primary_that_steps_down_says_so_to_who_waits() {
+    let mut set = ReplicaSet::three();
+    let nodes = set.primary_and_secondaries();
+    let mut primary = set.admin(nodes[0]);
+    set.pause(nodes[2]);
+    let mut waiting = set.admin(nodes[0]);
+    waiting.send_command(
+        "shop",
+        doc! {
+            "createRole": "a", "privileges": [], "roles": [], "writeConcern": { "w": 3 },
+        },
+    );
+    while !knows(&mut primary, "a") {}
+    let stepped = primary.run("admin", doc! { "replSetStepDown": 30, "force": true });
+    assert_eq!(stepped.get_f64("ok").ok(), Some(1.0), "{stepped}");
+    let reply = waiting.receive_reply();
+    let (code, name, _, info) = miss(&reply);
+    assert_eq!((code, name), (189, "PrimarySteppedDown"), "{reply}");
+    assert!(!info.contains_key("wtimeout"));
+    assert!(reply.contains_key("topologyVersion"), "{reply}");
+}
+
+#[test]
+fn who_leaves_is_not_waited_for() {
+    let mut set = ReplicaSet::three();
+    let nodes = set.primary_and_secondaries();
+    let mut primary = set.admin(nodes[0]);
+    let connections = |client: &mut RawClient| {
+        let status = client.run("admin", doc! { "serverStatus": 1 });
+        let connections = status.get_document("connections").unwrap();
+        connections.get_i32("current").unwrap()
+    };
+    set.pause(nodes[2]);
+    let mut leaving = set.admin(nodes[0]);
+    let with_it = connections(&mut primary);
+    leaving.send_command(
+        "shop",
+        doc! {
+            "createRole": "a", "privileges": [], "roles": [], "writeConcern": { "w": 3 },
+        },
+    );
+    while !knows(&mut primary, "a") {}
+    assert_eq!(connections(&mut primary), with_it);
+    drop(leaving);
+    let started = Instant::now();
+    while connections(&mut primary) >= with_it {
+        assert!(started.elapsed() < Duration::from_mins(1), "it stays");
+    }
+}
+
+#[test]
+fn tags_and_modes() {
+    let mut set = on_two_sites();
+    let primary = set.primary();
+    let mut client = set.admin(primary);
+    let reply = client.run("admin", doc! { "replSetGetConfig": 1 });
+    let mut config = reply.get_document("config").unwrap().clone();
     let version = config.get_i32("version").unwrap();
     config.insert("version", version + 1);
     let settings = config.get_document_mut("settings").unwrap();
-    settings.insert(
-        "getLastErrorModes",
-        doc! { "bothSides": { "dc": 2 }, "racks": { "rack": 3 } },
-    );
-    done(&mut admin, "admin", doc! { "replSetReconfig": config });
-    for w in [
-        Bson::from(doc! { "dc": 2 }),
-        doc! { "rack": 3 }.into(),
-        doc! { "dc": 1, "rack": 2 }.into(),
-        "bothSides".into(),
-        "racks".into(),
+    let modes = doc! { "bothSites": { "dc": 2 }, "threeSites": { "dc": 3 } };
+    settings.insert("getLastErrorModes", modes);
+    let reply = client.run("admin", doc! { "replSetReconfig": config });
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+    let long = |w: bson::Bson| doc! { "w": w, "wtimeout": LONG_MS };
+    for (name, w) in [
+        ("a", doc! { "dc": 2 }.into()),
+        ("b", doc! { "dc": 2, "rack": 3 }.into()),
+        ("c", "bothSites".into()),
     ] {
-        let name = format!("user {w}");
-        let reply = create(&mut admin, &name, doc! { "w": &w, "wtimeout": 60_000 });
-        assert_eq!(reply.get("writeConcernError"), None, "{w}: {reply}");
+        assert_fulfilled(&create(&mut client, name, long(w)));
     }
-    for (w, code) in [(doc! { "dc": 3 }, 100), (doc! { "planet": 1 }, 4)] {
-        let write_concern = doc! { "w": &w, "wtimeout": 60_000 };
-        let reply = create(&mut admin, &format!("user {w}"), write_concern);
-        assert_eq!(wrong(&reply).0, code, "{w}");
-    }
-    set.pause(west);
-    for w in [
-        Bson::from(doc! { "dc": 2 }),
-        doc! { "rack": 3 }.into(),
-        "bothSides".into(),
-        "racks".into(),
+    for (name, w, code, text) in [
+        (
+            "d",
+            bson::Bson::from("threeSites"),
+            100,
+            "Not enough nodes match write concern mode \"threeSites\"",
+        ),
+        (
+            "e",
+            "nowhere".into(),
+            79,
+            "No write concern mode named 'nowhere' found in replica set configuration",
+        ),
+        ("f", 4.into(), 100, "Not enough data-bearing nodes"),
+        (
+            "g",
+            doc! { "floor": 1 }.into(),
+            4,
+            "No replica set tag key floor in config",
+        ),
     ] {
-        let reply = create(
-            &mut admin,
-            &format!("late {w}"),
-            doc! { "w": &w, "wtimeout": 200 },
-        );
-        assert_eq!(wrong(&reply), timed_out(), "{w}");
+        let reply = create(&mut client, name, long(w));
+        assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+        let (found, _, message, _) = miss(&reply);
+        assert_eq!((found, message), (code, text));
+        assert!(knows(&mut client, name), "the change stays");
     }
-    for w in [Bson::from(doc! { "dc": 1 }), doc! { "rack": 2 }.into()] {
-        let reply = create(
-            &mut admin,
-            &format!("here {w}"),
-            doc! { "w": &w, "wtimeout": 60_000 },
-        );
-        assert_eq!(reply.get("writeConcernError"), None, "{w}: {reply}");
+    // One of each site is enough; two of one are not.
+    let west = 2;
+    let (paused, reply) = if primary == west {
+        set.pause(0);
+        set.pause(1);
+        (
+            vec![0, 1],
+            create(&mut client, "h", doc! { "w": "bothSites", "wtimeout": 300 }),
+        )
+    } else {
+        set.pause(west);
+        (
+            vec![west],
+            create(&mut client, "h", doc! { "w": "bothSites", "wtimeout": 300 }),
+        )
+    };
+    assert_eq!(miss(&reply).0, 64, "{reply}");
+    for node in paused {
+        set.resume(node);
     }
-    set.resume(west);
 }
 
 #[test]
-fn the_default_is_kept_over_a_restart_of_all() {
+fn the_default_of_the_deployment() {
     let mut set = ReplicaSet::three();
-    let mut admin = set.admin(set.primary());
-    let default = doc! { "w": 3, "wtimeout": 300 };
-    let told = done(
-        &mut admin,
-        "admin",
-        doc! {
-            "setDefaultRWConcern": 1, "defaultWriteConcern": default.clone(),
-            "writeConcern": { "w": 3, "wtimeout": 60_000 },
-        },
+    let nodes = set.primary_and_secondaries();
+    let mut primary = set.admin(nodes[0]);
+    let shown = |client: &mut RawClient| {
+        let command = doc! {
+            "getDefaultRWConcern": 1, "inMemory": true,
+            "$readPreference": { "mode": "nearest" },
+        };
+        client.run("admin", command)
+    };
+    let before = shown(&mut primary);
+    let implicit = doc! { "w": "majority", "wtimeout": 0 };
+    assert_eq!(
+        before.get_document("defaultWriteConcern").unwrap(),
+        &implicit
     );
-    assert_eq!(told.get_document("defaultWriteConcern").unwrap(), &default);
-    for node in 0..3 {
-        set.stop(node);
+    assert_eq!(
+        before.get_str("defaultWriteConcernSource").ok(),
+        Some("implicit")
+    );
+    let set_default = doc! {
+        "setDefaultRWConcern": 1,
+        "defaultWriteConcern": { "w": 3, "wtimeout": 250 },
+        "defaultReadConcern": { "level": "majority" },
+        "writeConcern": { "w": 3, "wtimeout": LONG_MS },
+    };
+    let reply = primary.run("admin", set_default);
+    assert_fulfilled(&reply);
+    for node in &nodes {
+        let reply = shown(&mut set.admin(*node));
+        let keys: Vec<_> = reply.keys().map(String::as_str).collect();
+        let expected = [
+            "defaultReadConcern",
+            "defaultWriteConcern",
+            "updateOpTime",
+            "updateWallClockTime",
+            "defaultWriteConcernSource",
+            "defaultReadConcernSource",
+            "localUpdateWallClockTime",
+            "inMemory",
+            "ok",
+            "$clusterTime",
+            "operationTime",
+        ];
+        assert_eq!(keys, expected);
+        let concern = doc! { "w": 3, "wtimeout": 250 };
+        assert_eq!(reply.get_document("defaultWriteConcern").unwrap(), &concern);
+        assert_eq!(
+            reply.get_str("defaultWriteConcernSource").ok(),
+            Some("global")
+        );
     }
-    for node in 0..3 {
-        set.start_node(node);
+    let unset = doc! { "setDefaultRWConcern": 1, "defaultWriteConcern": {} };
+    let refused = primary.run("admin", unset);
+    assert_eq!(refused.get_i32("code").ok(), Some(20), "{refused}");
+    set.pause(nodes[2]);
+    let reply = create(&mut primary, "a", doc! {});
+    let (code, _, _, info) = miss(&reply);
+    assert_eq!(code, 64);
+    let concern = doc! { "w": 3, "wtimeout": 250, "provenance": "customDefault" };
+    assert_eq!(info.get_document("writeConcern").unwrap(), &concern);
+    // Kept over a restart of everybody.
+    set.resume(nodes[2]);
+    for node in &nodes {
+        set.kill(*node);
     }
-    let order = set.primary_and_secondaries();
-    let mut admin = set.admin(order[0]);
-    let told = done(&mut admin, "admin", doc! { "getDefaultRWConcern": 1 });
-    assert_eq!(told.get_document("defaultWriteConcern").unwrap(), &default);
-    set.wait_until_all_have_everything();
-    acknowledged(&mut admin, DB, create_user("ann", &[]));
-    set.pause(order[1]);
-    let reply = done(&mut admin, DB, create_user("bob", &[]));
-    assert_eq!(wrong(&reply), timed_out());
-    let error = reply.get_document("writeConcernError").unwrap();
-    let concern = error.get_document("errInfo").unwrap();
-    let concern = concern.get_document("writeConcern").unwrap();
-    assert_eq!(concern.get_str("provenance").unwrap(), "customDefault");
-    acknowledged(&mut admin, DB, with_w(create_user("cid", &[]), 2));
-    set.resume(order[1]);
+    for node in &nodes {
+        set.start_node(*node);
+    }
+    let primary = set.primary();
+    let concern = doc! { "w": 3, "wtimeout": 250 };
+    let reply = shown(&mut set.admin(primary));
+    assert_eq!(reply.get_document("defaultWriteConcern").unwrap(), &concern);
 }

@@ -6,6 +6,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use hyper::http::uri::PathAndQuery;
 use portcullis::milvus::proto::common;
+use portcullis::milvus::proto::milvus::CreateCredentialRequest;
 use prost::Message;
 use tonic::client::Grpc;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
@@ -98,6 +99,15 @@ impl Client {
         })
     }
 
+    /// Another one on the same connection, who calls as the same user.
+    pub(crate) fn again(&self) -> Self {
+        Self {
+            grpc: self.grpc.clone(),
+            authorization: self.authorization.clone(),
+            db: self.db.clone(),
+        }
+    }
+
     /// Calls as this user from now on.
     pub(crate) fn sign(&mut self, user: &str, password: &str) {
         self.authorization = Some(STANDARD.encode(format!("{user}:{password}")));
@@ -137,18 +147,33 @@ impl Client {
     }
 
     /// Calls a method that answers a bare status: `Ok` or its code, error code and reason.
-    pub(crate) async fn change<Q: Message + 'static>(
-        &mut self,
-        method: &str,
-        message: Q,
-    ) -> Result<(), (i32, i32, String)> {
+    pub(crate) async fn change<Q: Message + 'static>(&mut self, method: &str, message: Q) -> Told {
         let status: common::Status = self.call(method, message).await.unwrap();
         told(Some(status))
     }
 }
 
+/// `CreateCredential`.
+pub(crate) async fn create_user(client: &mut Client, user: &str, password: &str) -> Told {
+    let message = CreateCredentialRequest {
+        username: user.to_owned(),
+        password: encoded(password),
+        description: None,
+    };
+    client.change("CreateCredential", message).await
+}
+
+/// The same data again, after the process was killed.
+pub(crate) fn restarted(server: Server) -> Server {
+    let options = Options::in_folder(server.mongodb.kill());
+    Server::without_admin(Server::face(options))
+}
+
+/// `Ok`, or code, error code and reason.
+pub(crate) type Told = Result<(), (i32, i32, String)>;
+
 /// What a status says.
-pub(crate) fn told(status: Option<common::Status>) -> Result<(), (i32, i32, String)> {
+pub(crate) fn told(status: Option<common::Status>) -> Told {
     let status = status.unwrap();
     if (status.code, status.error_code) == (0, 0) {
         assert_eq!(status, common::Status::default());

@@ -439,7 +439,7 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
         "User default * * by root",
     ];
     assert_eq!(grants(&mut root, "reader", "").await, expected);
-    assert_eq!(grants(&mut root, "reader", "*").await, [everywhere]);
+    assert_eq!(grants(&mut root, "reader", "*").await, expected);
     assert_eq!(grants(&mut root, "reader", "other").await, [everywhere]);
     let missing = OperatePrivilegeRequest::default();
     let text = "the entity in the request is nil";

@@ -166,7 +166,7 @@ fn a_catalog_of_a_newer_server() {
     transaction
         .open_table(META)
         .unwrap()
-        .insert(&b"formatVersion"[..], 3)
+        .insert(&b"formatVersion"[..], 4)
         .unwrap();
     transaction.commit().unwrap();
     drop(database);

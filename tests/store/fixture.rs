@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::PathBuf;
 
-use portcullis::model::names::{DbName, UserName};
+use portcullis::model::milvus::{MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups};
+use portcullis::model::names::{DbName, RoleName, UserName};
 use portcullis::model::plain_credential::PlainCredential;
+use portcullis::model::role::Role;
 use portcullis::model::user::{Credentials, User};
 use portcullis::secret::Secret;
 use portcullis::store::{Change, RedbStore, Sequence, Setting, Store};
@@ -35,6 +37,36 @@ fn batches_of_version_2() -> Vec<Vec<Change>> {
         *of_all = plain();
     }
     vec![vec![put_user(only), put_user(all)]]
+}
+
+/// The commits the file of version 3 has beside those of version 2.
+fn batches_of_version_3() -> Vec<Vec<Change>> {
+    let grant = |privilege: &str| MilvusGrant {
+        object: MilvusObject::Global,
+        object_name: "*".into(),
+        db: "default".into(),
+        privilege: privilege.into(),
+        grantor: "root".into(),
+    };
+    let keeper = Role {
+        name: RoleName::new("keeper", DbName::MILVUS).unwrap(),
+        milvus_grants: [grant("FlushAll"), grant("upkeep")].into(),
+        milvus_description: "keeps it tidy".into(),
+        ..role("x")
+    };
+    let group = |name: &str, privileges: &[&str]| PrivilegeGroup {
+        name: name.into(),
+        privileges: privileges.iter().copied().map(Into::into).collect(),
+    };
+    let groups = vec![
+        group("empty", &[]),
+        group("upkeep", &["ClusterReadOnly", "FlushAll"]),
+    ];
+    let groups = PrivilegeGroups::new(groups).unwrap();
+    vec![
+        vec![Change::PutSetting(Setting::PrivilegeGroups(groups))],
+        vec![put_role(keeper)],
+    ]
 }
 
 /// The commits the file of version 1 was made by.
@@ -100,15 +132,22 @@ fn version_2_opens_and_has_what_was_put_in() {
     check("v2", &[batches(), batches_of_version_2()].concat());
 }
 
+#[test]
+fn version_3_opens_and_has_what_was_put_in() {
+    let batches = [batches(), batches_of_version_2(), batches_of_version_3()];
+    check("v3", &batches.concat());
+}
+
 /// Makes the file. Only for a new format version: the file of an old one is never made again.
 #[test]
 #[ignore = "writes into fixtures"]
-fn make_version_2() {
-    let fixture = fixture("v2");
+fn make_version_3() {
+    let fixture = fixture("v3");
     assert!(!fixture.exists(), "a fixture is never replaced");
     let folder = TempDir::new().unwrap();
     let store = RedbStore::open(folder.path()).unwrap();
-    for batch in batches().iter().chain(&batches_of_version_2()) {
+    let batches = [batches(), batches_of_version_2(), batches_of_version_3()];
+    for batch in &batches.concat() {
         store.commit(batch).unwrap();
     }
     drop(store);

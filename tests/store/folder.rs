@@ -126,14 +126,14 @@ fn a_newer_format_is_refused() {
     let database = Database::create(&file).unwrap();
     let transaction = database.begin_write().unwrap();
     let mut meta = transaction.open_table(META).unwrap();
-    meta.insert(&b"formatVersion"[..], 3).unwrap();
+    meta.insert(&b"formatVersion"[..], 4).unwrap();
     drop(meta);
     transaction.commit().unwrap();
     drop(database);
     let newer = StoreError::NewerFormat {
         path: file,
-        found: 3,
-        known: 2,
+        found: 4,
+        known: 3,
     };
     assert_eq!(failure(folder.path()), newer);
 }

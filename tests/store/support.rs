@@ -96,6 +96,7 @@ pub(crate) fn role(name: &str) -> Role {
         roles: [RoleName::new("read", db("products")).unwrap()].into(),
         restrictions: restrictions(),
         milvus_grants: [].into(),
+        milvus_description: "".into(),
     }
 }
 

@@ -5,15 +5,19 @@
 
 use std::hint::black_box;
 
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use argon2::password_hash::phc::{Output, ParamsString, PasswordHash, Salt};
+use argon2::{Algorithm, Argon2, Params, Version};
+use subtle::ConstantTimeEq;
 
+use super::memory;
 use crate::auth::password::{PasswordError, saslprep};
 use crate::model::plain_credential::PlainCredential;
 use crate::secret::Secret;
 
 /// Bytes of salt, as RFC 9106 section 3.1 recommends.
 const SALT_BYTES: usize = 16;
+/// Bytes of a hash.
+const HASH_BYTES: usize = Params::DEFAULT_OUTPUT_LEN;
 
 /// What one hash costs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,16 +62,27 @@ impl PlainPassword {
 
     /// Whether `credential` was made from this password, whatever it cost then. Slow.
     pub fn matches(&self, credential: &PlainCredential) -> bool {
-        PasswordHash::new(credential.phc()).is_ok_and(|hash| {
-            let password = self.0.expose().as_bytes();
-            Argon2::default().verify_password(password, &hash).is_ok()
+        let parsed = PasswordHash::new(credential.phc()).ok();
+        let parts = parsed.and_then(|parsed| {
+            let params = Params::try_from(&parsed).ok()?;
+            Some((params, parsed.salt?, parsed.hash?))
+        });
+        // A credential was parsed before, so there are parts.
+        parts.is_some_and(|(params, salt, wanted)| {
+            let mut hash = vec![0; wanted.len()];
+            let done = self.hash_into(params, &salt, &mut hash);
+            done.is_ok() && bool::from(hash.ct_eq(wanted.as_bytes()))
         })
     }
 
     /// Takes as long as [`matches`](Self::matches) does with a credential of this cost, and matches
     /// nothing.
     pub fn matches_nobody(&self, cost: Argon2Cost) -> bool {
-        let _ = black_box(self.hash(&[0; SALT_BYTES], cost));
+        let mut hash = [0; HASH_BYTES];
+        let done = cost
+            .params()
+            .and_then(|params| self.hash_into(params, &[0; SALT_BYTES], &mut hash));
+        let _ = black_box((done, hash));
         false
     }
 
@@ -76,9 +91,27 @@ impl PlainPassword {
         salt: &[u8; SALT_BYTES],
         cost: Argon2Cost,
     ) -> argon2::password_hash::Result<PasswordHash> {
-        let params = Params::new(cost.memory_kib, cost.iterations, cost.parallelism, None)?;
+        let params = cost.params()?;
+        let mut hash = [0; HASH_BYTES];
+        self.hash_into(params.clone(), salt, &mut hash)?;
+        Ok(PasswordHash {
+            algorithm: Algorithm::Argon2id.ident(),
+            version: Some(Version::V0x13.into()),
+            params: ParamsString::try_from(&params)?,
+            salt: Some(Salt::new(salt)?),
+            hash: Some(Output::new(&hash)?),
+        })
+    }
+
+    fn hash_into(&self, params: Params, salt: &[u8], hash: &mut [u8]) -> argon2::Result<()> {
         let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        argon2.hash_password_with_salt(self.0.expose().as_bytes(), salt)
+        memory::run(&argon2, self.0.expose().as_bytes(), salt, hash)
+    }
+}
+
+impl Argon2Cost {
+    fn params(self) -> argon2::Result<Params> {
+        Params::new(self.memory_kib, self.iterations, self.parallelism, None)
     }
 }
 

@@ -4,6 +4,7 @@
 //! hash; [`PlainPassword`] makes it and checks against it.
 
 mod credential;
+mod memory;
 mod message;
 mod sign_in;
 

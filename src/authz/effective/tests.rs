@@ -32,6 +32,7 @@ fn of_privileges(privileges: Vec<Privilege>) -> EffectivePrivileges {
         roles: [].into(),
         restrictions: Restrictions::NONE,
         milvus_grants: [].into(),
+        milvus_description: "".into(),
     });
     EffectivePrivileges::of(&Resolved::of(&[name], &move |_: &RoleName| {
         Some(Arc::clone(&role))
@@ -364,6 +365,7 @@ proptest! {
             roles: roles.into(),
             restrictions: Restrictions::NONE,
             milvus_grants: [].into(),
+            milvus_description: "".into(),
         });
         let direct = [custom, RoleName::new("read", db("x")).unwrap()];
         let resolved = Resolved::of(&direct, &move |_: &RoleName| Some(Arc::clone(&role)));

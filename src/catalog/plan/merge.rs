@@ -207,6 +207,10 @@ impl Merge<'_> {
             return Some("it exists".to_owned());
         }
         let db = role.name.db();
+        let is_plain = role.milvus_grants.is_empty() && role.milvus_description.is_empty();
+        if !is_plain && db != self.after.milvus_db() {
+            return Some("only roles of Milvus clients have milvusGrants".to_owned());
+        }
         if !db.is_admin() && role.roles.iter().any(|included| included.db() != db) {
             return Some("it includes a role of another database".to_owned());
         }

@@ -1,17 +1,29 @@
-//! Plans of Milvus clients: those of MongoDB's with the limits of Milvus, and grants.
+//! Plans of Milvus clients: those of MongoDB's with the limits of Milvus, grants, and groups of
+//! privileges.
+
+mod groups;
+mod restore;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
+
+pub use groups::{
+    PrivilegeGroupError, add_privileges_to_group, create_privilege_group, drop_privilege_group,
+    remove_privileges_from_group,
+};
+pub use restore::{RbacBackup, restore_rbac};
 
 use super::roles::{find_role, put_role};
 use super::{PlanError, create_role, create_user, drop_role};
 use crate::catalog::View;
-use crate::model::milvus::MilvusGrant;
+use crate::model::milvus::{ANY, MilvusGrant};
 use crate::model::names::RoleName;
 use crate::model::role::Role;
 use crate::model::user::User;
 use crate::store::Change;
 
-/// `CreateCredential`: at most `users_max` on `milvus`. A name that exists is found first.
+/// `CreateCredential`: at most `users_max` of Milvus clients. A name that exists is found first.
 pub fn create_milvus_user(
     view: &View<'_>,
     user: User,
@@ -24,7 +36,7 @@ pub fn create_milvus_user(
     Ok(changes)
 }
 
-/// `CreateRole`: at most `roles_max` on `milvus`. A name that exists is found first.
+/// `CreateRole`: at most `roles_max` of Milvus clients. A name that exists is found first.
 pub fn create_milvus_role(
     view: &View<'_>,
     role: Role,
@@ -57,6 +69,12 @@ pub fn add_milvus_grants(
     added: &[MilvusGrant],
 ) -> Result<Vec<Change>, PlanError> {
     let role = find_role(view, name)?;
+    let groups = view.privilege_groups();
+    let is_known =
+        |grant: &&MilvusGrant| grant.privilege == ANY || groups.is_name(&grant.privilege);
+    if let Some(unknown) = added.iter().find(|grant| !is_known(grant)) {
+        return Err(PrivilegeGroupError::UnknownPrivilege(unknown.privilege.clone()).into());
+    }
     let mut grants = role.milvus_grants.to_vec();
     for grant in added {
         if let Err(place) = grants.binary_search_by(|present| present.order(grant)) {
@@ -76,6 +94,23 @@ pub fn remove_milvus_grants(
     let mut grants = role.milvus_grants.to_vec();
     grants.retain(|grant| !removed.iter().any(|removed| removed.is_same(grant)));
     replace_grants(&role, grants)
+}
+
+/// `AlterRole`: what is said about a role.
+pub fn describe_milvus_role(
+    view: &View<'_>,
+    name: &RoleName,
+    description: &str,
+) -> Result<Vec<Change>, PlanError> {
+    let role = find_role(view, name)?;
+    if &*role.milvus_description == description {
+        return Ok(Vec::new());
+    }
+    let changed = Role {
+        milvus_description: description.into(),
+        ..(*role).clone()
+    };
+    Ok(vec![put_role(changed)?])
 }
 
 fn replace_grants(role: &Arc<Role>, grants: Vec<MilvusGrant>) -> Result<Vec<Change>, PlanError> {

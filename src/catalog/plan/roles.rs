@@ -66,6 +66,7 @@ pub fn update_role(
             .restrictions
             .unwrap_or_else(|| role.restrictions.clone()),
         milvus_grants: role.milvus_grants.clone(),
+        milvus_description: role.milvus_description.clone(),
     };
     Ok(vec![put_role(updated)?])
 }

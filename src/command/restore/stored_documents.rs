@@ -160,6 +160,8 @@ arguments! {
         "authenticationRestrictions" => restrictions: Option<Vec<RestrictionArgument>>,
         /// What it allows Milvus clients.
         "milvusGrants" => milvus_grants: Option<Vec<Grant>>,
+        /// What a Milvus client says about it.
+        "milvusDescription" => milvus_description: Option<String>,
     }
 }
 
@@ -205,7 +207,8 @@ impl Stored<RoleName> for Role {
             privileges: PrivilegeArgument::resolve_all(&document.privileges)?.into(),
             roles: RoleArgument::resolve_all(&document.roles, &db)?.into(),
             restrictions: restrictions(document.restrictions)?,
-            milvus_grants: Grant::resolve_all(document.milvus_grants, &db)?,
+            milvus_grants: Grant::resolve_all(document.milvus_grants),
+            milvus_description: document.milvus_description.unwrap_or_default().into(),
         })
     }
 }

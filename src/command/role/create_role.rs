@@ -82,6 +82,7 @@ impl Command for CreateRole {
             roles: roles.into(),
             restrictions: RestrictionArgument::resolve_all(&entries)?,
             milvus_grants: [].into(),
+            milvus_description: "".into(),
         };
         let change = DirectoryChange {
             roles: Some(role.roles.clone()),

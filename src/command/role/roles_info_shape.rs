@@ -77,6 +77,7 @@ pub(in crate::command) fn stored_role(role: &Role) -> RawDocumentBuf {
     if !role.milvus_grants.is_empty() {
         document.append(cstr!("milvusGrants"), grants_array(&role.milvus_grants));
     }
+    append_description(&mut document, role);
     document
 }
 
@@ -138,7 +139,14 @@ pub(super) fn stored(
     if shape.privileges && !role.milvus_grants.is_empty() {
         document.append(cstr!("milvusGrants"), grants_array(&role.milvus_grants));
     }
+    append_description(&mut document, role);
     document
+}
+
+fn append_description(document: &mut RawDocumentBuf, role: &Role) {
+    if !role.milvus_description.is_empty() {
+        document.append(cstr!("milvusDescription"), &*role.milvus_description);
+    }
 }
 
 /// What a user with these roles would have.

@@ -3,7 +3,7 @@
 mod unserved;
 
 use super::call::Call;
-use super::dispatch::{Handle, handle};
+use super::dispatch::{Admit, Handle, admit, handle};
 use super::proto::milvus as api;
 
 pub(super) use unserved::Unserved;
@@ -11,38 +11,60 @@ pub(super) use unserved::Unserved;
 /// A method that the API has.
 pub(super) enum Known {
     /// Answered.
-    Served(Handle),
+    Served(&'static Served),
     /// Refused once it is known who calls.
     Unserved(&'static Unserved),
 }
 
+/// A method that is answered.
+pub(super) struct Served {
+    method: &'static str,
+    /// Bytes of a request.
+    pub(super) request_bytes_max: usize,
+    /// Makes the checks that come before a long request is read.
+    pub(super) admit: Admit,
+    /// Answers it.
+    pub(super) handle: Handle,
+}
+
 /// The method of that name.
 pub(super) fn find(method: &str) -> Option<Known> {
-    let served = SERVED.iter().find(|(name, _)| *name == method);
-    match served {
-        Some((_, handle)) => Some(Known::Served(*handle)),
+    match SERVED.iter().find(|served| served.method == method) {
+        Some(served) => Some(Known::Served(served)),
         None => unserved::find(method).map(Known::Unserved),
     }
 }
 
-const fn served<C: Call>() -> (&'static str, Handle) {
-    (C::METHOD, handle::<C>)
+const fn served<C: Call>() -> Served {
+    Served {
+        method: C::METHOD,
+        request_bytes_max: C::LONGEST_REQUEST,
+        admit: admit::<C>,
+        handle: handle::<C>,
+    }
 }
 
 /// Sorted by name.
-static SERVED: &[(&str, Handle)] = &[
+static SERVED: &[Served] = &[
+    served::<api::AlterRoleRequest>(),
+    served::<api::BackupRbacMetaRequest>(),
     served::<api::CheckHealthRequest>(),
     served::<api::ConnectRequest>(),
     served::<api::CreateCredentialRequest>(),
+    served::<api::CreatePrivilegeGroupRequest>(),
     served::<api::CreateRoleRequest>(),
     served::<api::DeleteCredentialRequest>(),
+    served::<api::DropPrivilegeGroupRequest>(),
     served::<api::DropRoleRequest>(),
     served::<api::GetVersionRequest>(),
     served::<api::ListCredUsersRequest>(),
     served::<api::ListDatabasesRequest>(),
+    served::<api::ListPrivilegeGroupsRequest>(),
     served::<api::OperatePrivilegeRequest>(),
+    served::<api::OperatePrivilegeGroupRequest>(),
     served::<api::OperatePrivilegeV2Request>(),
     served::<api::OperateUserRoleRequest>(),
+    served::<api::RestoreRbacMetaRequest>(),
     served::<api::SelectGrantRequest>(),
     served::<api::SelectRoleRequest>(),
     served::<api::SelectUserRequest>(),
@@ -57,9 +79,9 @@ mod tests {
 
     #[test]
     fn methods_are_sorted_and_in_one_list() {
-        assert!(SERVED.is_sorted_by(|left, right| left.0 < right.0));
+        assert!(SERVED.is_sorted_by(|left, right| left.method < right.method));
         assert!(UNSERVED.is_sorted_by(|left, right| left.method < right.method));
-        for (method, _) in SERVED {
+        for Served { method, .. } in SERVED {
             assert!(matches!(find(method), Some(Known::Served(_))), "{method}");
             assert!(unserved::find(method).is_none(), "{method}");
         }

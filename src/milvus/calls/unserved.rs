@@ -42,8 +42,6 @@ unserved! {
     "AlterCollectionSchema": Collection "AlterCollectionSchema";
     "AlterDatabase": Global "AlterDatabase";
     "AlterIndex": Collection "CreateIndex";
-    "AlterRole": Global "CreateOwnership";
-    "BackupRBAC": Global "BackupRBAC";
     "BatchDescribeCollection": Global "DescribeCollection";
     "BatchUpdateManifest": Collection "Insert";
     "CalcDistance";
@@ -54,7 +52,6 @@ unserved! {
     "CreateIndex": Collection "CreateIndex";
     "CreateNamespace": Collection "CreatePartition";
     "CreatePartition": Collection "CreatePartition";
-    "CreatePrivilegeGroup": Global "CreatePrivilegeGroup";
     "CreateReplicateStream";
     "CreateResourceGroup": Global "CreateResourceGroup";
     "CreateRowPolicy": Collection "CreateOwnership";
@@ -77,7 +74,6 @@ unserved! {
     "DropIndex": Collection "DropIndex";
     "DropNamespace": Collection "DropPartition";
     "DropPartition": Collection "DropPartition";
-    "DropPrivilegeGroup": Global "DropPrivilegeGroup";
     "DropResourceGroup": Global "DropResourceGroup";
     "DropRowPolicy": Collection "DropOwnership";
     "DropSnapshot": Collection "DropSnapshot";
@@ -121,7 +117,6 @@ unserved! {
     "ListImportTasks";
     "ListIndexedSegment";
     "ListNamespaces": Collection "ShowPartitions";
-    "ListPrivilegeGroups": Global "ListPrivilegeGroups";
     "ListRefreshExternalCollectionJobs";
     "ListResourceGroups": Global "ListResourceGroups";
     "ListRestoreSnapshotJobs": Collection "RestoreSnapshot";
@@ -132,7 +127,6 @@ unserved! {
     "LoadCollection": Collection "Load";
     "LoadPartitions": Collection "Load";
     "ManualCompaction": Collection "Compaction";
-    "OperatePrivilegeGroup": Global "OperatePrivilegeGroup";
     "PinSnapshotData": Global "PinSnapshotData";
     "Prewarm": Collection "Load";
     "Query": Collection "Query";
@@ -144,7 +138,6 @@ unserved! {
     "RenameCollection": Global "RenameCollection";
     "ReplicateMessage";
     "RestoreExternalSnapshot": Global "RestoreExternalSnapshot";
-    "RestoreRBAC": Global "RestoreRBAC";
     "RestoreSnapshot": Collection "RestoreSnapshot";
     "RunAnalyzer";
     "Search": Collection "Search";

@@ -4,6 +4,8 @@ mod operate_privilege;
 mod operate_privilege_v2;
 mod select_grant;
 
+pub(super) use select_grant::entity_of;
+
 use compact_str::CompactString;
 
 use super::call::Context;

@@ -57,6 +57,12 @@ impl Call for OperatePrivilegeRequest {
             grantor: context.caller_name().into(),
         };
         check_role(context, &named.role, operation, &grant).await?;
+        let groups = context.services().directory.catalog().privilege_groups();
+        if groups.find(&named.privilege).is_some() {
+            let name = &named.privilege;
+            let reason = format!("can not operate the custom privilege group [{name}]");
+            return Err(Failure::of(OPERATION, reason));
+        }
         named.check_privilege(object)?;
         operate(context, pass, (named.role, operation), grant).await
     }

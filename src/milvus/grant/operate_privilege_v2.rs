@@ -8,9 +8,7 @@ use crate::milvus::failure::Failure;
 use crate::milvus::names::{entity_name, role_name};
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{OperatePrivilegeType, OperatePrivilegeV2Request};
-use crate::model::milvus::{
-    ANY, BuiltInGroup, Level, MilvusGrant, MilvusObject, built_in_group, object_of,
-};
+use crate::model::milvus::{ANY, Level, MilvusGrant, MilvusObject, built_in_group, object_of};
 
 impl Call for OperatePrivilegeV2Request {
     const METHOD: &'static str = "OperatePrivilegeV2";
@@ -41,17 +39,18 @@ impl Call for OperatePrivilegeV2Request {
         if self.collection_name != ANY {
             entity_name(&self.collection_name, "collection name", settings)?;
         }
-        let group = built_in_group(&privilege);
-        let object = match group {
-            Some(group) => {
-                check_level(group, &self.db_name, &self.collection_name)?;
-                MilvusObject::Global
-            }
-            None => object_of(&privilege).ok_or_else(|| privilege_not_found(&privilege))?,
+        let groups = context.services().directory.catalog().privilege_groups();
+        let is_group = built_in_group(&privilege).is_some() || groups.find(&privilege).is_some();
+        let object = if is_group {
+            let level = groups.level(&privilege);
+            check_level(&privilege, level, (&self.db_name, &self.collection_name))?;
+            MilvusObject::Global
+        } else {
+            object_of(&privilege).ok_or_else(|| privilege_not_found(&privilege))?
         };
         let grant = MilvusGrant {
             object,
-            object_name: if group.is_none() && object == MilvusObject::Global {
+            object_name: if !is_group && object == MilvusObject::Global {
                 ANY.into()
             } else {
                 self.collection_name.into()
@@ -64,17 +63,20 @@ impl Call for OperatePrivilegeV2Request {
     }
 }
 
-/// Whether the names reach as far as the group does.
-fn check_level(group: &BuiltInGroup, db: &str, collection: &str) -> Result<(), Failure> {
-    let name = group.name;
-    let wrong = match group.level {
-        Level::Cluster if db != ANY || collection != ANY => {
+/// Whether the names reach as far as the group does; one without privileges reaches anywhere.
+fn check_level(
+    name: &str,
+    level: Option<Level>,
+    (db, collection): (&str, &str),
+) -> Result<(), Failure> {
+    let wrong = match level {
+        Some(Level::Cluster) if db != ANY || collection != ANY => {
             format!("dbName and collectionName should be * for the cluster level privilege: {name}")
         }
-        Level::Database if collection != ANY => {
+        Some(Level::Database) if collection != ANY => {
             format!("collectionName should be * for the database level privilege: {name}")
         }
-        Level::Collection if db == ANY && collection != ANY => {
+        Some(Level::Collection) if db == ANY && collection != ANY => {
             format!("please specify database name for the collection level privilege: {name}")
         }
         _ => return Ok(()),

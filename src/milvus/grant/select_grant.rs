@@ -24,7 +24,7 @@ impl Call for SelectGrantRequest {
         let name = role.map_or("", |role| role.name.trim());
         let is_own = context.caller.as_ref().is_some_and(|caller| {
             let mut roles = caller.roles.iter();
-            roles.any(|role| role.db().is_milvus() && role.role() == name)
+            roles.any(|role| role.db() == context.directory_db() && role.role() == name)
         });
         (!is_own && name != PUBLIC_ROLE).then(|| context.global_need("SelectOwnership"))
     }
@@ -53,7 +53,7 @@ impl Call for SelectGrantRequest {
             let is_object = object.is_none_or(|(kind, name)| {
                 grant.object.name() == kind && grant.object_name == name
             });
-            is_object && (grant.db == db || grant.db == ANY)
+            is_object && (db == ANY || grant.db == db || grant.db == ANY)
         };
         let grants = role.milvus_grants.iter().filter(is_asked_for);
         Ok(SelectGrantResponse {
@@ -63,7 +63,7 @@ impl Call for SelectGrantRequest {
     }
 }
 
-fn entity_of(role: &Role, grant: &MilvusGrant) -> GrantEntity {
+pub(in crate::milvus) fn entity_of(role: &Role, grant: &MilvusGrant) -> GrantEntity {
     GrantEntity {
         role: Some(RoleEntity {
             name: role.name.role().to_owned(),

@@ -27,6 +27,7 @@ impl Call for CreateRoleRequest {
         let (services, settings) = (context.services(), context.settings());
         let entity = self.entity.unwrap_or_default();
         let name = names::role_name(&entity.name, settings)?;
+        names::check_description(&entity.description, "role")?;
         let exists = || format!("role [name:{:?}] already exists", name.role());
         let change = DirectoryChange::of_role("createRole", ChangeKind::Created, &name);
         // The other face knows roles of its own on every database.
@@ -40,6 +41,7 @@ impl Call for CreateRoleRequest {
             roles: [].into(),
             restrictions: Restrictions::NONE,
             milvus_grants: [].into(),
+            milvus_description: entity.description.into(),
         };
         let order = context.order(pass, change);
         let created = services

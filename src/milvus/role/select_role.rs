@@ -1,15 +1,17 @@
 //! `SelectRole`, pymilvus' `list_roles`.
 
+use std::sync::Arc;
+
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::Catalog;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
-use crate::milvus::proto::milvus::{
-    RoleEntity, RoleResult, SelectRoleRequest, SelectRoleResponse, UserEntity,
-};
-use crate::model::names::{DbName, RoleName};
+use crate::milvus::proto::milvus::{RoleResult, SelectRoleRequest, SelectRoleResponse, UserEntity};
+use crate::milvus::role::role_entity;
+use crate::model::names::RoleName;
+use crate::model::role::Role;
 
 impl Call for SelectRoleRequest {
     const METHOD: &'static str = "SelectRole";
@@ -40,25 +42,22 @@ impl Call for SelectRoleRequest {
 fn results(wanted: Option<&RoleName>, with_users: bool, catalog: &Catalog) -> Vec<RoleResult> {
     let roles = match wanted {
         Some(name) => catalog.role(name).into_iter().collect(),
-        None => catalog.roles_on(&DbName::MILVUS),
+        None => catalog.roles_on(catalog.milvus_db()),
     };
     let users = if with_users {
-        catalog.users_on(&DbName::MILVUS)
+        catalog.users_on(catalog.milvus_db())
     } else {
         Vec::new()
     };
-    let result = |role: &RoleName| RoleResult {
-        role: Some(RoleEntity {
-            name: role.role().to_owned(),
-            description: String::new(),
-        }),
+    let result = |role: &Arc<Role>| RoleResult {
+        role: Some(role_entity(role)),
         users: users
             .iter()
-            .filter(|user| user.roles.contains(role))
+            .filter(|user| user.roles.contains(&role.name))
             .map(|user| UserEntity {
                 name: user.name.user().to_owned(),
             })
             .collect(),
     };
-    roles.iter().map(|role| result(&role.name)).collect()
+    roles.iter().map(result).collect()
 }

@@ -7,6 +7,7 @@ use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::CreateCredentialRequest;
+use crate::milvus::user::described;
 use crate::milvus::{names, password};
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::mechanism::Mechanism;
@@ -28,13 +29,15 @@ impl Call for CreateCredentialRequest {
         let name = names::user_name(&self.username, settings)?;
         let secret = password::decode(self.password, "decode password fail")?;
         password::check(&secret, settings)?;
+        let description = self.description.unwrap_or_default();
+        names::check_description(&description, "user")?;
         let mut user = User {
             name: name.clone(),
             user_id: uuid::Uuid::new_v4(),
             // Stands for the hash until there is one.
             credentials: Credentials::External,
             restrictions: Restrictions::NONE,
-            custom_data: None,
+            custom_data: (!description.is_empty()).then(|| Box::new(described(None, &description))),
             roles: [].into(),
         };
         // Asked again when the change is planned; asking first spares useless hashing.

@@ -8,7 +8,7 @@ use crate::milvus::failure::Failure;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::DeleteCredentialRequest;
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
-use crate::model::names::{DbName, UserName};
+use crate::model::names::UserName;
 
 impl Call for DeleteCredentialRequest {
     const METHOD: &'static str = "DeleteCredential";
@@ -26,7 +26,7 @@ impl Call for DeleteCredentialRequest {
             return Err(Failure::of(OPERATION, reason));
         }
         // Nobody has a name that is none, and who is not there is gone already.
-        let Ok(name) = UserName::new(&self.username, DbName::MILVUS) else {
+        let Ok(name) = UserName::new(&self.username, context.directory_db().clone()) else {
             return Ok(Status::default());
         };
         let change = DirectoryChange::of_user("dropUser", ChangeKind::Dropped, &name);

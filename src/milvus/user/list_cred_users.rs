@@ -5,7 +5,6 @@ use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
-use crate::model::names::DbName;
 
 impl Call for ListCredUsersRequest {
     const METHOD: &'static str = "ListCredUsers";
@@ -17,7 +16,7 @@ impl Call for ListCredUsersRequest {
 
     async fn run(self, context: &Context<'_>, _: Pass) -> Result<ListCredUsersResponse, Failure> {
         let names = context.services().scan(|catalog, _| {
-            let users = catalog.users_on(&DbName::MILVUS);
+            let users = catalog.users_on(catalog.milvus_db());
             users
                 .iter()
                 .map(|user| user.name.user().to_owned())

@@ -8,11 +8,10 @@ use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
-use crate::milvus::proto::milvus::{
-    RoleEntity, SelectUserRequest, SelectUserResponse, UserEntity, UserResult,
-};
+use crate::milvus::proto::milvus::{SelectUserRequest, SelectUserResponse, UserEntity, UserResult};
+use crate::milvus::role::role_entity;
+use crate::milvus::user::description_of;
 use crate::model::milvus::{ANY, MilvusObject};
-use crate::model::names::DbName;
 use crate::model::user::User;
 
 impl Call for SelectUserRequest {
@@ -38,7 +37,7 @@ impl Call for SelectUserRequest {
                 .collect()
         } else {
             let scan = services.scan(move |catalog, _| {
-                let users = catalog.users_on(&DbName::MILVUS);
+                let users = catalog.users_on(catalog.milvus_db());
                 users
                     .iter()
                     .map(|user| result(user, with_roles, catalog))
@@ -57,13 +56,10 @@ impl Call for SelectUserRequest {
 /// Roles in byte order; those of other databases are none of Milvus'.
 fn result(user: &Arc<User>, with_roles: bool, catalog: &Catalog) -> UserResult {
     let held = user.roles.iter();
-    let of_milvus = held.filter(|role| role.db().is_milvus() && catalog.role(role).is_some());
+    let of_milvus = held.filter(|role| with_roles && role.db() == catalog.milvus_db());
     let mut roles: Vec<_> = of_milvus
-        .filter(|_| with_roles)
-        .map(|role| RoleEntity {
-            name: role.role().to_owned(),
-            description: String::new(),
-        })
+        .filter_map(|role| catalog.role(role))
+        .map(|role| role_entity(&role))
         .collect();
     roles.sort_unstable_by(|left, right| left.name.cmp(&right.name));
     UserResult {
@@ -71,6 +67,6 @@ fn result(user: &Arc<User>, with_roles: bool, catalog: &Catalog) -> UserResult {
             name: user.name.user().to_owned(),
         }),
         roles,
-        description: String::new(),
+        description: description_of(user).to_owned(),
     }
 }

@@ -9,15 +9,19 @@ use crate::command::user::credentials::argon2_cost;
 use crate::error::ErrorCode as Code;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
-use crate::milvus::password;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::UpdateCredentialRequest;
+use crate::milvus::user::described;
+use crate::milvus::{names, password};
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::mechanism::Mechanism;
 use crate::model::milvus::MilvusObject;
-use crate::model::names::{DbName, UserName};
+use crate::model::names::UserName;
 use crate::model::user::User;
+use crate::ops::Order;
 use crate::secret::Secret;
+
+const OPERATION: ErrorCode = ErrorCode::UpdateCredentialFailure;
 
 impl Call for UpdateCredentialRequest {
     const METHOD: &'static str = "UpdateCredential";
@@ -30,43 +34,116 @@ impl Call for UpdateCredentialRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
-        let (services, settings) = (context.services(), context.settings());
-        let old = password::decode(self.old_password, "decode old password failed")?;
-        let new = password::decode(self.new_password, "decode password failed")?;
-        password::check(&new, settings)?;
-        let user = verified(context, &self.username, old).await?;
-        // What the user could sign in with stays possible, with the new password.
-        let mechanisms: Vec<_> = Mechanism::SCRAMS
-            .into_iter()
-            .filter(|mechanism| user.credentials.has(*mechanism))
-            .chain([Mechanism::Plain])
-            .collect();
-        let credentials = password::derive(
-            ErrorCode::UpdateCredentialFailure,
-            (user.name.user(), new.clone()),
-            &mechanisms,
-            (&services.parameters, context.hash_pool()),
-        )
-        .await?;
-        let update = UserUpdate {
-            credentials: CredentialsUpdate::Replace(credentials.clone()),
-            ..UserUpdate::default()
-        };
-        let order = context.order(pass, change(&user.name));
-        services
-            .directory
-            .update_user(order, user.name.clone(), update)
-            .await
-            .map_err(|error| {
-                Failure::of_write(ErrorCode::UpdateCredentialFailure, error, services)
-            })?;
-        let updated = User {
-            credentials,
-            ..(*user).clone()
-        };
-        services.verified_secrets.remember_set(&updated, &new);
-        Ok(Status::default())
+        if let Some(description) = &self.description {
+            names::check_description(description, "user")?;
+        }
+        // What is said about a user may be all that is to be changed.
+        let is_password_kept = self.old_password.is_empty() && self.new_password.is_empty();
+        match self.description {
+            Some(description) if is_password_kept => {
+                describe(context, pass, &self.username, &description).await
+            }
+            description => {
+                let passwords = (self.old_password, self.new_password);
+                replace(context, pass, (&self.username, description), passwords).await
+            }
+        }
     }
+}
+
+async fn describe(
+    context: &Context<'_>,
+    pass: Pass,
+    name: &str,
+    description: &str,
+) -> Result<Status, Failure> {
+    let name = names::user_name(name, context.settings())?;
+    let user = context.services().directory.catalog().user(&name);
+    let custom_data = user.as_ref().and_then(|user| user.custom_data.as_deref());
+    let custom_data = Some(Box::new(described(custom_data, description)));
+    let change = DirectoryChange {
+        custom_data: custom_data.clone(),
+        ..DirectoryChange::of_user("updateUser", ChangeKind::Updated, &name)
+    };
+    let update = UserUpdate {
+        custom_data,
+        ..UserUpdate::default()
+    };
+    let order = context.order(pass, change);
+    update_user(context, order, name, update).await
+}
+
+/// Replaces the password, and the description if there is a new one.
+async fn replace(
+    context: &Context<'_>,
+    pass: Pass,
+    (name, description): (&str, Option<String>),
+    (old, new): (String, String),
+) -> Result<Status, Failure> {
+    let services = context.services();
+    let old = password::decode(old, "decode old password failed")?;
+    let new = password::decode(new, "decode password failed")?;
+    password::check(&new, context.settings())?;
+    let user = if is_super_user(context) {
+        found(context, name)?
+    } else {
+        verified(context, name, old).await?
+    };
+    // What the user could sign in with stays possible, with the new password.
+    let mechanisms: Vec<_> = Mechanism::SCRAMS
+        .into_iter()
+        .filter(|mechanism| user.credentials.has(*mechanism))
+        .chain([Mechanism::Plain])
+        .collect();
+    let credentials = password::derive(
+        OPERATION,
+        (user.name.user(), new.clone()),
+        &mechanisms,
+        (&services.parameters, context.hash_pool()),
+    )
+    .await?;
+    let custom_data = user.custom_data.as_deref();
+    let update = UserUpdate {
+        credentials: CredentialsUpdate::Replace(credentials.clone()),
+        custom_data: description.map(|text| Box::new(described(custom_data, &text))),
+        ..UserUpdate::default()
+    };
+    let change = DirectoryChange {
+        custom_data: update.custom_data.clone(),
+        ..change(&user.name)
+    };
+    let order = context.order(pass, change);
+    let done = update_user(context, order, user.name.clone(), update).await?;
+    let updated = User {
+        credentials,
+        ..(*user).clone()
+    };
+    services.verified_secrets.remember_set(&updated, &new);
+    Ok(done)
+}
+
+async fn update_user(
+    context: &Context<'_>,
+    order: Order,
+    name: UserName,
+    update: UserUpdate,
+) -> Result<Status, Failure> {
+    let services = context.services();
+    let updated = services.directory.update_user(order, name, update).await;
+    updated.map_err(|error| Failure::of_write(OPERATION, error, services))?;
+    Ok(Status::default())
+}
+
+/// Whether the caller may change passwords that it does not know.
+fn is_super_user(context: &Context<'_>) -> bool {
+    let names = &context.settings().super_users;
+    context.caller.is_some() && names.iter().any(|name| name == context.caller_name())
+}
+
+fn found(context: &Context<'_>, name: &str) -> Result<Arc<User>, Failure> {
+    let name = names::user_name(name, context.settings())?;
+    let user = context.services().directory.catalog().user(&name);
+    user.ok_or_else(|| Failure::user_not_found(OPERATION))
 }
 
 /// The user, if `old` is its password. Who is not there is told the same.
@@ -76,7 +153,7 @@ async fn verified(
     old: Secret<String>,
 ) -> Result<Arc<User>, Failure> {
     let services = context.services();
-    let found = UserName::new(name, DbName::MILVUS).ok();
+    let found = UserName::new(name, context.directory_db().clone()).ok();
     let user = found
         .as_ref()
         .and_then(|found| services.directory.catalog().user(found));

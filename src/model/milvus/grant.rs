@@ -66,20 +66,27 @@ impl MilvusGrant {
         name: Option<&str>,
         db: &str,
     ) -> bool {
-        let names = |granted: &str, wanted: &str| granted == ANY || granted == wanted;
-        if !names(&self.db, db) {
-            return false;
-        }
-        let is_named = name.is_none_or(|name| names(&self.object_name, name));
         if self.object == MilvusObject::Global && self.privilege == ALL {
-            return true;
+            return names(&self.db, db);
+        }
+        if !self.reaches(name, db) {
+            return false;
         }
         if let Some(group) = built_in_group(&self.privilege) {
             // A group has privileges on several kinds of objects.
-            return group.has(privilege) && is_named;
+            return group.has(privilege);
         }
-        self.object == object && is_named && names(&self.privilege, privilege)
+        self.object == object && names(&self.privilege, privilege)
     }
+
+    /// Whether it is about the object of that name, or about any without a name, in the database `db`.
+    pub fn reaches(&self, name: Option<&str>, db: &str) -> bool {
+        names(&self.db, db) && name.is_none_or(|name| names(&self.object_name, name))
+    }
+}
+
+fn names(granted: &str, wanted: &str) -> bool {
+    granted == ANY || granted == wanted
 }
 
 #[cfg(test)]

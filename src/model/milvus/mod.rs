@@ -4,8 +4,10 @@
 
 mod grant;
 mod group;
+mod own_group;
 mod privilege;
 
 pub use grant::{ANY, DEFAULT_DATABASE, MilvusGrant};
 pub use group::{BUILT_IN_GROUPS, BuiltInGroup, Level, built_in_group};
+pub use own_group::{PrivilegeGroup, PrivilegeGroups, is_predefined};
 pub use privilege::{ALL, MilvusObject, MilvusPrivilege, PRIVILEGES, object_of};

@@ -1,10 +1,11 @@
-//! `milvusGrants` of a role in a record; left out when there are none.
+//! `milvusGrants` and `milvusDescription` of a role in a record; each is left out when there is none.
 
 use super::bson::{Fields, Writer};
 use super::{Malformed, bad_value};
 use crate::model::milvus::{MilvusGrant, MilvusObject};
 
 const FIELD: &str = "milvusGrants";
+const DESCRIPTION: &str = "milvusDescription";
 
 pub(super) fn write_all(writer: &mut Writer, grants: &[MilvusGrant]) {
     if grants.is_empty() {
@@ -40,4 +41,18 @@ fn read(grant: &mut Fields<'_>) -> Result<MilvusGrant, Malformed> {
         privilege: grant.string("privilege")?.into(),
         grantor: grant.string("grantor")?.into(),
     })
+}
+
+pub(super) fn write_description(writer: &mut Writer, description: &str) {
+    if !description.is_empty() {
+        writer.string(DESCRIPTION, description);
+    }
+}
+
+pub(super) fn read_description(fields: &mut Fields<'_>) -> Result<Box<str>, Malformed> {
+    match fields.optional_string(DESCRIPTION)? {
+        Some("") => Err(Malformed::Field(DESCRIPTION)),
+        Some(description) => Ok(description.into()),
+        None => Ok("".into()),
+    }
 }

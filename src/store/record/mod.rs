@@ -7,6 +7,7 @@
 mod bson;
 mod milvus_grant;
 mod privilege;
+mod privilege_group;
 mod restriction;
 mod user;
 
@@ -193,6 +194,7 @@ fn encode_role(role: &Role) -> Result<(Vec<u8>, Vec<u8>), RecordTooLarge> {
     write_roles(&mut writer, &role.roles);
     restriction::write(&mut writer, &role.restrictions);
     milvus_grant::write_all(&mut writer, &role.milvus_grants);
+    milvus_grant::write_description(&mut writer, &role.milvus_description);
     seal(role_key(&role.name), writer, &role.name)
 }
 
@@ -202,6 +204,7 @@ fn read_role(name: RoleName, document: &[u8]) -> Result<Role, Malformed> {
     let roles = read_roles(&mut fields)?;
     let restrictions = restriction::read(&mut fields)?;
     let milvus_grants = milvus_grant::read_all(&mut fields)?;
+    let milvus_description = milvus_grant::read_description(&mut fields)?;
     fields.finish()?;
     Ok(Role {
         name,
@@ -209,6 +212,7 @@ fn read_role(name: RoleName, document: &[u8]) -> Result<Role, Malformed> {
         roles,
         restrictions,
         milvus_grants,
+        milvus_description,
     })
 }
 
@@ -218,6 +222,7 @@ fn encode_setting(setting: &Setting) -> Result<(Vec<u8>, Vec<u8>), RecordTooLarg
         Setting::AuthSchema => writer.int64("currentVersion", AUTH_SCHEMA_VERSION),
         Setting::DefaultReadWriteConcern(value) => writer.document_bytes("value", value.as_bytes()),
         Setting::DeploymentSecret(secret) => writer.binary("secret", secret.expose()),
+        Setting::PrivilegeGroups(groups) => privilege_group::write_all(&mut writer, groups),
     }
     seal(setting.key().into(), writer, &setting.key())
 }
@@ -240,6 +245,9 @@ fn read_setting(key: &[u8], document: &[u8]) -> Result<Setting, Malformed> {
             Setting::DefaultReadWriteConcern(Arc::new(value))
         }
         b"deploymentSecret" => Setting::DeploymentSecret(Secret::new(fields.array_of("secret")?)),
+        b"milvusPrivilegeGroups" => {
+            Setting::PrivilegeGroups(privilege_group::read_all(&mut fields)?)
+        }
         _ => return Err(Malformed::Key),
     };
     fields.finish()?;

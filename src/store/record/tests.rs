@@ -163,6 +163,7 @@ prop_compose! {
         roles in proptest::collection::vec(role_names(), 0..5),
         restrictions in restrictions(),
         milvus_grants in proptest::collection::vec(milvus_grants(), 0..5),
+        milvus_description in ".{0,20}",
     ) -> Role {
         Role {
             name,
@@ -170,6 +171,7 @@ prop_compose! {
             roles: roles.into(),
             restrictions,
             milvus_grants: milvus_grants.into(),
+            milvus_description: milvus_description.into(),
         }
     }
 }

@@ -3,6 +3,7 @@
 The same tests for each version; what a version lacks is skipped by its name.
 """
 
+import inspect
 import logging
 import sys
 import tempfile
@@ -30,6 +31,7 @@ TIMEOUT_S = 20
 AT_ONCE_S = 5
 
 INVALID_PARAMETER = 1100
+INVALID_GROUP_NAME = 1402
 NOT_AUTHENTICATED = 1400
 NOT_PERMITTED = 1401
 ANYTHING_ELSE = 65535
@@ -102,6 +104,12 @@ class MilvusCase(unittest.TestCase):
         self.assertEqual(status_of(caught.exception), status, repr(caught.exception))
         self.assertIn(text, str(caught.exception))
 
+    def table(self, *rows):
+        """Bad calls: what is called with what, and the code and text it is refused with."""
+        for call, arguments, code, text in rows:
+            with self.subTest(call=call.__name__, arguments=arguments):
+                self.refused(code, text, call, *arguments)
+
     def has(self, *names):
         """Skips the test where the client lacks one of these."""
         for name in names:
@@ -140,19 +148,62 @@ class Users(MilvusCase):
 
     def test_bad_calls(self):
         self.root.create_user("ann", "secret")
-        create = self.root.create_user
-        self.refused(ANYTHING_ELSE, "user already exists: ann", create, "ann", "secret")
-        self.refused(INVALID_PARAMETER, "username must be not empty", create, "", "secret")
-        self.refused(INVALID_PARAMETER, "must be a letter", create, "1ann", "secret")
-        self.refused(INVALID_PARAMETER, "only numbers, letters", create, "a.b", "secret")
-        self.refused(INVALID_PARAMETER, "the length of username", create, "a" * 33, "secret")
-        self.refused(INVALID_PARAMETER, "5 out of range 6", create, "bob", "short")
-        self.refused(INVALID_PARAMETER, "73 out of range 6", create, "bob", "x" * 73)
-        update = self.root.update_password
-        self.refused(NOT_AUTHENTICATED, "old password not correct", update, "ann", "wrong1", "secret")
-        self.refused(NOT_AUTHENTICATED, "old password not correct", update, "eve", "secret", "secret")
-        self.refused(NOT_PERMITTED, "root user cannot be deleted", self.root.drop_user, "root")
+        create, update = self.root.create_user, self.root.update_password
+        unknown = (NOT_AUTHENTICATED, "old password not correct")
+        self.table(
+            (create, ("ann", "secret"), ANYTHING_ELSE, "user already exists: ann"),
+            (create, ("", "secret"), INVALID_PARAMETER, "username must be not empty"),
+            (create, ("  ", "secret"), INVALID_PARAMETER, "username must be not empty"),
+            (create, ("1ann", "secret"), INVALID_PARAMETER, "must be a letter"),
+            (create, ("_ann", "secret"), INVALID_PARAMETER, "must be a letter"),
+            (create, ("a.b", "secret"), INVALID_PARAMETER, "only numbers, letters"),
+            (create, ("a" * 33, "secret"), INVALID_PARAMETER, "the length of username"),
+            (create, ("bob", ""), INVALID_PARAMETER, "0 out of range 6"),
+            (create, ("bob", "short"), INVALID_PARAMETER, "5 out of range 6"),
+            (create, ("bob", "x" * 73), INVALID_PARAMETER, "73 out of range 6"),
+            (update, ("ann", "wrong1", "secret"), *unknown),
+            (update, ("eve", "secret", "secret"), *unknown),
+            (update, ("ann", "secret", "short"), INVALID_PARAMETER, "5 out of range 6"),
+            (self.root.drop_user, ("root",), NOT_PERMITTED, "root user cannot be deleted"),
+            (self.root.drop_user, (" ",), ANYTHING_ELSE, "fail to execute task when deleting"),
+            (self.root.describe_user, ("1ann",), INVALID_PARAMETER, "must be a letter"),
+        )
+        # Neither is a mistake.
         self.root.drop_user("nobody")
+        self.assertEqual(self.root.describe_user("nobody"), {})
+        self.root.create_user("bob", "x" * 72)
+        self.client("bob", "x" * 72).describe_user("bob")
+
+    def test_the_older_forms_bad_calls(self):
+        alias = self.orm("root", ROOT_PASSWORD)
+        utility.create_user("ann", "secret", using=alias)
+        for call, arguments, code, text in [
+            (utility.create_user, ("ann", "secret"), ANYTHING_ELSE, "user already exists: ann"),
+            (utility.create_user, ("1ann", "secret"), INVALID_PARAMETER, "must be a letter"),
+            (utility.update_password, ("ann", "wrong1", "new secret"), NOT_AUTHENTICATED, "old password"),
+            (utility.reset_password, ("ann", "wrong1", "new secret"), NOT_AUTHENTICATED, "old password"),
+            (utility.delete_user, ("root",), NOT_PERMITTED, "root user cannot be deleted"),
+            (utility.list_user, ("1ann", True), INVALID_PARAMETER, "must be a letter"),
+        ]:
+            with self.subTest(call=call.__name__, arguments=arguments):
+                self.refused(code, text, call, *arguments, using=alias)
+        self.refused(1, "is illegal", utility.create_user, 42, "secret", using=alias)
+
+    def test_resetting_ones_own_password_keeps_the_connection(self):
+        alias = self.orm("root", ROOT_PASSWORD)
+        utility.create_user("ann", "secret", using=alias)
+        own = self.orm("ann", "secret")
+        utility.reset_password("ann", "secret", "new secret", using=own)
+        described = utility.list_user("ann", True, using=own).groups
+        self.assertEqual([user.username for user in described], ["ann"])
+
+    def test_a_users_description(self):
+        self.has("update_user")
+        self.root.create_user("ann", "secret", description="of the shop")
+        self.assertEqual(self.root.describe_user("ann")["description"], "of the shop")
+        self.root.update_user("ann", description="of two shops")
+        self.assertEqual(self.root.describe_user("ann")["description"], "of two shops")
+        self.client("ann", "secret")
 
     def test_who_may_not(self):
         self.root.create_user("ann", "secret")
@@ -270,18 +321,124 @@ class Roles(MilvusCase):
 
     def test_bad_calls(self):
         self.root.create_role("reader")
-        create = self.root.create_role
-        self.refused(ANYTHING_ELSE, "already exists", create, "reader")
-        self.refused(ANYTHING_ELSE, "already exists", create, "admin")
-        self.refused(INVALID_PARAMETER, "underscore or letter", create, "1")
-        self.refused(NOT_PERMITTED, "is a default role", self.root.drop_role, "public")
-        self.refused(ANYTHING_ELSE, "not found the role", self.root.drop_role, "none")
-        self.refused(ANYTHING_ELSE, "not found the user", self.root.grant_role, "none", "reader")
-        self.refused(ANYTHING_ELSE, "not found the role", self.root.grant_role, "root", "none")
-        grant = self.root.grant_privilege
-        self.refused(ANYTHING_ELSE, "not found the object type", grant, "reader", "Thing", "Load", "*")
-        self.refused(ANYTHING_ELSE, "not found the privilege", grant, "reader", "Global", "Load", "*")
-        self.refused(ANYTHING_ELSE, "not found the role", grant, "none", "Global", "FlushAll", "*")
+        create, bind, drop = self.root.create_role, self.root.grant_role, self.root.drop_role
+        grant, revoke = self.root.grant_privilege, self.root.revoke_privilege
+        no_role, no_user = "not found the role", "not found the user"
+        no_privilege = "not found the privilege"
+        self.table(
+            (create, ("reader",), ANYTHING_ELSE, "already exists"),
+            (create, ("admin",), ANYTHING_ELSE, "already exists"),
+            (create, ("1",), INVALID_PARAMETER, "underscore or letter"),
+            (create, ("a-b",), INVALID_PARAMETER, "found - at 1"),
+            (create, ("a" * 256,), INVALID_PARAMETER, "256 out of range 0"),
+            (drop, ("public",), NOT_PERMITTED, "is a default role"),
+            (drop, ("none",), ANYTHING_ELSE, no_role),
+            (bind, ("none", "reader"), ANYTHING_ELSE, no_user),
+            (bind, ("root", "none"), ANYTHING_ELSE, no_role),
+            (bind, ("1", "reader"), INVALID_PARAMETER, "must be a letter"),
+            (self.root.revoke_role, ("root", "none"), ANYTHING_ELSE, no_role),
+            (grant, ("reader", "Thing", "Load", "*"), ANYTHING_ELSE, "not found the object type"),
+            (grant, ("reader", "Global", "Load", "*"), ANYTHING_ELSE, no_privilege),
+            (grant, ("reader", "Global", "flushAll", "*"), ANYTHING_ELSE, no_privilege),
+            (grant, ("none", "Global", "FlushAll", "*"), ANYTHING_ELSE, no_role),
+            (grant, ("reader", "Collection", "Load", "a b"), INVALID_PARAMETER, "object name"),
+            (revoke, ("none", "Global", "FlushAll", "*"), ANYTHING_ELSE, no_role),
+            (self.root.describe_role, ("none",), ANYTHING_ELSE, no_role),
+        )
+        # Neither is a mistake.
+        self.root.revoke_privilege("reader", "Global", "FlushAll", "*")
+        self.root.revoke_role("nobody", "reader")
+
+    def test_a_role_is_dropped_with_its_grants_only_by_force(self):
+        if "force_drop" not in inspect.signature(self.root.drop_role).parameters:
+            self.skipTest(f"pymilvus {pymilvus.__version__} cannot force it")
+        self.root.create_role("reader")
+        self.root.grant_privilege("reader", "Global", "FlushAll", "*")
+        self.refused(ANYTHING_ELSE, "that it has privileges", self.root.drop_role, "reader")
+        self.root.drop_role("reader", force_drop=True)
+        self.root.create_role("reader")
+        self.assertEqual(list(self.root.describe_role("reader")["privileges"]), [])
+
+    def test_a_roles_description(self):
+        self.has("alter_role")
+        self.root.create_role("reader", description="reads")
+        self.assertEqual(self.root.describe_role("reader")["description"], "reads")
+        self.root.alter_role("reader", "reads and writes")
+        self.assertEqual(self.root.describe_role("reader")["description"], "reads and writes")
+        alter = self.root.alter_role
+        self.table(
+            (alter, ("admin", "x"), NOT_PERMITTED, "is a builtin role"),
+            (alter, ("none", "x"), ANYTHING_ELSE, "not found the role"),
+            (alter, ("reader", "x" * 1025), INVALID_PARAMETER, "1025 out of range 0"),
+        )
+
+
+class PrivilegeGroups(MilvusCase):
+    def setUp(self):
+        super().setUp()
+        self.has("create_privilege_group", "grant_privilege_v2")
+
+    def own(self):
+        groups = {group["privilege_group"]: group["privileges"] for group in self.listed()}
+        return {name: sorted(found) for name, found in groups.items() if name.islower()}
+
+    def listed(self):
+        return self.root.list_privilege_groups()
+
+    def test_a_groups_life(self):
+        self.root.create_privilege_group("lookers")
+        self.root.add_privileges_to_group("lookers", ["SelectOwnership", "ListDatabases"])
+        self.assertEqual(self.own(), {"lookers": ["ListDatabases", "SelectOwnership"]})
+        self.assertEqual(len(self.listed()), 10)
+        self.root.create_role("keeper")
+        self.root.create_user("ann", "secret")
+        self.root.grant_role("ann", "keeper")
+        self.root.grant_privilege_v2("keeper", "lookers", "*", "*")
+        ann = self.client("ann", "secret")
+        self.assertEqual(ann.list_users(), ["ann", "root"])
+        self.root.remove_privileges_from_group("lookers", ["SelectOwnership"])
+        self.refused("PERMISSION_DENIED", "SelectOwnership", ann.list_users)
+        drop = self.root.drop_privilege_group
+        self.refused(ANYTHING_ELSE, "is used by role [keeper]", drop, "lookers")
+        self.root.revoke_privilege_v2("keeper", "lookers", "*", "*")
+        drop("lookers")
+        self.assertEqual(self.own(), {})
+
+    def test_bad_calls(self):
+        self.root.create_privilege_group("lookers")
+        self.root.add_privileges_to_group("lookers", ["SelectOwnership"])
+        self.root.create_role("keeper")
+        create, drop = self.root.create_privilege_group, self.root.drop_privilege_group
+        add, remove = self.root.add_privileges_to_group, self.root.remove_privileges_from_group
+        grant = self.root.grant_privilege_v2
+        invalid = INVALID_PARAMETER
+        self.table(
+            (create, ("lookers",), invalid, "[lookers] is defined by users"),
+            (create, ("Load",), invalid, "is defined by built in privileges"),
+            (create, ("ClusterAdmin",), invalid, "is defined by built in privileges"),
+            (create, ("1a",), INVALID_GROUP_NAME, "must be an underscore or letter"),
+            (create, ("a$",), invalid, "can only contain numbers, letters and underscores"),
+            (drop, ("1a",), INVALID_GROUP_NAME, "must be an underscore or letter"),
+            (add, ("none", ["Load"]), invalid, "no privilege group name [none]"),
+            (add, ("ClusterAdmin", ["FlushAll"]), invalid, "no privilege group name"),
+            (add, ("lookers", ["load"]), invalid, "group name [load] defined in system"),
+            (add, ("lookers", ["Load"]), invalid, "not the same privilege level"),
+            (remove, ("none", ["Load"]), invalid, "no privilege group name [none]"),
+            (grant, ("keeper", "lookers", "books", "default"), invalid, "should be * for the cluster"),
+            (grant, ("keeper", "none", "*", "*"), ANYTHING_ELSE, "not found the privilege name"),
+            (grant, ("none", "lookers", "*", "*"), ANYTHING_ELSE, "not found the role"),
+        )
+        drop("none")
+
+    def test_who_may_not(self):
+        self.root.create_user("ann", "secret")
+        ann = self.client("ann", "secret")
+        self.table(
+            (ann.create_privilege_group, ("g",), "PERMISSION_DENIED", "CreatePrivilegeGroup"),
+            (ann.drop_privilege_group, ("g",), "PERMISSION_DENIED", "DropPrivilegeGroup"),
+            (ann.list_privilege_groups, (), "PERMISSION_DENIED", "ListPrivilegeGroups"),
+            (ann.add_privileges_to_group, ("g", ["Load"]), "PERMISSION_DENIED", "OperatePrivilegeGroup"),
+        )
 
 
 if __name__ == "__main__":

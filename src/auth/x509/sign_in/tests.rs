@@ -41,6 +41,7 @@ fn role(actions: &[Action], restrictions: Restrictions) -> Change {
         roles: [].into(),
         restrictions,
         milvus_grants: [].into(),
+        milvus_description: "".into(),
     }))
 }
 

@@ -12,6 +12,7 @@ fn role(name: &str, roles: &[&str]) -> Role {
         roles: roles.iter().map(|role| role_name(role)).collect(),
         restrictions: Restrictions::NONE,
         milvus_grants: [].into(),
+        milvus_description: "".into(),
     }
 }
 

@@ -16,6 +16,7 @@ fn role(name: &RoleName, roles: &[RoleName], privileges: Vec<Privilege>) -> Role
         roles: roles.into(),
         restrictions: Restrictions::NONE,
         milvus_grants: [].into(),
+        milvus_description: "".into(),
     }
 }
 

@@ -6,7 +6,6 @@ use super::bad;
 use crate::command::arguments::{FromField, Path, arguments, strict_document};
 use crate::error::CommandError;
 use crate::model::milvus::{MilvusGrant, MilvusObject};
-use crate::model::names::DbName;
 
 arguments! {
     /// One row of what a role allows Milvus clients.
@@ -28,19 +27,13 @@ arguments! {
 pub(super) struct Grant(MilvusGrant);
 
 impl Grant {
-    /// All of a role on `db`, sorted, each once.
-    pub(super) fn resolve_all(
-        grants: Option<Vec<Self>>,
-        db: &DbName,
-    ) -> Result<Box<[MilvusGrant]>, CommandError> {
+    /// All of a role, sorted, each once.
+    pub(super) fn resolve_all(grants: Option<Vec<Self>>) -> Box<[MilvusGrant]> {
         let grants = grants.unwrap_or_default().into_iter();
         let mut grants: Vec<_> = grants.map(|Self(grant)| grant).collect();
-        if !grants.is_empty() && !db.is_milvus() {
-            return Err(bad(&"only roles of Milvus clients have milvusGrants"));
-        }
         grants.sort_by(MilvusGrant::order);
         grants.dedup_by(|later, earlier| earlier.is_same(later));
-        Ok(grants.into())
+        grants.into()
     }
 }
 

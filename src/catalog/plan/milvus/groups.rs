@@ -1,0 +1,193 @@
+//! Plans about groups of privileges.
+
+use compact_str::CompactString;
+
+use crate::catalog::View;
+use crate::catalog::plan::{PlanError, check_size};
+use crate::model::milvus::{PrivilegeGroup, PrivilegeGroups, is_predefined};
+use crate::store::{Change, Setting};
+
+/// Groups that administrators may make: each change writes all of them.
+const PRIVILEGE_GROUPS_MAX: usize = 1_000;
+
+/// Why a wish about a group of privileges is refused, in the words of Milvus.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PrivilegeGroupError {
+    /// There is a group of that name.
+    #[error("privilege group name [{0}] is defined by users")]
+    Exists(CompactString),
+    /// There is a privilege or a built-in group of that name.
+    #[error(
+        "privilege group name [{0}] is defined by built in privileges or privilege groups in system"
+    )]
+    Predefined(CompactString),
+    /// There is no such group, or it is a built-in one.
+    #[error("there is no privilege group name [{0}] defined in system to operate")]
+    NotFound(CompactString),
+    /// There is no such privilege and no such group.
+    #[error(
+        "there is no privilege name or privilege group name [{0}] defined in system to operate"
+    )]
+    UnknownPrivilege(CompactString),
+    /// Nothing is to be added or removed.
+    #[error("privileges is empty when alter the privilege group")]
+    NothingToChange,
+    /// A group is for the server, for databases or for collections.
+    #[error("privileges are not the same privilege level")]
+    MixedLevels,
+    /// A role has it.
+    #[error(
+        "privilege group [{group}] is used by role [{role}], Use REVOKE API to revoke it first"
+    )]
+    InUse {
+        /// The group.
+        group: CompactString,
+        /// The first of the roles.
+        role: String,
+    },
+    /// As many groups as there may be.
+    #[error("unable to create privilege group because the number of groups has reached the limit")]
+    Full,
+}
+
+/// `CreatePrivilegeGroup`: one without privileges.
+pub fn create_privilege_group(
+    view: &View<'_>,
+    name: CompactString,
+) -> Result<Vec<Change>, PlanError> {
+    let group = PrivilegeGroup {
+        name,
+        privileges: [].into(),
+    };
+    put(create(&view.privilege_groups(), group)?)
+}
+
+/// `DropPrivilegeGroup`: nothing happens if there is none.
+pub fn drop_privilege_group(view: &View<'_>, name: &str) -> Result<Vec<Change>, PlanError> {
+    let groups = view.privilege_groups();
+    if groups.find(name).is_none() {
+        return Ok(Vec::new());
+    }
+    let users = view.roles_where(|role| {
+        let mut grants = role.milvus_grants.iter();
+        grants.any(|grant| grant.privilege == name)
+    });
+    if let Some(role) = users.first() {
+        let (group, role) = (name.into(), role.name.role().to_owned());
+        return Err(PrivilegeGroupError::InUse { group, role }.into());
+    }
+    put(groups.without(name))
+}
+
+/// `OperatePrivilegeGroup`, adding: what is in the group already stays.
+pub fn add_privileges_to_group(
+    view: &View<'_>,
+    name: &str,
+    privileges: &[CompactString],
+) -> Result<Vec<Change>, PlanError> {
+    let groups = view.privilege_groups();
+    let group = find(&groups, name, privileges)?;
+    let all = [&group.privileges, privileges].concat();
+    put(groups.with(filled(&groups, name.into(), all)?))
+}
+
+/// `OperatePrivilegeGroup`, removing: what is not in the group is passed over.
+pub fn remove_privileges_from_group(
+    view: &View<'_>,
+    name: &str,
+    privileges: &[CompactString],
+) -> Result<Vec<Change>, PlanError> {
+    let groups = view.privilege_groups();
+    let group = find(&groups, name, privileges)?;
+    let mut kept = group.privileges.to_vec();
+    kept.retain(|privilege| !privileges.contains(privilege));
+    put(groups.with(PrivilegeGroup {
+        name: name.into(),
+        privileges: kept.into(),
+    }))
+}
+
+/// `RestoreRBAC`: all at once, so groups may be in each other.
+pub(super) fn create_all(
+    view: &View<'_>,
+    added: Vec<PrivilegeGroup>,
+) -> Result<Vec<Change>, PlanError> {
+    if added.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut groups = view.privilege_groups();
+    for group in &added {
+        groups = create(&groups, group.clone())?;
+    }
+    for group in added {
+        check_known(&groups, &group.privileges)?;
+        let group = filled(&groups, group.name, group.privileges.into_vec())?;
+        groups = groups.with(group);
+    }
+    put(groups)
+}
+
+fn create(
+    groups: &PrivilegeGroups,
+    group: PrivilegeGroup,
+) -> Result<PrivilegeGroups, PrivilegeGroupError> {
+    if groups.find(&group.name).is_some() {
+        return Err(PrivilegeGroupError::Exists(group.name));
+    }
+    if is_predefined(&group.name) {
+        return Err(PrivilegeGroupError::Predefined(group.name));
+    }
+    if groups.as_slice().len() >= PRIVILEGE_GROUPS_MAX {
+        return Err(PrivilegeGroupError::Full);
+    }
+    Ok(groups.with(group))
+}
+
+/// The group to change, if it can be changed by these privileges.
+fn find<'a>(
+    groups: &'a PrivilegeGroups,
+    name: &str,
+    privileges: &[CompactString],
+) -> Result<&'a PrivilegeGroup, PrivilegeGroupError> {
+    let group = groups.find(name);
+    let group = group.ok_or_else(|| PrivilegeGroupError::NotFound(name.into()))?;
+    if privileges.is_empty() {
+        return Err(PrivilegeGroupError::NothingToChange);
+    }
+    check_known(groups, privileges)?;
+    Ok(group)
+}
+
+fn check_known(
+    groups: &PrivilegeGroups,
+    privileges: &[CompactString],
+) -> Result<(), PrivilegeGroupError> {
+    let unknown = privileges.iter().find(|name| !groups.is_name(name));
+    unknown.map_or(Ok(()), |name| {
+        Err(PrivilegeGroupError::UnknownPrivilege(name.clone()))
+    })
+}
+
+/// The group with these privileges, all of one level.
+fn filled(
+    groups: &PrivilegeGroups,
+    name: CompactString,
+    mut privileges: Vec<CompactString>,
+) -> Result<PrivilegeGroup, PrivilegeGroupError> {
+    privileges.sort_unstable();
+    privileges.dedup();
+    let mut levels = privileges.iter().map(|privilege| groups.level(privilege));
+    let first = levels.next();
+    if levels.any(|level| Some(level) != first) {
+        return Err(PrivilegeGroupError::MixedLevels);
+    }
+    Ok(PrivilegeGroup {
+        name,
+        privileges: privileges.into(),
+    })
+}
+
+fn put(groups: PrivilegeGroups) -> Result<Vec<Change>, PlanError> {
+    let change = Change::PutSetting(Setting::PrivilegeGroups(groups));
+    Ok(vec![check_size(change)?])
+}

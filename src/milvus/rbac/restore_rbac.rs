@@ -1,0 +1,194 @@
+//! `RestoreRBAC`: what was backed up comes back whole, or not at all where any of it is there already.
+
+use std::collections::BTreeMap;
+
+use zeroize::Zeroizing;
+
+use crate::authz::{MilvusNeed, Pass};
+use crate::catalog::plan::milvus::RbacBackup;
+use crate::catalog::{PlanError, PrivilegeGroupError};
+use crate::config::MilvusConfig;
+use crate::milvus::call::{Call, Context};
+use crate::milvus::failure::Failure;
+use crate::milvus::group::change;
+use crate::milvus::names;
+use crate::milvus::proto::common::{ErrorCode, Status};
+use crate::milvus::proto::milvus::{
+    GrantEntity, PrivilegeGroupInfo, RestoreRbacMetaRequest, RoleEntity, UserInfo,
+};
+use crate::model::directory_change::{ChangeKind, DirectoryChange};
+use crate::model::milvus::{ANY, DEFAULT_DATABASE, MilvusGrant, MilvusObject, PrivilegeGroup};
+use crate::model::names::RoleName;
+use crate::model::plain_credential::PlainCredential;
+use crate::model::restriction::Restrictions;
+use crate::model::role::Role;
+use crate::model::user::{Credentials, User};
+use crate::ops::OpsError;
+
+/// Bytes of a backup, for a hundred thousand users.
+const BACKUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+const OPERATION: ErrorCode = ErrorCode::UnexpectedError;
+
+impl Call for RestoreRbacMetaRequest {
+    const METHOD: &'static str = "RestoreRBAC";
+    const LONGEST_REQUEST: usize = BACKUP_BYTES_MAX;
+    type Reply = Status;
+
+    fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
+        Some(context.global_need("RestoreRBAC"))
+    }
+
+    async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        let (services, settings) = (context.services(), context.settings());
+        let meta = self.rbac_meta.unwrap_or_default();
+        if meta.users.is_empty()
+            && meta.roles.is_empty()
+            && meta.grants.is_empty()
+            && meta.privilege_groups.is_empty()
+        {
+            return Err(refused("rbac meta is empty"));
+        }
+        let all = |role| role_of(role, settings);
+        let roles: Vec<_> = meta.roles.into_iter().map(all).collect::<Result<_, _>>()?;
+        let all = |group| group_of(group, settings);
+        let groups = meta.privilege_groups.into_iter().map(all);
+        let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
+        let all = |user| user_of(user, settings);
+        let users: Vec<_> = meta.users.into_iter().map(all).collect::<Result<_, _>>()?;
+        let mut grants: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for entity in meta.grants {
+            let (role, grant) = grant_of(entity, settings)?;
+            grants.entry(role).or_default().push(grant);
+        }
+        let backup = RbacBackup {
+            users,
+            roles,
+            grants: grants.into_iter().collect(),
+            groups,
+            users_max: settings.users_max,
+            roles_max: settings.roles_max,
+        };
+        let order = context.order_of_all(pass, changes(&backup));
+        let restored = services.directory.restore_rbac(order, backup).await;
+        restored.map_err(|error| match error {
+            OpsError::Plan(refusal) => refused(reason(&refusal)),
+            error => Failure::of_write(OPERATION, error, services),
+        })?;
+        Ok(Status::default())
+    }
+}
+
+fn refused(reason: impl std::fmt::Display) -> Failure {
+    Failure::of(
+        OPERATION,
+        format!("failed to check if rbac restorable: {reason}"),
+    )
+}
+
+/// In the words of Milvus.
+fn reason(refusal: &PlanError) -> String {
+    match refusal {
+        PlanError::RoleExists(role) => format!("role [{}] already exists", role.role()),
+        PlanError::RoleNotFound(role) => format!("role [{}] does not exist", role.role()),
+        PlanError::RolesNotFound(roles) => {
+            let role = roles.first().map_or("", RoleName::role);
+            format!("role [{role}] does not exist")
+        }
+        PlanError::UserExists(user) => format!("user [{}] already exists", user.user()),
+        PlanError::PrivilegeGroup(PrivilegeGroupError::Exists(group)) => {
+            format!("privilege group [{group}] already exists")
+        }
+        PlanError::PrivilegeGroup(PrivilegeGroupError::UnknownPrivilege(name)) => {
+            format!("privilege [{name}] does not exist")
+        }
+        refusal => refusal.to_string(),
+    }
+}
+
+fn role_of(entity: RoleEntity, settings: &MilvusConfig) -> Result<Role, Failure> {
+    names::check_description(&entity.description, "role")?;
+    Ok(Role {
+        name: names::role_name(&entity.name, settings)?,
+        privileges: [].into(),
+        roles: [].into(),
+        restrictions: Restrictions::NONE,
+        milvus_grants: [].into(),
+        milvus_description: entity.description.into(),
+    })
+}
+
+fn group_of(info: PrivilegeGroupInfo, settings: &MilvusConfig) -> Result<PrivilegeGroup, Failure> {
+    let privileges = info.privileges.into_iter();
+    Ok(PrivilegeGroup {
+        name: names::group_name(&info.group_name, settings)?,
+        privileges: privileges.map(|entity| entity.name.into()).collect(),
+    })
+}
+
+fn user_of(info: UserInfo, settings: &MilvusConfig) -> Result<User, Failure> {
+    let password = Zeroizing::new(info.password);
+    let name = names::user_name(&info.user, settings)?;
+    let plain = PlainCredential::parse(&password)
+        .map_err(|error| refused(format!("password of user [{}]: {error}", name.user())))?;
+    let roles = info.roles.iter();
+    let roles = roles.map(|role| names::role_name(&role.name, settings));
+    Ok(User {
+        name,
+        user_id: uuid::Uuid::new_v4(),
+        credentials: Credentials::Stored {
+            sha_1: None,
+            sha_256: None,
+            plain: Some(Box::new(plain)),
+        },
+        restrictions: Restrictions::NONE,
+        custom_data: None,
+        roles: roles.collect::<Result<_, _>>()?,
+    })
+}
+
+fn grant_of(
+    entity: GrantEntity,
+    settings: &MilvusConfig,
+) -> Result<(RoleName, MilvusGrant), Failure> {
+    let role = names::role_name(&entity.role.unwrap_or_default().name, settings)?;
+    let object = entity.object.unwrap_or_default().name;
+    let object = MilvusObject::from_name(&object)
+        .ok_or_else(|| refused(format!("object type [{object}] does not exist")))?;
+    let grantor = entity.grantor.unwrap_or_default();
+    let or = |name: String, default: &str| {
+        if name.is_empty() {
+            default.into()
+        } else {
+            name.into()
+        }
+    };
+    let grant = MilvusGrant {
+        object,
+        object_name: or(entity.object_name, ANY),
+        db: or(entity.db_name, DEFAULT_DATABASE),
+        privilege: grantor.privilege.unwrap_or_default().name.into(),
+        grantor: grantor.user.unwrap_or_default().name.into(),
+    };
+    Ok((role, grant))
+}
+
+/// As the calls for one thing each would describe it.
+fn changes(backup: &RbacBackup) -> Vec<DirectoryChange> {
+    let roles = backup.roles.iter();
+    let roles =
+        roles.map(|role| DirectoryChange::of_role("createRole", ChangeKind::Created, &role.name));
+    let groups = backup.groups.iter().map(|group| DirectoryChange {
+        group_privileges: Some(group.privileges.clone()),
+        ..change("createPrivilegeGroup", ChangeKind::Created, &group.name)
+    });
+    let grants = backup.grants.iter().map(|(role, grants)| DirectoryChange {
+        milvus_grants: Some(grants.clone().into()),
+        ..DirectoryChange::of_role("grantPrivilegesToRole", ChangeKind::Updated, role)
+    });
+    let users = backup.users.iter().map(|user| DirectoryChange {
+        roles: Some(user.roles.clone()),
+        ..DirectoryChange::of_user("createUser", ChangeKind::Created, &user.name)
+    });
+    roles.chain(groups).chain(grants).chain(users).collect()
+}

@@ -1,0 +1,194 @@
+//! Users, roles, grants and groups as a whole: kept by one server, brought back by another.
+
+use portcullis::milvus::proto::milvus::{
+    BackupRbacMetaRequest, BackupRbacMetaResponse, CreatePrivilegeGroupRequest, CreateRoleRequest,
+    DropRoleRequest, GetVersionResponse, GrantorEntity, ListCredUsersRequest,
+    ListCredUsersResponse, OperatePrivilegeGroupRequest, OperatePrivilegeV2Request,
+    OperateUserRoleRequest, PrivilegeEntity, RbacMeta, RestoreRbacMetaRequest, RoleEntity,
+};
+use tonic::Code;
+
+use crate::client::{Client, Server, Told, create_user, told};
+
+fn role(name: &str, description: &str) -> RoleEntity {
+    RoleEntity {
+        name: name.to_owned(),
+        description: description.to_owned(),
+    }
+}
+
+fn privilege(name: &str) -> PrivilegeEntity {
+    PrivilegeEntity {
+        name: name.to_owned(),
+    }
+}
+
+/// `ann`, who may list users by a role that has a group.
+async fn fill(root: &mut Client) {
+    create_user(root, "ann", "secret").await.unwrap();
+    let entity = Some(role("keeper", "keeps it tidy"));
+    root.change("CreateRole", CreateRoleRequest { entity })
+        .await
+        .unwrap();
+    let group_name = "lookers".to_owned();
+    let create = CreatePrivilegeGroupRequest {
+        group_name: group_name.clone(),
+    };
+    root.change("CreatePrivilegeGroup", create).await.unwrap();
+    let operate = OperatePrivilegeGroupRequest {
+        group_name,
+        privileges: vec![privilege("SelectOwnership")],
+        r#type: 0,
+    };
+    root.change("OperatePrivilegeGroup", operate).await.unwrap();
+    let grant = OperatePrivilegeV2Request {
+        role: Some(role("keeper", "")),
+        grantor: Some(GrantorEntity {
+            user: None,
+            privilege: Some(privilege("lookers")),
+        }),
+        r#type: 0,
+        db_name: "*".to_owned(),
+        collection_name: "*".to_owned(),
+    };
+    root.change("OperatePrivilegeV2", grant).await.unwrap();
+    for name in ["keeper", "public"] {
+        let bind = OperateUserRoleRequest {
+            username: "ann".to_owned(),
+            role_name: name.to_owned(),
+            r#type: 0,
+        };
+        root.change("OperateUserRole", bind).await.unwrap();
+    }
+}
+
+async fn backup(root: &mut Client) -> RbacMeta {
+    let reply: BackupRbacMetaResponse = root
+        .call("BackupRBAC", BackupRbacMetaRequest {})
+        .await
+        .unwrap();
+    told(reply.status).unwrap();
+    reply.rbac_meta.unwrap()
+}
+
+async fn restore(root: &mut Client, meta: &RbacMeta) -> Told {
+    let rbac_meta = Some(meta.clone());
+    root.change("RestoreRBAC", RestoreRbacMetaRequest { rbac_meta })
+        .await
+}
+
+#[tokio::test]
+async fn what_one_server_kept_another_brings_back() {
+    let one = Server::start();
+    let root = &mut one.root().await;
+    fill(root).await;
+    let kept = backup(root).await;
+    assert_eq!(kept.users.len(), 1);
+    assert!(kept.users[0].password.starts_with("$argon2id$"));
+    assert_eq!(kept.roles, [role("keeper", "keeps it tidy")]);
+    assert_eq!((kept.grants.len(), kept.privilege_groups.len()), (1, 1));
+
+    let other = Server::start();
+    let root = &mut other.root().await;
+    assert_eq!(restore(root, &kept).await, Ok(()));
+    assert_eq!(backup(root).await, kept);
+    let mut ann = other.client_as("ann", "secret").await;
+    let users: ListCredUsersResponse = ann
+        .call("ListCredUsers", ListCredUsersRequest {})
+        .await
+        .unwrap();
+    assert_eq!(users.usernames, ["ann", "root"]);
+}
+
+#[tokio::test]
+async fn what_cannot_come_back_whole_does_not_come_back() {
+    let one = Server::start();
+    let root = &mut one.root().await;
+    fill(root).await;
+    let kept = backup(root).await;
+    let refused = |reason: &str| {
+        Err((
+            65535,
+            1,
+            format!("failed to check if rbac restorable: {reason}"),
+        ))
+    };
+    assert_eq!(
+        restore(root, &kept).await,
+        refused("role [keeper] already exists")
+    );
+    assert_eq!(
+        restore(root, &RbacMeta::default()).await,
+        refused("rbac meta is empty")
+    );
+    let without = |spoil: fn(&mut RbacMeta)| {
+        let mut meta = kept.clone();
+        spoil(&mut meta);
+        meta
+    };
+    let other = Server::start();
+    let root = &mut other.root().await;
+    for (meta, reason) in [
+        (
+            without(|it| it.roles.clear()),
+            "role [keeper] does not exist",
+        ),
+        (
+            without(|it| it.privilege_groups.clear()),
+            "privilege [lookers] does not exist",
+        ),
+        (
+            without(|it| it.users.push(it.users[0].clone())),
+            "user [ann] already exists",
+        ),
+        (
+            without(|it| it.privilege_groups.push(it.privilege_groups[0].clone())),
+            "privilege group [lookers] already exists",
+        ),
+        (
+            without(|it| it.grants[0].object = None),
+            "object type [] does not exist",
+        ),
+    ] {
+        assert_eq!(restore(root, &meta).await, refused(reason));
+        assert_eq!(backup(root).await, RbacMeta::default());
+    }
+    let bcrypt = without(|it| it.users[0].password = "$2a$04$abcdefghijklmnopqrstuv".to_owned());
+    let (_, _, reason) = restore(root, &bcrypt).await.unwrap_err();
+    assert!(reason.contains("password of user [ann]"), "{reason}");
+    let drop = DropRoleRequest {
+        role_name: "keeper".to_owned(),
+        force_drop: true,
+    };
+    assert!(root.change("DropRole", drop).await.is_err());
+}
+
+#[tokio::test]
+async fn a_long_backup_is_read_only_for_who_may() {
+    let server = Server::start_with(&["--milvus.maxUserNum=3000"]);
+    let root = &mut server.root().await;
+    fill(root).await;
+    let mut kept = backup(root).await;
+    let pattern = kept.users[0].clone();
+    kept.users = (0..2000)
+        .map(|number| {
+            let mut user = pattern.clone();
+            user.user = format!("user{number}");
+            user
+        })
+        .collect();
+    kept.roles.clear();
+    kept.privilege_groups.clear();
+    let message = RestoreRbacMetaRequest {
+        rbac_meta: Some(kept),
+    };
+    assert!(prost::Message::encoded_len(&message) > 256 * 1024);
+    let mut ann = server.client_as("ann", "secret").await;
+    let denied: Result<portcullis::milvus::proto::common::Status, _> =
+        ann.call("RestoreRBAC", message.clone()).await;
+    assert_eq!(denied.unwrap_err().code(), Code::PermissionDenied);
+    root.change("RestoreRBAC", message).await.unwrap();
+    let mut last = server.client_as("user1999", "secret").await;
+    let version: Result<GetVersionResponse, _> = last.call("GetVersion", ()).await;
+    assert!(version.is_ok());
+}

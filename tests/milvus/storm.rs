@@ -1,0 +1,153 @@
+//! Wrong passwords by the thousand: memory has a bound, and the other face answers.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bson::doc;
+use portcullis::milvus::proto::milvus::GetVersionResponse;
+use tokio::task::JoinSet;
+use tonic::Code;
+
+use crate::client::{Client, Server};
+use crate::support::{RawClient, TestServer};
+
+const CONNECTIONS: usize = 16;
+/// As many as a connection may have under way.
+const CALLS_EACH: usize = 128;
+/// Calls by which the pings have to be done: the server takes both in turn.
+const CALLS_MAX: usize = 400_000;
+const PINGS: usize = 100;
+/// What a storm may add: an Argon2 run for each hashing thread, and the calls under way.
+const GROWTH_KIB_MAX: u64 = 160 * 1024;
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Default)]
+struct Storm {
+    sent: AtomicUsize,
+    wrong: AtomicUsize,
+    overloaded: AtomicUsize,
+    is_over: AtomicUsize,
+}
+
+impl Storm {
+    /// One call after the other, each with a name and a password that nobody has.
+    async fn rage(self: Arc<Self>, mut client: Client) {
+        while self.is_over.load(Ordering::Relaxed) == 0 {
+            let number = self.sent.fetch_add(1, Ordering::Relaxed);
+            if number >= CALLS_MAX {
+                return;
+            }
+            client.sign(&format!("user{number}"), "a wrong password");
+            let called: Result<GetVersionResponse, _> = client.call("GetVersion", ()).await;
+            let status = called.unwrap_err();
+            let counter = match status.code() {
+                Code::Unauthenticated => &self.wrong,
+                Code::Unavailable => &self.overloaded,
+                code => panic!("{code}: {}", status.message()),
+            };
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The most memory that was resident at any time.
+fn peak_kib(server: &TestServer) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.process_id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    peak.unwrap()
+        .trim()
+        .trim_end_matches(" kB")
+        .parse()
+        .unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn thousands_of_wrong_passwords_leave_the_other_face_its_turns_and_memory_its_bound() {
+    let server = Server::start_with(&["--setParameter=hashingThreads=2"]);
+    let root = &mut server.root().await;
+    let _: GetVersionResponse = root.call("GetVersion", ()).await.unwrap();
+    let mut admin = server.mongodb.admin();
+    let before = peak_kib(&server.mongodb);
+    let storm = Arc::new(Storm::default());
+    let mut raging = JoinSet::new();
+    for _ in 0..CONNECTIONS {
+        let client = server.client().await;
+        for _ in 0..CALLS_EACH {
+            raging.spawn(Arc::clone(&storm).rage(client.again()));
+        }
+    }
+    let pinging = tokio::task::spawn_blocking(move || {
+        for _ in 0..PINGS {
+            let reply = admin.run("admin", doc! { "ping": 1 });
+            assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+        }
+        admin
+    });
+    let mut admin = pinging.await.unwrap();
+    // Who was right before needs no thread that hashes.
+    let _: GetVersionResponse = root.call("GetVersion", ()).await.unwrap();
+    let sent = storm.sent.load(Ordering::Relaxed);
+    assert!(sent < CALLS_MAX, "the pings came after the storm");
+    storm.is_over.store(1, Ordering::Relaxed);
+    raging.join_all().await;
+    assert!(storm.wrong.load(Ordering::Relaxed) > 0);
+    assert!(storm.overloaded.load(Ordering::Relaxed) > 0);
+    let growth = peak_kib(&server.mongodb).saturating_sub(before);
+    assert!(growth < GROWTH_KIB_MAX, "{growth} KiB more");
+    admin.run("admin", doc! { "ping": 1 });
+}
+
+#[tokio::test]
+async fn passwords_at_one_time_are_not_all_looked_at() {
+    const AT_ONE_TIME: usize = 40;
+    const WAITING_PER_ORIGIN_MAX: usize = 8;
+    let parameters = [
+        "failedSignInLimitsOnLoopback=true",
+        "failedSignInsPerUserFree=2",
+        "failedSignInDelayMs=600000",
+        "failedSignInDelayMaxMs=600000",
+        "hashingThreads=1",
+    ];
+    let arguments = parameters.map(|parameter| format!("--setParameter={parameter}"));
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    let server = Server::start_with(&arguments);
+    let mut admin = server.mongodb.admin();
+    let client = server.client_as("nobody", "wrong").await;
+    let mut calls = JoinSet::new();
+    for _ in 0..AT_ONE_TIME {
+        let mut client = client.again();
+        calls.spawn(async move {
+            let called: Result<GetVersionResponse, _> = client.call("GetVersion", ()).await;
+            called.unwrap_err().code()
+        });
+    }
+    // The two that are free are looked at; eight wait their turn; the rest is told at once.
+    for _ in 0..AT_ONE_TIME - WAITING_PER_ORIGIN_MAX {
+        assert_eq!(
+            calls.join_next().await.unwrap().unwrap(),
+            Code::Unauthenticated
+        );
+    }
+    let waiting = i64::try_from(WAITING_PER_ORIGIN_MAX).unwrap();
+    until(&mut admin, "delayed", waiting);
+}
+
+/// Waits until `serverStatus` has counted so many sign-ins.
+fn until(admin: &mut RawClient, counter: &str, wanted: i64) {
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let status = admin.run("admin", doc! { "serverStatus": 1 });
+        let counters = status.get_document("portcullis").unwrap();
+        let counters = counters.get_document("signIns").unwrap();
+        let found = counters.get_i64(counter).unwrap();
+        if found == wanted {
+            return;
+        }
+        assert!(
+            Instant::now() < patience,
+            "{counter} is {found}, not {wanted}"
+        );
+        std::thread::yield_now();
+    }
+}
