@@ -14,6 +14,7 @@ mod common;
 mod consistency;
 mod driver;
 mod etcd_gone;
+mod etcd_secured;
 mod failover;
 mod hello;
 mod history;

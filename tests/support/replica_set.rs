@@ -2,15 +2,17 @@
 //! through a [`Proxy`].
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 use tempfile::TempDir;
 
-use super::etcd::{Etcd, EtcdOptions, endpoints};
+use super::etcd::{ETCD_USER, Etcd, EtcdOptions, endpoints};
 use super::ports::ClaimedPort;
 use super::proxy::Proxy;
+use super::tls_client::certificate_file;
 use super::{ADMIN, Options, PATIENCE, RawClient, TestServer};
 
 /// The name of the set.
@@ -326,6 +328,8 @@ impl Node {
             "--setParameter=scramIterationCount=5000".into(),
             "--setParameter=scramSHA256IterationCount=5000".into(),
         ];
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        arguments.extend(credentials(options.etcd, folder.path()));
         if let Some(tags) = options.tags.get(index) {
             arguments.push(format!("--replication.tags={tags}"));
         }
@@ -333,12 +337,30 @@ impl Node {
         Self {
             port,
             links,
-            folder: Arc::new(tempfile::tempdir().unwrap()),
+            folder,
             arguments,
             server: None,
             is_paused: false,
         }
     }
+}
+
+/// What a node needs for an etcd that does not trust everybody.
+fn credentials(etcd: EtcdOptions, folder: &Path) -> Vec<String> {
+    let mut arguments = Vec::new();
+    if etcd.with_tls {
+        let (authority, client) = (certificate_file("ca"), certificate_file("client"));
+        arguments.push(format!("--etcd.CAFile={}", authority.display()));
+        arguments.push(format!("--etcd.certificateKeyFile={}", client.display()));
+    }
+    if etcd.with_user {
+        let (user, password) = ETCD_USER;
+        let file = folder.join("etcd-password");
+        std::fs::write(&file, password).unwrap();
+        arguments.push(format!("--etcd.username={user}"));
+        arguments.push(format!("--etcd.passwordFile={}", file.display()));
+    }
+    arguments
 }
 
 impl Drop for ReplicaSet {

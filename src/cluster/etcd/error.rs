@@ -26,9 +26,7 @@ impl From<Status> for EtcdError {
     fn from(status: Status) -> Self {
         let text = status.message();
         match status.code() {
-            Code::Unauthenticated if text.contains("invalid auth token") => Self::TokenExpired,
-            // The user was changed after the token was made.
-            Code::InvalidArgument if text.contains("revision of auth store is old") => {
+            Code::Unauthenticated | Code::InvalidArgument if is_about_token(text) => {
                 Self::TokenExpired
             }
             Code::OutOfRange if text.contains("compacted") => Self::Compacted(0),
@@ -41,6 +39,22 @@ impl From<Status> for EtcdError {
             _ => Self::Refused(text.to_owned()),
         }
     }
+}
+
+impl EtcdError {
+    /// etcd has ended a watch for this reason.
+    pub(super) fn canceled(reason: String) -> Self {
+        if is_about_token(&reason) {
+            Self::TokenExpired
+        } else {
+            Self::Unreachable(reason)
+        }
+    }
+}
+
+/// Whether etcd does not know the token, or the user was changed after it was made.
+fn is_about_token(text: &str) -> bool {
+    text.contains("invalid auth token") || text.contains("revision of auth store is old")
 }
 
 /// The message, and the transport's reason where there is one.

@@ -145,7 +145,7 @@ impl Etcd {
     {
         match self.call_once(path, request.clone()).await {
             Err(EtcdError::TokenExpired) => {
-                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.forget_token();
                 // Refused before anything was done.
                 self.call_once(path, request).await
             }
@@ -171,6 +171,18 @@ impl Etcd {
             self.turn_from(place);
         }
         result
+    }
+
+    /// An open call has failed: the next one asks another endpoint, and signs in if it has to.
+    fn lost(&self, place: usize, error: &EtcdError) {
+        if *error == EtcdError::TokenExpired {
+            self.forget_token();
+        }
+        self.turn_from(place);
+    }
+
+    fn forget_token(&self) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The request with the token that says who asks.

@@ -64,7 +64,7 @@ where
                 answers,
             }),
             Ok(Err(error)) => {
-                etcd.turn_from(place);
+                etcd.lost(place, &error);
                 Err(error)
             }
             Err(_) => {
@@ -85,8 +85,8 @@ where
             Ok(None) => Err(EtcdError::Unreachable("etcd closed the stream".into())),
             Err(status) => Err(EtcdError::from(status)),
         };
-        if matches!(answer, Err(EtcdError::Unreachable(_))) {
-            self.etcd.turn_from(self.place);
+        if let Err(error @ (EtcdError::Unreachable(_) | EtcdError::TokenExpired)) = &answer {
+            self.etcd.lost(self.place, error);
         }
         answer
     }
@@ -130,8 +130,9 @@ impl Watch {
             return Err(EtcdError::Compacted(answer.compact_revision));
         }
         if answer.canceled {
-            self.turn();
-            return Err(EtcdError::Unreachable(answer.cancel_reason));
+            let error = EtcdError::canceled(answer.cancel_reason);
+            self.0.etcd.lost(self.0.place, &error);
+            return Err(error);
         }
         Ok(answer)
     }
