@@ -22,6 +22,7 @@ use crate::support::{ADMIN, PATIENCE, RawClient};
 
 /// Rounds, each with one or more kills; `PORTCULLIS_KILL_ROUNDS` asks for more.
 const ROUNDS: u64 = 8;
+const REPORT_EVERY: u64 = 25;
 const CLIENTS: u64 = 6;
 const USERS: u64 = 8;
 /// The kill comes at most so long after the clients have begun.
@@ -68,14 +69,23 @@ fn everything_acknowledged_is_on_every_node_after_kill_9() {
         clients = changing.into_iter().map(|it| it.join().unwrap()).collect();
         start_again(&mut set);
         compare(&set, &mut clients, round);
+        if (round + 1) % REPORT_EVERY == 0 {
+            println!("{}", summary(&clients, round + 1, kills));
+        }
     }
+    println!("{}", summary(&clients, rounds, kills));
+    let acknowledged: u64 = clients.iter().map(|client| client.acknowledged).sum();
+    assert!(acknowledged > rounds, "hardly anything was acknowledged");
+}
+
+/// Nothing is lost yet, or there would be no summary.
+fn summary(clients: &[Client], rounds: u64, kills: u64) -> String {
     let sum = |count: fn(&Client) -> u64| clients.iter().map(count).sum::<u64>();
     let (acknowledged, under_way) = (sum(|it| it.acknowledged), sum(|it| it.done_unanswered));
-    println!(
+    format!(
         "{kills} kills in {rounds} rounds, {acknowledged} changes acknowledged, 0 lost, \
          {under_way} done unanswered"
-    );
-    assert!(acknowledged > rounds, "hardly anything was acknowledged");
+    )
 }
 
 /// Returns how many processes.
