@@ -97,9 +97,12 @@ impl Options {
         self
     }
 
-    /// The command line of the server, not started yet; arguments win over what is usual here.
+    /// The command line of the server, not started yet; arguments win over what is usual here. The
+    /// variable `PORTCULLIS` names another program than the one just built.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        let built = env!("CARGO_BIN_EXE_portcullis").into();
+        let program = std::env::var_os("PORTCULLIS").unwrap_or(built);
+        let mut command = Command::new(program);
         let is_given = |name: &str| {
             self.arguments
                 .iter()

@@ -137,13 +137,14 @@ impl Search<'_> {
             .filter(|&index| !placed[index] && self.may_follow(index, placed))
             .filter_map(|index| Some((index, self.after(index, state)?)))
             .collect();
-        // What changes nothing, fits and misses nothing acknowledged can never fit worse than here.
-        let fits = |(index, after): &&(usize, State)| {
-            let changes_nothing = match &self.events[*index] {
+        // What never changes anything, fits and misses nothing acknowledged can never fit worse than
+        // here.
+        let fits = |(index, _): &&(usize, State)| {
+            let is_observation = match &self.events[*index] {
                 Event::Read(..) => true,
-                Event::Write(write) => write.outcome != Outcome::Unknown && after == state,
+                Event::Write(write) => matches!(write.outcome, Outcome::Exists | Outcome::NotFound),
             };
-            changes_nothing && self.missed(*index, placed).is_empty()
+            is_observation && self.missed(*index, placed).is_empty()
         };
         if let Some(fitting) = next.iter().find(fits) {
             next = vec![fitting.clone()];
