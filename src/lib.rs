@@ -8,6 +8,7 @@
 //! - [`store`]: keeps changes. [`catalog`]: all users and roles in memory, and what may change.
 //! - [`authz`]: who may do what. [`auth`]: who is it. [`ops`]: the only path that writes.
 //! - [`error`]: what a client is told. [`command`]: one file per command.
+//! - [`backup`]: copies of a running server, and what is made of them.
 //! - [`config`], [`telemetry`]: options and logs. [`audit`]: who did what. [`server`]: puts it all
 //!   together.
 //!
@@ -16,6 +17,7 @@
 pub mod audit;
 pub mod auth;
 pub mod authz;
+pub mod backup;
 pub mod catalog;
 pub mod command;
 pub mod config;

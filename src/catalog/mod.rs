@@ -21,6 +21,7 @@ use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::role::Role;
 use crate::model::user::User;
 use crate::secret::Secret;
+use crate::store::{Change, Setting};
 
 pub use plan::{
     CredentialsUpdate, Dump, Dumped, LeftOut, Merged, PlanError, RoleUpdate, UserUpdate,
@@ -94,6 +95,24 @@ impl Catalog {
         self.roles.len()
     }
 
+    /// All of it as the changes that make it: settings, roles, users, in no order within. Copies
+    /// pointers only. Whoever applies changes meanwhile spoils it, so the writer is asked for it.
+    pub fn snapshot(&self) -> Vec<Change> {
+        let settings = [
+            self.has_auth_schema().then_some(Setting::AuthSchema),
+            self.default_read_write_concern()
+                .map(Setting::DefaultReadWriteConcern),
+            self.deployment_secret().map(Setting::DeploymentSecret),
+        ];
+        let mut changes = Vec::with_capacity(settings.len() + self.roles.len() + self.users.len());
+        changes.extend(settings.into_iter().flatten().map(Change::PutSetting));
+        let roles = self.roles.iter();
+        changes.extend(roles.map(|role| Change::PutRole(Arc::clone(role.value()))));
+        let users = self.users.iter();
+        changes.extend(users.map(|user| Change::PutUser(Arc::clone(user.value()))));
+        changes
+    }
+
     /// Whether there was a user or role at any time since the start: once true, true until a restart,
     /// as with mongod. The localhost exception ends with it.
     pub fn had_users_or_roles(&self) -> bool {
@@ -142,7 +161,6 @@ fn sorted_roles(mut roles: Vec<Arc<Role>>) -> Vec<Arc<Role>> {
 mod tests {
     use super::testing::{catalog, role_name, user, user_name};
     use super::*;
-    use crate::store::{Change, Setting};
 
     #[test]
     fn lists_are_sorted_by_name_then_database() {

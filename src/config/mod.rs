@@ -15,6 +15,7 @@ mod reference;
 mod resolve;
 mod settings;
 mod tls;
+mod tools;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -34,12 +35,17 @@ use parameters::Parameters;
 pub use audit::{AuditConfig, AuditDestination, AuditFormat, OnAuditFailure};
 pub use error::{ConfigError, Place};
 pub use reference::options_reference;
+pub use tools::{BackupConfig, BackupTls, BackupUser, RestoreConfig};
 
 /// What the command line asks the program to do.
 #[derive(Debug)]
 pub enum Start {
     /// Serve with this configuration.
     Run(Box<Config>),
+    /// Copy a running server into a folder.
+    Backup(Box<BackupConfig>),
+    /// Copy such a folder into the data folder of a new server.
+    Restore(RestoreConfig),
     /// Print this text (help or version) and leave.
     Print(String),
 }
@@ -241,6 +247,9 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Start, ConfigError> {
         let args: Vec<OsString> = args.into_iter().collect();
+        if let Some(start) = tools::read(&args)? {
+            return Ok(start);
+        }
         let (settings, config_file) = match command_line::read(&args)? {
             CommandLine::Print(text) => return Ok(Start::Print(text)),
             CommandLine::Run {

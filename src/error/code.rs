@@ -52,6 +52,7 @@ codes! {
     SHUTDOWN_IN_PROGRESS = 91 "ShutdownInProgress",
     OPERATION_FAILED = 96 "OperationFailed",
     COMMAND_NOT_SUPPORTED = 115 "CommandNotSupported",
+    CONFLICTING_OPERATION_IN_PROGRESS = 117 "ConflictingOperationInProgress",
     INVALID_SSL_CONFIGURATION = 140 "InvalidSSLConfiguration",
     EXCEEDED_MEMORY_LIMIT = 146 "ExceededMemoryLimit",
     COLLECTION_IS_EMPTY = 162 "CollectionIsEmpty",

@@ -4,6 +4,8 @@
 //! small; it only has to hold the path to the leaves that a batch touches.
 
 mod error;
+mod new_catalog;
+mod new_folder;
 
 use std::fs;
 use std::io;
@@ -20,6 +22,8 @@ use redb::{
 };
 
 use self::error::{open_error, storage_error, table_error};
+pub use self::new_catalog::{CatalogContent, NewCatalog, copy_folder};
+pub use self::new_folder::check_empty;
 use super::acknowledged::Acknowledged;
 use super::folder::{DataFolder, open_private};
 use super::record::{self, Table};
@@ -29,7 +33,8 @@ const CATALOG_FILE: &str = "catalog.redb";
 /// The catalog file until its first transaction is on disk.
 const NEW_CATALOG_FILE: &str = "catalog.redb.new";
 
-const FORMAT_VERSION: u64 = 2;
+/// Of the file, and of what its records may have.
+pub(super) const FORMAT_VERSION: u64 = 2;
 /// What version 2 adds is only more that a record may have: a file of version 1 becomes one of version 2
 /// by saying so.
 const UPGRADABLE_FORMAT_VERSION: u64 = 1;
@@ -140,12 +145,7 @@ impl RedbStore {
     }
 
     fn sequence(&self) -> Result<Sequence, StoreError> {
-        read_meta(&self.database, META_SEQUENCE)
-            .map_err(|error| storage_error(&self.path, &error))?
-            .map(Sequence)
-            .ok_or_else(|| StoreError::NotACatalog {
-                path: self.path.clone(),
-            })
+        sequence_of(&self.database, &self.path)
     }
 
     /// Reads and decodes in a second thread while `sink` files what is there: half the time to
@@ -331,6 +331,15 @@ fn upgrade(database: &Database) -> Result<(), redb::Error> {
         .open_table(META)?
         .insert(META_FORMAT_VERSION, FORMAT_VERSION)?;
     Ok(transaction.commit()?)
+}
+
+fn sequence_of(database: &Database, path: &Path) -> Result<Sequence, StoreError> {
+    read_meta(database, META_SEQUENCE)
+        .map_err(|error| storage_error(path, &error))?
+        .map(Sequence)
+        .ok_or_else(|| StoreError::NotACatalog {
+            path: path.to_owned(),
+        })
 }
 
 /// `None` if there is no such table or no such entry.
