@@ -195,8 +195,9 @@ fn command(tool: &'static Tool) -> Command {
     Command::new(tool.name)
         .bin_name(format!("portcullis {}", tool.name))
         .about(tool.about)
+        .override_usage(format!("portcullis {} [OPTIONS] {FOLDER}", tool.name))
         .max_term_width(HELP_COLUMNS_MAX)
-        .arg(Arg::new(FOLDER).help(tool.folder))
+        .arg(Arg::new(FOLDER).value_name(FOLDER).help(tool.folder))
         .args(options)
 }
 

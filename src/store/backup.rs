@@ -209,9 +209,13 @@ impl BackupReader {
         let Some((_, table)) = TABLES.into_iter().find(|(one, _)| *one == mark) else {
             return Err(BackupStreamError::UnknownTable(mark));
         };
-        let Some((key, record)) = self.take_record()? else {
+        let Some(bytes) = self.record_bytes()? else {
             return Ok(None);
         };
+        let (key, record) = (bytes.key.to_vec(), bytes.record.to_vec());
+        let whole = bytes.whole.len();
+        self.checksum = crc32c::crc32c_append(self.checksum, bytes.whole);
+        self.position += whole;
         record::decode(table, &key, &record).map_err(|reason| BackupStreamError::Record {
             key: record::display_key(table, &key),
             reason,
@@ -235,24 +239,23 @@ impl BackupReader {
         }
     }
 
-    /// Nothing is taken before all of it is there.
-    fn take_record(&mut self) -> Result<Option<(Vec<u8>, Vec<u8>)>, BackupStreamError> {
+    /// The record that comes next, if all of it is there.
+    fn record_bytes(&self) -> Result<Option<RecordBytes<'_>>, BackupStreamError> {
         let rest = self.buffer.get(self.position..).unwrap_or_default();
-        let Some((prefix, rest)) = rest.split_first_chunk::<PREFIX_BYTES>() else {
+        let Some((prefix, after)) = rest.split_first_chunk::<PREFIX_BYTES>() else {
             return Ok(None);
         };
         let [_, lengths @ ..] = prefix;
         let (key, record) = lengths.split_at(4);
         let (key, record) = (length(key)?, length(record)?);
-        let (Some(key), Some(record)) = (rest.get(..key), rest.get(key..key + record)) else {
-            return Ok(None);
+        let bytes = || {
+            Some(RecordBytes {
+                key: after.get(..key)?,
+                record: after.get(key..key + record)?,
+                whole: rest.get(..PREFIX_BYTES + key + record)?,
+            })
         };
-        let taken = (key.to_vec(), record.to_vec());
-        let bytes = PREFIX_BYTES + key.len() + record.len();
-        let whole = self.buffer.get(self.position..self.position + bytes);
-        self.checksum = crc32c::crc32c_append(self.checksum, whole.unwrap_or_default());
-        self.position += bytes;
-        Ok(Some(taken))
+        Ok(bytes())
     }
 
     fn read_end(&mut self) -> Result<(), BackupStreamError> {
@@ -282,6 +285,14 @@ impl BackupReader {
         self.checksum = crc32c::crc32c_append(self.checksum, &taken);
         Some(taken)
     }
+}
+
+/// A record in the buffer.
+struct RecordBytes<'a> {
+    key: &'a [u8],
+    record: &'a [u8],
+    /// Both, and what announces them.
+    whole: &'a [u8],
 }
 
 fn mark_of(table: Table) -> u8 {

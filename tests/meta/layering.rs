@@ -37,6 +37,7 @@ const ROOMS: &[Room] = &[
         "ops",
         &["audit", "authz", "catalog", "model", "secret", "store"],
     ),
+    room("backup", &["auth", "config", "store", "wire"]),
     room(
         "command",
         &[

@@ -188,3 +188,45 @@ async fn refused(context: &Context<'_>, refusal: CommandError) -> CommandError {
         Err(failure) => failure.to_command_error(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::sync::Semaphore;
+
+    use super::*;
+    use crate::command::collection::cursors::Cursors;
+    use crate::config::parameters::Parameters;
+    use crate::store::Sequence;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backup_that_nobody_reads_makes_place_before_other_cursors_end() {
+        let parameters = Arc::new(Parameters::default());
+        assert!(parameters.cursor_timeout() > 2 * BACKUP_IDLE_MAX);
+        let cursors = Arc::new(Cursors::new(parameters));
+        let places = Arc::new(Semaphore::new(1));
+        let origin = || Origin {
+            namespace: BACKUP_NAMESPACE.to_owned(),
+            owner: None,
+            session: None,
+            needs: needs(),
+        };
+        let backup = Backup {
+            writer: BackupWriter::new(Sequence(1), Vec::new()),
+            _place: Arc::clone(&places).try_acquire_owned().unwrap(),
+        };
+        let id = cursors.open(origin(), Rows::of_backup(backup)).unwrap();
+        let other = cursors.open(origin(), Rows::of_documents([])).unwrap();
+        // Reading from it counts.
+        tokio::time::sleep(BACKUP_IDLE_MAX / 2).await;
+        let (pinned, rows) = cursors.pin(id, |_| Ok(())).unwrap();
+        pinned.put_back(rows).unwrap();
+        tokio::time::sleep(BACKUP_IDLE_MAX / 2 + BACKUP_IDLE_MAX / 4).await;
+        assert_eq!(places.available_permits(), 0);
+        tokio::time::sleep(BACKUP_IDLE_MAX).await;
+        assert_eq!(places.available_permits(), 1);
+        assert!(cursors.origin(id).is_none());
+        assert!(cursors.origin(other).is_some());
+    }
+}

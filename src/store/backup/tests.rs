@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::role::Role;
@@ -162,4 +164,18 @@ fn a_record_left_out_is_noticed() {
         announced: 1,
     };
     assert_eq!(read(&stream, 64), Err(missing));
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(
+        bytes in proptest::collection::vec(any::<u8>(), 0..400),
+        is_begun in any::<bool>(),
+        piece_bytes in 1..50_usize,
+    ) {
+        let start = BackupWriter::new(Sequence(57), Vec::new()).next_bytes(START_BYTES);
+        let mut stream = if is_begun { start.unwrap().unwrap() } else { Vec::new() };
+        stream.extend(bytes);
+        prop_assert!(read(&stream, piece_bytes).is_err());
+    }
 }
