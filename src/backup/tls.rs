@@ -1,6 +1,6 @@
 //! The client's end of TLS: the server's certificate has to be of an authority that is named.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::sync::Arc;
@@ -48,15 +48,39 @@ pub(super) fn begin(files: &BackupTls, host: &str) -> Result<Beginning, BackupEr
 }
 
 impl Beginning {
-    pub(super) fn handshake(
-        self,
-        mut tcp: TcpStream,
-    ) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    pub(super) fn handshake(self, mut tcp: TcpStream) -> io::Result<TlsStream> {
         let Self(mut connection) = self;
         while connection.is_handshaking() {
             connection.complete_io(&mut tcp)?;
         }
-        Ok(StreamOwned::new(connection, tcp))
+        Ok(TlsStream(StreamOwned::new(connection, tcp)))
+    }
+}
+
+/// An encrypted connection, whose end is announced when it is dropped.
+pub(super) struct TlsStream(StreamOwned<ClientConnection, TcpStream>);
+
+impl Read for TlsStream {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer)
+    }
+}
+
+impl Write for TlsStream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+impl Drop for TlsStream {
+    fn drop(&mut self) {
+        self.0.conn.send_close_notify();
+        // Who is gone need not be told.
+        let _ = self.0.flush();
     }
 }
 
