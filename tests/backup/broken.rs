@@ -130,8 +130,14 @@ fn no_server_starts_from_what_a_killed_backup_leaves() {
     child.wait().unwrap();
 
     assert!(!copy.join("catalog.redb").exists());
-    let fresh = options_at(&copy, Arc::new(TempDir::new().unwrap()));
-    let refused = String::from_utf8(fresh.command().output().unwrap().stderr).unwrap();
+    let fresh = options_at(&copy, Arc::new(TempDir::new().unwrap())).command();
+    // A server that does start would never end.
+    let mut limited = Command::new("timeout");
+    limited
+        .arg("60")
+        .arg(fresh.get_program())
+        .args(fresh.get_args());
+    let refused = String::from_utf8(limited.output().unwrap().stderr).unwrap();
     assert!(
         refused.contains("catalog.redb is damaged: it is missing, but commit "),
         "{refused}"
