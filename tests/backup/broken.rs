@@ -130,8 +130,14 @@ fn no_server_starts_from_what_a_killed_backup_leaves() {
     child.wait().unwrap();
 
     assert!(!copy.join("catalog.redb").exists());
-    let fresh = options_at(&copy, Arc::new(TempDir::new().unwrap()));
-    let refused = String::from_utf8(fresh.command().output().unwrap().stderr).unwrap();
+    let fresh = options_at(&copy, Arc::new(TempDir::new().unwrap())).command();
+    // A server that does start would never end.
+    let mut limited = Command::new("timeout");
+    limited
+        .arg("60")
+        .arg(fresh.get_program())
+        .args(fresh.get_args());
+    let refused = String::from_utf8(limited.output().unwrap().stderr).unwrap();
     assert!(
         refused.contains("catalog.redb is damaged: it is missing, but commit "),
         "{refused}"
@@ -170,6 +176,15 @@ fn a_limit_of_the_file_size_is_named_and_nothing_is_left() {
     refused_by_the_disk(command, &server, &copy, "File too large");
 }
 
+/// A file system that is unmounted when this is dropped.
+struct Mounted<'a>(&'a Path);
+
+impl Drop for Mounted<'_> {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(self.0).status();
+    }
+}
+
 #[test]
 fn a_full_disk_is_named_and_nothing_is_left() {
     let mount_point = TempDir::new().unwrap();
@@ -181,17 +196,13 @@ fn a_full_disk_is_named_and_nothing_is_left() {
         println!("skipped: no file system can be mounted here");
         return;
     }
+    let _mounted = Mounted(mount_point.path());
     let server = server();
     populate(&server, LARGE_USERS);
     let mut command = Command::new("env");
     command.arg("--");
     let copy = mount_point.path().join("copy");
     refused_by_the_disk(command, &server, &copy, "no space left for ");
-    let umount = Command::new("umount")
-        .arg("--lazy")
-        .arg(mount_point.path())
-        .status();
-    assert!(umount.unwrap().success());
 }
 
 /// Runs a backup, below `command`, that must fail with these words.
