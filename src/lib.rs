@@ -10,6 +10,7 @@
 //! - [`authz`]: who may do what. [`auth`]: who is it. [`ops`]: the only path that writes.
 //! - [`error`]: what a client is told. [`command`]: one file per command.
 //! - [`milvus`]: the same users and roles for Milvus clients.
+//! - [`backup`]: copies of a running server, and what is made of them.
 //! - [`config`], [`telemetry`]: options and logs. [`audit`]: who did what. [`server`]: puts it all
 //!   together.
 //!
@@ -18,6 +19,7 @@
 pub mod audit;
 pub mod auth;
 pub mod authz;
+pub mod backup;
 pub mod catalog;
 pub mod cluster;
 pub mod command;

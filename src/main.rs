@@ -1,12 +1,15 @@
 //! The `portcullis` program: arguments in, exit code out.
 
 use std::io::Write as _;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use portcullis::backup::{BackupError, back_up, restore};
 use portcullis::config::{Config, Start};
 use portcullis::net::Address;
 use portcullis::server::Server;
+use portcullis::store::CatalogContent;
 use portcullis::telemetry::events;
 use portcullis::telemetry::logs::{self, Logs};
 use tokio::signal::unix::{SignalKind, signal};
@@ -23,6 +26,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Ok(Start::Run(config)) => run(*config),
+        Ok(Start::Backup(config)) => tell(back_up(&config), "Copied into", &config.folder),
+        Ok(Start::Restore(config)) => tell(restore(&config), "Restored into", &config.db_path),
         Err(error) => fail(&error),
     }
 }
@@ -153,6 +158,26 @@ fn greet(server: &Server, authorization: bool) {
     }
     text += "  Stop:              Ctrl-C\n\n";
     let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// What came of a copy.
+fn tell(copied: Result<CatalogContent, BackupError>, done: &str, folder: &Path) -> ExitCode {
+    match copied {
+        Ok(content) => {
+            let CatalogContent {
+                sequence,
+                users,
+                roles,
+            } = content;
+            let folder = folder.display();
+            let _ = writeln!(
+                std::io::stdout(),
+                "{done} {folder}: {users} users and {roles} roles, as of commit {sequence}"
+            );
+            ExitCode::SUCCESS
+        }
+        Err(error) => fail(&error),
+    }
 }
 
 fn fail(error: &dyn std::fmt::Display) -> ExitCode {

@@ -23,7 +23,7 @@ use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
-use crate::command::services::{SCANS_MAX, Services};
+use crate::command::services::{BACKUPS_MAX, SCANS_MAX, Services};
 use crate::config::parameters::Parameters;
 use crate::config::{Config, TlsConfig, TlsMode, TlsProtocol};
 use crate::milvus::BootstrapError;
@@ -170,6 +170,7 @@ impl Server {
                 counter: 0,
             },
             scans: Arc::new(Semaphore::new(SCANS_MAX)),
+            backups: Arc::new(Semaphore::new(BACKUPS_MAX)),
             cursors: Arc::new(Cursors::new(Arc::clone(&config.parameters))),
             transient: Arc::default(),
             started: Instant::now(),

@@ -143,6 +143,12 @@ impl Event {
         .cut_for_strangers()
     }
 
+    /// `portcullisBackup`, which mongod does not have: all users and roles are handed out, passwords'
+    /// keys included.
+    pub fn backup(origin: Origin, result: i32) -> Self {
+        Self::new("portcullisBackup", origin, RawDocumentBuf::new(), result)
+    }
+
     /// `clientMetadata`: what a client says of itself in its first hello.
     pub fn client_metadata(origin: Origin, metadata: &RawDocument) -> Self {
         let param = rawdoc! {

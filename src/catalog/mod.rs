@@ -22,6 +22,7 @@ use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::role::Role;
 use crate::model::user::User;
 use crate::secret::Secret;
+use crate::store::{Change, Setting};
 
 pub use plan::{
     CredentialsUpdate, Dump, Dumped, LeftOut, Merged, PlanError, PrivilegeGroupError, RoleUpdate,
@@ -138,6 +139,27 @@ impl Catalog {
         self.milvus_roles.load(Ordering::Relaxed)
     }
 
+    /// All of it as the changes that make it: settings, roles, users, in no order within. Copies
+    /// pointers only, while nothing is applied.
+    pub fn snapshot(&self) -> Vec<Change> {
+        let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
+        let groups = self.privilege_groups();
+        let settings = [
+            self.has_auth_schema().then_some(Setting::AuthSchema),
+            self.default_read_write_concern()
+                .map(Setting::DefaultReadWriteConcern),
+            self.deployment_secret().map(Setting::DeploymentSecret),
+            (!groups.as_slice().is_empty()).then_some(Setting::PrivilegeGroups(groups)),
+        ];
+        let mut changes = Vec::with_capacity(settings.len() + self.roles.len() + self.users.len());
+        changes.extend(settings.into_iter().flatten().map(Change::PutSetting));
+        let roles = self.roles.iter();
+        changes.extend(roles.map(|role| Change::PutRole(Arc::clone(role.value()))));
+        let users = self.users.iter();
+        changes.extend(users.map(|user| Change::PutUser(Arc::clone(user.value()))));
+        changes
+    }
+
     /// Whether there was a user or role at any time since the start, other than those of Milvus
     /// clients: once true, true until a restart, as with mongod. The localhost exception ends with it.
     pub fn had_users_or_roles(&self) -> bool {
@@ -200,7 +222,6 @@ impl Default for Catalog {
 mod tests {
     use super::testing::{catalog, role_name, user, user_name};
     use super::*;
-    use crate::store::{Change, Setting};
 
     #[test]
     fn lists_are_sorted_by_name_then_database() {

@@ -11,6 +11,7 @@ use super::collection::get_more::GetMore;
 use super::collection::kill_cursors::KillCursors;
 use super::collection::list_collections::ListCollections;
 use super::collection::list_indexes::ListIndexes;
+use super::collection::portcullis_backup::PortcullisBackup;
 use super::diagnostic::get_cmd_line_opts::GetCmdLineOpts;
 use super::diagnostic::get_default_rw_concern::GetDefaultRwConcern;
 use super::diagnostic::get_log::GetLog;
@@ -99,6 +100,7 @@ pub static COMMANDS: &[Entry] = &[
     entry::<ListIndexes>(),
     entry::<Logout>(),
     entry::<Ping>(),
+    entry::<PortcullisBackup>(),
     entry::<RefreshSessions>(),
     entry::<ReplSetFreeze>(),
     entry::<ReplSetGetConfig>(),

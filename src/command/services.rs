@@ -36,6 +36,8 @@ use crate::wire::Compressor;
 
 /// Reads of the whole catalog that run at the same time.
 pub const SCANS_MAX: usize = 4;
+/// Backups under way: each keeps users and roles as they were when it began.
+pub const BACKUPS_MAX: usize = 1;
 
 /// Tells a long read that nobody waits for it any more.
 #[derive(Debug, Clone, Default)]
@@ -100,6 +102,8 @@ pub struct Services {
     pub topology: TopologyVersion,
     /// Places for reads of the whole catalog, [`SCANS_MAX`] of them.
     pub scans: Arc<Semaphore>,
+    /// Places for backups, [`BACKUPS_MAX`] of them.
+    pub backups: Arc<Semaphore>,
     /// What is answered over several batches.
     pub cursors: Arc<Cursors>,
     /// What mongorestore inserts before it is merged.

@@ -13,7 +13,7 @@ use super::options::{
 use super::settings::{HIDDEN, Setting, Settings};
 
 /// Columns of the help where the terminal is wider.
-const HELP_COLUMNS_MAX: usize = 100;
+pub(super) const HELP_COLUMNS_MAX: usize = 100;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -72,7 +72,10 @@ fn command() -> Command {
             " (MongoDB 8.0 wire protocol)"
         ))
         .about("A MongoDB-wire-protocol server for users, roles and sign-in")
-        .after_help("Every option is described in docs/options.md.")
+        .after_help(
+            "Copies of a running server: portcullis backup --help, portcullis restore --help.\n\
+             Every option is described in docs/options.md.",
+        )
         .max_term_width(HELP_COLUMNS_MAX)
         .args(args)
 }
@@ -166,6 +169,13 @@ fn refusal(error: &clap::Error) -> ConfigError {
     let name = context(error, ContextKind::InvalidArg);
     match error.kind() {
         ErrorKind::UnknownArgument => unknown(name),
+        _ => fault(error, name),
+    }
+}
+
+/// What is wrong about an option that is known.
+pub(super) fn fault(error: &clap::Error, name: String) -> ConfigError {
+    match error.kind() {
         ErrorKind::ArgumentConflict => {
             let prior = context(error, ContextKind::PriorArg);
             if prior == name {
@@ -215,7 +225,7 @@ fn unknown(name: String) -> ConfigError {
 }
 
 /// The flag that clap talks about, without the name of its value.
-fn context(error: &clap::Error, kind: ContextKind) -> String {
+pub(super) fn context(error: &clap::Error, kind: ContextKind) -> String {
     let text = match error.get(kind) {
         Some(ContextValue::String(text)) => text.as_str(),
         Some(ContextValue::Strings(texts)) => texts.first().map_or("", String::as_str),

@@ -62,11 +62,15 @@ fn user_name(text: &OsString) -> Result<UserName, ConfigError> {
 }
 
 fn password(path: &Path) -> Result<Secret<String>, ConfigError> {
-    let refuse_file = |reason: &str| {
+    read_password_file(path).map_err(|reason| {
         let file = path.display();
         refuse(PASSWORD_FILE, format!("names {file}, which {reason}"))
-    };
-    let unreadable = |error: std::io::Error| refuse_file(&format!("cannot be read: {error}"));
+    })
+}
+
+/// The password in a file, without one final newline; the error says what is wrong with the file.
+pub(super) fn read_password_file(path: &Path) -> Result<Secret<String>, String> {
+    let unreadable = |error: std::io::Error| format!("cannot be read: {error}");
     let file = File::open(path).map_err(unreadable)?;
     // Full capacity from the start: a growing vector would leave copies behind.
     let mut bytes = Zeroizing::new(Vec::with_capacity(PASSWORD_FILE_BYTES_MAX + 64));
@@ -74,9 +78,7 @@ fn password(path: &Path) -> Result<Secret<String>, ConfigError> {
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() > PASSWORD_FILE_BYTES_MAX {
-        return Err(refuse_file(&format!(
-            "has more than {PASSWORD_FILE_BYTES_MAX} bytes"
-        )));
+        return Err(format!("has more than {PASSWORD_FILE_BYTES_MAX} bytes"));
     }
     if bytes.ends_with(b"\n") {
         bytes.pop();
@@ -86,11 +88,11 @@ fn password(path: &Path) -> Result<Secret<String>, ConfigError> {
     }
     let text = String::from_utf8(std::mem::take(&mut *bytes)).map_err(|error| {
         error.into_bytes().zeroize();
-        refuse_file("is not UTF-8")
+        "is not UTF-8".to_owned()
     })?;
     let password = Secret::new(text);
     if password.expose().is_empty() {
-        return Err(refuse_file("is empty"));
+        return Err("is empty".to_owned());
     }
     Ok(password)
 }

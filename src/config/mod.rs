@@ -17,6 +17,7 @@ mod replication;
 mod resolve;
 mod settings;
 mod tls;
+mod tools;
 
 use std::ffi::OsString;
 use std::net::IpAddr;
@@ -38,12 +39,17 @@ pub use error::{ConfigError, Place};
 pub use milvus::{MilvusConfig, MilvusPasswordPolicy};
 pub use reference::options_reference;
 pub use replication::{EtcdConfig, ReplicationConfig};
+pub use tools::{BackupConfig, BackupTls, BackupUser, RestoreConfig};
 
 /// What the command line asks the program to do.
 #[derive(Debug)]
 pub enum Start {
     /// Serve with this configuration.
     Run(Box<Config>),
+    /// Copy a running server into a folder.
+    Backup(Box<BackupConfig>),
+    /// Copy such a folder into the data folder of a new server.
+    Restore(RestoreConfig),
     /// Print this text (help or version) and leave.
     Print(String),
 }
@@ -253,6 +259,9 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<Start, ConfigError> {
         let args: Vec<OsString> = args.into_iter().collect();
+        if let Some(start) = tools::read(&args)? {
+            return Ok(start);
+        }
         let (settings, config_file) = match command_line::read(&args)? {
             CommandLine::Print(text) => return Ok(Start::Print(text)),
             CommandLine::Run {

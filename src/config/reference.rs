@@ -5,6 +5,7 @@ use std::fmt::Write;
 use super::environment::{PASSWORD_FILE, USERNAME};
 use super::options::{OPTIONS, OptionSpec, Takes};
 use super::parameters::{PARAMETERS, ParameterSpec, SetAt};
+use super::tools::{TOOLS, Tool};
 
 /// The text of `docs/options.md`.
 pub fn options_reference() -> String {
@@ -22,6 +23,10 @@ pub fn options_reference() -> String {
         push(&mut text, format_args!("{}", parameter_row(parameter)));
     }
     push(&mut text, format_args!("\n{LEFT_OUT}"));
+    push(&mut text, format_args!("\n{TOOLS_INTRODUCTION}"));
+    for tool in TOOLS {
+        push(&mut text, format_args!("{}", tool_section(tool)));
+    }
     push(
         &mut text,
         format_args!(
@@ -77,6 +82,37 @@ are always in memory), `startupAuthSchemaValidation`, `allowRolesFromX509Certifi
 `enforceUserClusterSeparation`, `clusterAuthMode`, `tlsMode` (only by option) and
 `auditConfigPollingFrequencySecs` (the filter is read once).
 ";
+
+const TOOLS_INTRODUCTION: &str = "\
+## Backup and restore
+
+With one of these words first, the program is no server: it does that, says what came of it and ends.
+No other option means anything then, and no file or variable is read. See
+[Copies](journal.md#copies).
+";
+
+fn tool_section(tool: &Tool) -> String {
+    let mut text = format!(
+        "\n`portcullis {} FOLDER`: {}.\n\n| Option | Default | Meaning |\n|---|---|---|\n\
+         | `FOLDER` |  | {} |\n",
+        tool.name, tool.about, tool.folder
+    );
+    for option in tool.options {
+        let value = option
+            .shown
+            .map_or_else(String::new, |shown| format!(" {shown}"));
+        push(
+            &mut text,
+            format_args!(
+                "| `--{}{value}` | {} | {} |\n",
+                option.long,
+                code(option.default),
+                option.help
+            ),
+        );
+    }
+    text
+}
 
 fn option_row(option: &OptionSpec) -> String {
     let flags = option.flags.iter().map(|flag| {

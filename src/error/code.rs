@@ -65,6 +65,7 @@ codes! {
     NEW_REPLICA_SET_CONFIGURATION_INCOMPATIBLE = 103 "NewReplicaSetConfigurationIncompatible",
     CONFIGURATION_IN_PROGRESS = 109 "ConfigurationInProgress",
     COMMAND_NOT_SUPPORTED = 115 "CommandNotSupported",
+    CONFLICTING_OPERATION_IN_PROGRESS = 117 "ConflictingOperationInProgress",
     NOT_A_REPLICA_SET = 123 "NotAReplicaSet",
     INVALID_SSL_CONFIGURATION = 140 "InvalidSSLConfiguration",
     EXCEEDED_MEMORY_LIMIT = 146 "ExceededMemoryLimit",

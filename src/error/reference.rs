@@ -41,7 +41,7 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
     (18, "Every failed sign-in, whatever the reason."),
     (
         20,
-        "What a standalone server cannot do, such as transactions; details of users who are not named; a parameter that is fixed at the start.",
+        "What a standalone server cannot do, such as transactions; details of users who are not named; a parameter that is fixed at the start; a backup over a connection that others can read.",
     ),
     (22, "Bytes that are no BSON."),
     (
@@ -105,6 +105,7 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
         115,
         "The command is allowed but needs an engine, and none stands behind this server; or it needs more of a system collection than is supported.",
     ),
+    (117, "`portcullisBackup` while another backup is under way."),
     (
         123,
         "A read concern for members of a replica set, on a standalone.",

@@ -303,6 +303,21 @@ impl Directory {
         self.write(order, move |_| plan::set_setting(setting)).await
     }
 
+    /// Everything there is, as it was after one commit, with nothing of the next; and everything that was
+    /// acknowledged before. The writer takes it between two commits, which copies a pointer for each user
+    /// and role. It takes the place of what else follows the order.
+    pub async fn snapshot(&self, order: Order) -> Result<Written<Vec<Change>>, OpsError> {
+        let taken = Arc::new(OnceLock::new());
+        let (catalog, snapshot) = (Arc::clone(&self.catalog), Arc::clone(&taken));
+        let order = order.once_written(move |_| {
+            // Nobody else sets it.
+            let _ = snapshot.set(catalog.snapshot());
+        });
+        let outcome = self.outcome(order, |_| Ok(Vec::new())).await?;
+        let snapshot = Arc::into_inner(taken).and_then(OnceLock::into_inner);
+        Ok(outcome.with(snapshot.ok_or(OpsError::Closed)?))
+    }
+
     /// Refuses further writes, finishes those that wait, and stops the writer. Reads go on.
     pub async fn close(&self) {
         self.writer.close().await;

@@ -5,6 +5,7 @@
 //! sequence of each commit is noted here once it is on disk. The note is not synced: behind the
 //! catalog after a power cut it does no harm, ahead of it there is damage.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use redb::backends::FileBackend;
 use super::folder::{DataFolder, open_private};
 use super::{Sequence, StoreError};
 
-const SEQUENCE_FILE: &str = "catalog.sequence";
+pub(super) const SEQUENCE_FILE: &str = "catalog.sequence";
 /// The sequence as u64 and its CRC-32C, both little endian.
 const NOTE_BYTES: usize = 12;
 
@@ -30,7 +31,21 @@ impl Acknowledged {
     pub(super) fn in_folder(folder: &DataFolder) -> Result<Self, StoreError> {
         let path = folder.path().join(SEQUENCE_FILE);
         let opened = open_private(&path, false).map_err(|error| StoreError::io(&path, &error))?;
-        let file = FileBackend::new(opened).map_err(|error| StoreError::Io {
+        Self::over_file(opened, path)
+    }
+
+    /// What is noted beside `catalog`, where nothing is to be made; `None` if there is no file.
+    pub(super) fn to_read(catalog: &Path) -> Result<Option<Self>, StoreError> {
+        let path = catalog.with_file_name(SEQUENCE_FILE);
+        match File::open(&path) {
+            Ok(file) => Self::over_file(file, path).map(Some),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(StoreError::io(&path, &error)),
+        }
+    }
+
+    fn over_file(file: File, path: PathBuf) -> Result<Self, StoreError> {
+        let file = FileBackend::new(file).map_err(|error| StoreError::Io {
             path: path.clone(),
             reason: error.to_string(),
         })?;
@@ -83,6 +98,12 @@ impl Acknowledged {
             self.file.write(0, &note)
         };
         write().map_err(|error| StoreError::io(&self.path, &error))
+    }
+
+    /// Makes the note last.
+    pub(super) fn sync(&self) -> Result<(), StoreError> {
+        let synced = self.file.sync_data();
+        synced.map_err(|error| StoreError::io(&self.path, &error))
     }
 
     /// `None` if the file is new, or was cut short or spoiled: the catalog is believed then.

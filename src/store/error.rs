@@ -23,6 +23,12 @@ pub enum StoreError {
         /// The data folder.
         path: PathBuf,
     },
+    /// There is something in a folder that is to be filled.
+    #[error("the folder {path} is not empty")]
+    FolderNotEmpty {
+        /// The folder.
+        path: PathBuf,
+    },
     /// The file is something else.
     #[error("{path} is not a catalog file of this program")]
     NotACatalog {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::StoreError;
 
-const LOCK_FILE: &str = "portcullis.lock";
+pub(super) const LOCK_FILE: &str = "portcullis.lock";
 const FOLDER_MODE: u32 = 0o700;
 const FILE_MODE: u32 = 0o600;
 
@@ -50,6 +50,27 @@ impl DataFolder {
     /// Makes renames in the folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         File::open(&self.path)?.sync_all()
+    }
+}
+
+/// Locks a data folder that is only read from, and in which nothing is made: as long as this is kept, no
+/// server has it. `None` where no server has ever had it.
+pub(super) fn lock_to_read(path: &Path) -> Result<Option<File>, StoreError> {
+    let failed = |error: &io::Error| StoreError::FolderUnusable {
+        path: path.to_owned(),
+        reason: error.to_string(),
+    };
+    let lock = match File::open(path.join(LOCK_FILE)) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(&error)),
+    };
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => Err(StoreError::FolderLocked {
+            path: path.to_owned(),
+        }),
+        Err(TryLockError::Error(error)) => Err(failed(&error)),
     }
 }
 

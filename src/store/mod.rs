@@ -6,6 +6,7 @@
 //! `docs/journal.md` says byte by byte what is kept; `tests/store` is the suite every store passes.
 
 mod acknowledged;
+mod backup;
 mod change;
 mod error;
 mod folder;
@@ -15,10 +16,11 @@ mod redb;
 
 use std::fmt;
 
+pub use backup::{BackupReader, BackupStreamError, BackupWriter};
 pub use change::{Change, Setting};
 pub use error::StoreError;
 pub use memory::MemoryStore;
-pub use redb::RedbStore;
+pub use redb::{CatalogContent, NewCatalog, RedbStore, check_empty, copy_folder};
 
 /// The position of a commit. Grows by one with every batch that changed something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]

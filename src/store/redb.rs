@@ -4,6 +4,8 @@
 //! small; it only has to hold the path to the leaves that a batch touches.
 
 mod error;
+mod new_catalog;
+mod new_folder;
 
 use std::fs;
 use std::io;
@@ -21,6 +23,8 @@ use redb::{
 };
 
 use self::error::{open_error, storage_error, table_error};
+pub use self::new_catalog::{CatalogContent, NewCatalog, copy_folder};
+pub use self::new_folder::check_empty;
 use super::acknowledged::Acknowledged;
 use super::folder::{DataFolder, open_private};
 use super::record::{self, Table};
@@ -30,7 +34,8 @@ const CATALOG_FILE: &str = "catalog.redb";
 /// The catalog file until its first transaction is on disk.
 const NEW_CATALOG_FILE: &str = "catalog.redb.new";
 
-const FORMAT_VERSION: u64 = 3;
+/// Of the file, and of what its records may have.
+pub(super) const FORMAT_VERSION: u64 = 3;
 /// What later versions add is only more that a record may have, and more settings: an older file
 /// becomes one of this version by saying so.
 const UPGRADABLE_FORMAT_VERSIONS: RangeInclusive<u64> = 1..=2;
@@ -141,12 +146,7 @@ impl RedbStore {
     }
 
     fn sequence(&self) -> Result<Sequence, StoreError> {
-        read_meta(&self.database, META_SEQUENCE)
-            .map_err(|error| storage_error(&self.path, &error))?
-            .map(Sequence)
-            .ok_or_else(|| StoreError::NotACatalog {
-                path: self.path.clone(),
-            })
+        sequence_of(&self.database, &self.path)
     }
 
     /// Reads and decodes in a second thread while `sink` files what is there: half the time to
@@ -332,6 +332,15 @@ fn upgrade(database: &Database) -> Result<(), redb::Error> {
         .open_table(META)?
         .insert(META_FORMAT_VERSION, FORMAT_VERSION)?;
     Ok(transaction.commit()?)
+}
+
+fn sequence_of(database: &Database, path: &Path) -> Result<Sequence, StoreError> {
+    read_meta(database, META_SEQUENCE)
+        .map_err(|error| storage_error(path, &error))?
+        .map(Sequence)
+        .ok_or_else(|| StoreError::NotACatalog {
+            path: path.to_owned(),
+        })
 }
 
 /// `None` if there is no such table or no such entry.

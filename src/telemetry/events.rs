@@ -126,6 +126,27 @@ pub fn certificates_kept(reason: &dyn Display) {
     );
 }
 
+/// A client began to take a backup as of the commit `sequence`; `by` is `None` without authorization.
+pub fn backup_begun(
+    sequence: u64,
+    (users, roles): (usize, usize),
+    by: Option<&UserName>,
+    client: Client,
+) {
+    let by = name_or_nobody(by);
+    info!(
+        target: STORAGE,
+        id = 9_900_041_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        sequence,
+        users,
+        roles,
+        by,
+        "Backup begun"
+    );
+}
+
 /// A user signed in.
 pub fn sign_in_succeeded(user: &UserName, mechanism: &str, client: Client) {
     info!(

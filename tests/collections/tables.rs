@@ -30,6 +30,11 @@ fn what_there_is() {
 }
 
 #[test]
+fn backing_up() {
+    check(&server(), "portcullisBackup");
+}
+
+#[test]
 fn restoring() {
     let server = server();
     check(&server, "insert");

@@ -27,6 +27,7 @@ fn run_with(words: &[&str], environment: &[(&str, &str)]) -> Result<Config, Stri
     match start_with(words, environment)? {
         Start::Run(config) => Ok(*config),
         Start::Print(text) => Err(format!("printed: {text}")),
+        Start::Backup(_) | Start::Restore(_) => Err("no server is started".to_owned()),
     }
 }
 

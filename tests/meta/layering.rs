@@ -38,6 +38,7 @@ const ROOMS: &[Room] = &[
     room("authz", &["catalog", "error", "model"]),
     room("auth", &["authz", "catalog", "error", "model", "secret"]),
     room("ops", &["audit", "authz", "catalog", "model", "store"]),
+    room("backup", &["auth", "config", "store", "wire"]),
     room(
         "command",
         &[

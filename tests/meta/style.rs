@@ -31,6 +31,10 @@ const EXPOSES: &[(&str, &str)] = &[
         "hands the first message to the exchange",
     ),
     (
+        "src/auth/scram/client.rs",
+        "proves a password to a server that is copied",
+    ),
+    (
         "src/auth/scram/credential.rs",
         "derives keys from passwords",
     ),

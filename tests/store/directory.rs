@@ -13,7 +13,7 @@ use portcullis::store::{Change, MemoryStore, RedbStore, Sequence, Store, StoreEr
 use tempfile::TempDir;
 
 use crate::faulty::FaultyStore;
-use crate::support::{put_role, role, role_name, state_of, user, user_name};
+use crate::support::{State, keep, put_role, role, role_name, state_of, user, user_name};
 
 /// Leave to do anything.
 fn order() -> Order {
@@ -346,4 +346,40 @@ async fn closing_finishes_what_waits_and_refuses_the_rest() {
     queued.await.unwrap();
     assert_eq!(directory.catalog().user_count(), 2);
     directory.close().await;
+}
+
+#[tokio::test]
+async fn a_snapshot_is_what_the_store_has_at_its_sequence() {
+    let folder = TempDir::new().unwrap();
+    let store = Arc::new(RedbStore::open(folder.path()).unwrap());
+    let directory = Directory::open(Arc::clone(&store) as Arc<dyn Store>).unwrap();
+    let concern = bson::rawdoc! { "defaultWriteConcern": { "w": 1 } };
+    directory
+        .set_default_rw_concern(order(), concern)
+        .await
+        .unwrap();
+    directory
+        .create_role(order(), role("reader"))
+        .await
+        .unwrap();
+    for name in ["ann", "bob"] {
+        directory.create_user(order(), user(name, 1)).await.unwrap();
+    }
+    directory
+        .drop_user(order(), user_name("bob"))
+        .await
+        .unwrap();
+    let taken = directory.snapshot(order()).await.unwrap();
+    let mut snapshot = State::new();
+    for change in &taken.value {
+        keep(&mut snapshot, change);
+    }
+    assert!((snapshot, taken.sequence) == state_of(store.as_ref()));
+    assert_eq!(taken.value.len(), 5, "{:?}", taken.value);
+    // It is no change.
+    let again = directory.snapshot(order()).await.unwrap();
+    assert_eq!(again.sequence, taken.sequence);
+    directory.close().await;
+    let refused = directory.snapshot(order()).await.map(drop);
+    assert_eq!(refused, Err(OpsError::Closed));
 }

@@ -86,6 +86,11 @@ impl Sha256Password {
         Secret::new(derived.stored_key).matches(&credential.stored_key)
     }
 
+    /// `SaltedPassword` of RFC 5802 section 3, for a client.
+    pub(super) fn salted(&self, salt: &[u8], iteration_count: u32) -> Secret<[u8; 32]> {
+        Sha256::hi(self.0.expose().as_bytes(), salt, iteration_count)
+    }
+
     pub(super) fn derive_with_salt<const SALT: usize>(
         &self,
         salt: [u8; SALT],

@@ -7,8 +7,11 @@
 //! 3. [`ClientFirst::respond`] gives the server's first message and an [`AwaitingFinal`];
 //! 4. [`AwaitingFinal::finish`] checks the proof and gives the server's final message.
 //!
+//! The other side, for programs of ours that sign in somewhere, is [`ClientExchange`].
+//!
 //! Each state is used up by its step, so no step can be taken twice.
 
+mod client;
 mod credential;
 mod error;
 mod exchange;
@@ -19,6 +22,7 @@ mod messages;
 #[cfg(test)]
 mod tests;
 
+pub use client::{ClientError, ClientExchange, ServerProof};
 pub use credential::{Sha1Password, Sha256Password};
 pub use error::ScramError;
 pub use exchange::{AwaitingFinal, ServerNonce};

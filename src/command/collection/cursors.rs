@@ -187,7 +187,10 @@ impl Cursors {
         let timeout = self.parameters.cursor_timeout();
         let mut removed = Vec::new();
         let mut slots = self.lock();
-        let is_idle = |slot: &Slot| slot.rows.is_some() && slot.last_used.elapsed() >= timeout;
+        let is_idle = |slot: &Slot| {
+            let limit = slot.rows.as_ref().map(|rows| rows.idle_limit(timeout));
+            limit.is_some_and(|limit| slot.last_used.elapsed() >= limit)
+        };
         let idle = slots.by_id.iter().filter(|(_, slot)| is_idle(slot));
         let idle: Vec<i64> = idle.map(|(id, _)| *id).collect();
         for id in idle {

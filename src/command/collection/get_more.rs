@@ -5,6 +5,7 @@ use bson::raw::RawDocument;
 use super::batch::{Batch, owner, session};
 use super::cursors::Origin;
 use super::options::{CollectionName, CursorId, NonNegative};
+use super::portcullis_backup::{BACKUP_NAMESPACE, check_privacy};
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -58,6 +59,10 @@ impl Command for GetMore {
             check_owner(origin, id, context)?;
             check_namespace(origin, &namespace)?;
             check_session(origin, id, context.body)?;
+            if origin.namespace == BACKUP_NAMESPACE {
+                // Perhaps it was opened on another connection.
+                check_privacy(context)?;
+            }
             if context.generic.max_time_ms > 0 {
                 return Err(CommandError::bad_value(
                     "cannot set maxTimeMS on getMore command for a non-awaitData cursor",

@@ -17,5 +17,6 @@ pub mod kill_cursors;
 pub mod list_collections;
 pub mod list_indexes;
 pub(in crate::command) mod options;
+pub mod portcullis_backup;
 mod rows;
 mod system_collection;

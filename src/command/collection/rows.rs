@@ -5,9 +5,11 @@
 //! once, and have a limit.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bson::RawDocumentBuf;
 
+use super::portcullis_backup::{BACKUP_IDLE_MAX, Backup};
 use super::system_collection::Stored;
 use crate::command::services::Interrupt;
 use crate::error::CommandError;
@@ -44,6 +46,8 @@ pub(super) struct Rows {
     steps: Vec<Step>,
     /// A document that was asked for and given back.
     ahead: Option<RawDocumentBuf>,
+    /// Where the documents come from instead.
+    backup: Option<Backup>,
 }
 
 #[derive(Debug)]
@@ -70,6 +74,14 @@ impl Rows {
         interrupt: &Interrupt,
     ) -> Result<Self, CommandError> {
         Self::new(documents.into_iter().map(Row::Stored).collect()).run(stages, interrupt)
+    }
+
+    /// The documents of a backup.
+    pub(super) fn of_backup(backup: Backup) -> Self {
+        Self {
+            backup: Some(backup),
+            ..Self::new(VecDeque::new())
+        }
     }
 
     /// The same rows, through more stages.
@@ -106,6 +118,9 @@ impl Rows {
         if let Some(document) = self.ahead.take() {
             return Ok(Some(document));
         }
+        if let Some(backup) = &mut self.backup {
+            return backup.next(interrupt);
+        }
         Ok(self.advance(interrupt)?.map(|(_, document)| document))
     }
 
@@ -129,7 +144,16 @@ impl Rows {
             Step::Project(projection) => projection.byte_count(),
             Step::Skip(_) | Step::Limit(_) => 0,
         });
-        made.sum::<usize>() + ahead + steps.sum::<usize>()
+        let backup = self.backup.as_ref().map_or(0, Backup::byte_count);
+        made.sum::<usize>() + ahead + steps.sum::<usize>() + backup
+    }
+
+    /// How long it is kept without being read, where other rows are kept for `timeout`.
+    pub(super) fn idle_limit(&self, timeout: Duration) -> Duration {
+        match self.backup {
+            Some(_) => timeout.min(BACKUP_IDLE_MAX),
+            None => timeout,
+        }
     }
 
     fn new(left: VecDeque<Row>) -> Self {
@@ -137,6 +161,7 @@ impl Rows {
             left,
             steps: Vec::new(),
             ahead: None,
+            backup: None,
         }
     }
 

@@ -17,7 +17,7 @@ use crate::command::handshake::build_info::MONGODB_VERSION;
 use crate::command::handshake::replica_set_hello::replication_section;
 use crate::command::metrics::{AuthenticationCounters, MechanismCounters, Metrics};
 use crate::command::reply::{Reply, append};
-use crate::command::services::Services;
+use crate::command::services::{BACKUPS_MAX, Services};
 use crate::command::spec::{Command, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
@@ -266,7 +266,7 @@ fn storage_engine(services: &Services) -> RawDocumentBuf {
         "supportsSnapshotReadConcern": false,
         "readOnly": false,
         "persistent": services.directory.is_durable(),
-        "backupCursorOpen": false,
+        "backupCursorOpen": services.backups.available_permits() < BACKUPS_MAX,
     }
 }
 

@@ -71,6 +71,7 @@ pub struct Parameters {
     argon2_memory_kib: AtomicU32,
     argon2_iterations: AtomicU32,
     argon2_parallelism: AtomicU32,
+    allow_backup_without_tls: AtomicBool,
     allow_plain_without_tls: AtomicBool,
     allow_roles_from_x509_certificates: AtomicBool,
     enforce_user_cluster_separation: AtomicBool,
@@ -96,6 +97,7 @@ impl Default for Parameters {
             argon2_memory_kib: AtomicU32::default(),
             argon2_iterations: AtomicU32::default(),
             argon2_parallelism: AtomicU32::default(),
+            allow_backup_without_tls: AtomicBool::default(),
             allow_plain_without_tls: AtomicBool::default(),
             allow_roles_from_x509_certificates: AtomicBool::default(),
             enforce_user_cluster_separation: AtomicBool::default(),
@@ -211,6 +213,11 @@ impl Parameters {
     /// `argon2Parallelism`: lanes of that memory.
     pub fn argon2_parallelism(&self) -> u32 {
         self.argon2_parallelism.load(Ordering::Relaxed)
+    }
+
+    /// `allowBackupWithoutTLS`: whether a backup may be sent where others can read it.
+    pub fn allow_backup_without_tls(&self) -> bool {
+        self.allow_backup_without_tls.load(Ordering::Relaxed)
     }
 
     /// `allowPlainWithoutTLS`: whether PLAIN may be used where others can read it.

@@ -105,6 +105,15 @@ pub(super) fn find(name: &str) -> Option<&'static ParameterSpec> {
 /// Every parameter, in alphabetical order.
 pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
     ParameterSpec {
+        name: "allowBackupWithoutTLS",
+        set_at: SetAt::Startup,
+        default: "false",
+        help: "Whether a backup may be sent to other machines without TLS, where others can read all keys \
+               of users.",
+        ours: true,
+        kind: Kind::Boolean(|parameters| &parameters.allow_backup_without_tls),
+    },
+    ParameterSpec {
         name: "allowPlainWithoutTLS",
         set_at: SetAt::Startup,
         default: "false",
