@@ -17,6 +17,10 @@ pub(in crate::cluster) enum EtcdError {
     /// The revision asked for is no longer kept.
     #[error("revisions before {0} are compacted")]
     Compacted(i64),
+    /// etcd is full. What was asked for may nevertheless have been done: it looks at its size first,
+    /// does it, and then says so.
+    #[error("{0}")]
+    NoSpace(String),
     /// etcd answered that it will not.
     #[error("etcd refuses: {0}")]
     Refused(String),
@@ -26,10 +30,11 @@ impl From<Status> for EtcdError {
     fn from(status: Status) -> Self {
         let text = status.message();
         match status.code() {
-            Code::Unauthenticated if text.contains("invalid auth token") => Self::TokenExpired,
-            // The user was changed after the token was made.
-            Code::InvalidArgument if text.contains("revision of auth store is old") => {
+            Code::Unauthenticated | Code::InvalidArgument if is_about_token(text) => {
                 Self::TokenExpired
+            }
+            Code::ResourceExhausted if text.contains("space exceeded") => {
+                Self::NoSpace(text.to_owned())
             }
             Code::OutOfRange if text.contains("compacted") => Self::Compacted(0),
             Code::Unavailable
@@ -41,6 +46,12 @@ impl From<Status> for EtcdError {
             _ => Self::Refused(text.to_owned()),
         }
     }
+}
+
+/// Whether signing in anew will help: the token has run out, etcd has lost it with a restart, or the
+/// user was changed after it was made.
+pub(super) fn is_about_token(text: &str) -> bool {
+    text.contains("invalid auth token") || text.contains("revision of auth store is old")
 }
 
 /// The message, and the transport's reason where there is one.

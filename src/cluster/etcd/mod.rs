@@ -120,6 +120,11 @@ impl Etcd {
         self.call("/etcdserverpb.Lease/LeaseRevoke", request).await
     }
 
+    /// Signs in anew before the next call.
+    fn forget_token(&self) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+
     /// Asks the next endpoint from now on, because the present one fails.
     pub(super) fn turn_from(&self, failed: usize) {
         let next = (failed + 1) % self.endpoints.len().max(1);
@@ -145,7 +150,7 @@ impl Etcd {
     {
         match self.call_once(path, request.clone()).await {
             Err(EtcdError::TokenExpired) => {
-                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                self.forget_token();
                 // Refused before anything was done.
                 self.call_once(path, request).await
             }
