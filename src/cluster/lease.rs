@@ -71,7 +71,9 @@ async fn hold_one(
                 keep_alive = Some(open);
                 tokio::time::sleep(shared.beat()).await;
             }
-            Err(EtcdError::Unreachable(_)) if shared.state().has_lease(Instant::now()) => {
+            Err(EtcdError::Unreachable(_) | EtcdError::TokenExpired)
+                if shared.state().has_lease(Instant::now()) =>
+            {
                 tokio::time::sleep(PAUSE).await;
             }
             Err(error) => return Err(error),

@@ -1,17 +1,30 @@
 //! Several servers as a replica set over etcd.
 
-#![allow(clippy::unwrap_used)] // in helpers of tests too
+// In helpers of tests too; commands are handed over as they are written.
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value)]
 
 #[path = "../support/mod.rs"]
 mod support;
 
+mod acknowledged;
+mod batches;
 mod causal;
 mod commands;
+mod common;
+mod consistency;
+mod driver;
+mod etcd_gone;
+mod etcd_secured;
+mod failover;
 mod hello;
 mod history;
 mod house;
+mod interrupted;
+mod kill;
 mod member_state;
 #[allow(dead_code, unreachable_pub)] // not all of it is needed here
 #[path = "../milvus/client.rs"]
 mod milvus_client;
+mod random;
+mod replication;
 mod write_concern;

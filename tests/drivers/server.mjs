@@ -18,6 +18,7 @@ const HEADER_BYTES = 16;
 /** A running server. */
 export class Server {
   #process;
+  #args = [];
   #folder = mkdtempSync(path.join(tmpdir(), 'portcullis-'));
   /** What to close before the server is killed: functions, the last one first. */
   closers = [];
@@ -27,6 +28,7 @@ export class Server {
   static async start(test, ...args) {
     const server = new Server();
     test.after(() => server.#end(test));
+    server.#args = args;
     await server.#start(args);
     return server;
   }
@@ -37,7 +39,7 @@ export class Server {
     this.#process = spawn(
       process.env.PORTCULLIS,
       [
-        `--port=${this.port}`,
+        ...(args.some((it) => it.startsWith('--port=')) ? [] : [`--port=${this.port}`]),
         `--portFile=${portFile}`,
         `--dbpath=${path.join(this.#folder, 'data')}`,
         '--nounixsocket',
@@ -60,6 +62,19 @@ export class Server {
   async restart() {
     await this.#kill();
     await this.#start([]);
+  }
+
+  /** kill -9; `startAgain` brings it back with its arguments. */
+  async kill() {
+    await this.#kill();
+  }
+
+  async startAgain() {
+    await this.#start(this.#args);
+  }
+
+  signal(name) {
+    this.#process.kill(name);
   }
 
   log() {

@@ -37,7 +37,7 @@ use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress};
 use tempfile::TempDir;
 
 /// Longest a test waits for the server to say anything.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 /// The administrator that [`TestServer::with_admin`] makes.
 pub const ADMIN: (&str, &str) = ("admin", "admin's secret");
 
@@ -97,9 +97,12 @@ impl Options {
         self
     }
 
-    /// The command line of the server, not started yet; arguments win over what is usual here.
+    /// The command line of the server, not started yet; arguments win over what is usual here. The
+    /// variable `PORTCULLIS` names another program than the one just built.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_portcullis"));
+        let built = env!("CARGO_BIN_EXE_portcullis").into();
+        let program = std::env::var_os("PORTCULLIS").unwrap_or(built);
+        let mut command = Command::new(program);
         let is_given = |name: &str| {
             self.arguments
                 .iter()

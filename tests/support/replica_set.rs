@@ -2,15 +2,17 @@
 //! through a [`Proxy`].
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 use tempfile::TempDir;
 
-use super::etcd::{Etcd, EtcdOptions, endpoints};
+use super::etcd::{ETCD_USER, Etcd, EtcdOptions, endpoints};
 use super::ports::ClaimedPort;
 use super::proxy::Proxy;
+use super::tls_client::certificate_file;
 use super::{ADMIN, Options, PATIENCE, RawClient, TestServer};
 
 /// The name of the set.
@@ -19,6 +21,9 @@ pub const SET_NAME: &str = "rs0";
 pub const LEASE_TTL_SECS: u64 = 3;
 /// Longest one `hello` waits for a change while several members are watched.
 const TURN_MS: i64 = 100;
+
+/// Between two looks at what cannot be waited for.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What kind of set to start.
 #[derive(Debug, Clone)]
@@ -78,6 +83,9 @@ impl ReplicaSet {
         }
         set.create_admin();
         for node in 0..options.nodes {
+            set.wait_for_admin(node);
+        }
+        for node in 0..options.nodes {
             set.wait_until(node, |hello| {
                 let hosts = hello.get_array("hosts").map_or(0, Vec::len);
                 hosts == options.nodes && hello.contains_key("primary")
@@ -90,13 +98,17 @@ impl ReplicaSet {
         let primary = self.primary();
         let created = self.raw(primary).run(
             "admin",
-            doc! {
-                "createUser": ADMIN.0, "pwd": ADMIN.1, "roles": ["root"],
-                "writeConcern": { "w": i32::try_from(self.nodes.len()).unwrap(), "wtimeout": 60_000 },
-            },
+            doc! { "createUser": ADMIN.0, "pwd": ADMIN.1, "roles": ["root"] },
         );
         assert_eq!(created.get_f64("ok").ok(), Some(1.0), "{created}");
-        assert!(!created.contains_key("writeConcernError"), "{created}");
+    }
+
+    fn wait_for_admin(&self, node: usize) {
+        let started = Instant::now();
+        while self.raw(node).sign_in("admin", ADMIN.0, ADMIN.1).is_err() {
+            assert!(started.elapsed() < PATIENCE, "node {node} stays behind");
+            std::thread::sleep(LOOK_AGAIN);
+        }
     }
 
     /// The number of nodes, running or not.
@@ -203,17 +215,31 @@ impl ReplicaSet {
 
     /// Waits until every node that is awake has applied everything acknowledged so far.
     pub fn wait_until_all_have_everything(&self) {
-        let nodes = (0..self.nodes()).filter(|node| self.is_awake(*node));
-        let nodes = i32::try_from(nodes.count()).unwrap();
-        let reply = self.admin(self.primary()).run(
-            "admin",
-            doc! {
-                "updateUser": ADMIN.0, "customData": { "asked": nodes },
-                "writeConcern": { "w": nodes, "wtimeout": 60_000 },
-            },
-        );
-        assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
-        assert!(!reply.contains_key("writeConcernError"), "{reply}");
+        let started = Instant::now();
+        let mark = uuid::Uuid::new_v4().to_string();
+        let marking = doc! { "updateUser": ADMIN.0, "customData": { "mark": &mark } };
+        // Somebody else may become primary meanwhile.
+        loop {
+            let reply = self.admin(self.primary()).run("admin", marking.clone());
+            match reply.get_i32("code").ok() {
+                None => break,
+                Some(_) => assert!(started.elapsed() < PATIENCE, "{reply}"),
+            }
+        }
+        for node in (0..self.nodes()).filter(|node| self.is_awake(*node)) {
+            let mut admin = self.admin(node);
+            let asking = doc! {
+                "usersInfo": ADMIN.0, "$readPreference": { "mode": "secondaryPreferred" },
+            };
+            while !admin
+                .run("admin", asking.clone())
+                .to_string()
+                .contains(&mark)
+            {
+                assert!(started.elapsed() < PATIENCE, "node {node} stays behind");
+                std::thread::sleep(LOOK_AGAIN);
+            }
+        }
     }
 
     /// Starts a node that is not running, with its data if it has any.
@@ -302,6 +328,8 @@ impl Node {
             "--setParameter=scramIterationCount=5000".into(),
             "--setParameter=scramSHA256IterationCount=5000".into(),
         ];
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        arguments.extend(credentials(options.etcd, folder.path()));
         if let Some(tags) = options.tags.get(index) {
             arguments.push(format!("--replication.tags={tags}"));
         }
@@ -309,12 +337,30 @@ impl Node {
         Self {
             port,
             links,
-            folder: Arc::new(tempfile::tempdir().unwrap()),
+            folder,
             arguments,
             server: None,
             is_paused: false,
         }
     }
+}
+
+/// What a node needs for an etcd that does not trust everybody.
+fn credentials(etcd: EtcdOptions, folder: &Path) -> Vec<String> {
+    let mut arguments = Vec::new();
+    if etcd.with_tls {
+        let (authority, client) = (certificate_file("ca"), certificate_file("client"));
+        arguments.push(format!("--etcd.CAFile={}", authority.display()));
+        arguments.push(format!("--etcd.certificateKeyFile={}", client.display()));
+    }
+    if etcd.with_user {
+        let (user, password) = ETCD_USER;
+        let file = folder.join("etcd-password");
+        std::fs::write(&file, password).unwrap();
+        arguments.push(format!("--etcd.username={user}"));
+        arguments.push(format!("--etcd.passwordFile={}", file.display()));
+    }
+    arguments
 }
 
 impl Drop for ReplicaSet {

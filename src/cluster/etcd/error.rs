@@ -48,9 +48,19 @@ impl From<Status> for EtcdError {
     }
 }
 
-/// Whether signing in anew will help: the token has run out, etcd has lost it with a restart, or the
-/// user was changed after it was made.
-pub(super) fn is_about_token(text: &str) -> bool {
+impl EtcdError {
+    /// etcd has ended a watch for this reason.
+    pub(super) fn canceled(reason: String) -> Self {
+        if is_about_token(&reason) {
+            Self::TokenExpired
+        } else {
+            Self::Unreachable(reason)
+        }
+    }
+}
+
+/// Whether etcd does not know the token, or the user was changed after it was made.
+fn is_about_token(text: &str) -> bool {
     text.contains("invalid auth token") || text.contains("revision of auth store is old")
 }
 

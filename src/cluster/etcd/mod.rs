@@ -120,11 +120,6 @@ impl Etcd {
         self.call("/etcdserverpb.Lease/LeaseRevoke", request).await
     }
 
-    /// Signs in anew before the next call.
-    fn forget_token(&self) {
-        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-
     /// Asks the next endpoint from now on, because the present one fails.
     pub(super) fn turn_from(&self, failed: usize) {
         let next = (failed + 1) % self.endpoints.len().max(1);
@@ -176,6 +171,19 @@ impl Etcd {
             self.turn_from(place);
         }
         result
+    }
+
+    /// An open call has failed: the next one asks another endpoint, and signs in if it has to.
+    fn lost(&self, place: usize, error: &EtcdError) {
+        if *error == EtcdError::TokenExpired {
+            self.forget_token();
+        }
+        self.turn_from(place);
+    }
+
+    /// Signs in anew before the next call.
+    fn forget_token(&self) {
+        *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// The request with the token that says who asks.

@@ -13,7 +13,6 @@ use tonic::metadata::AsciiMetadataValue;
 use tonic::{Status, Streaming};
 use tonic_prost::ProstCodec;
 
-use super::error::is_about_token;
 use super::proto::watch_request::RequestUnion;
 use super::proto::{
     Event, LeaseKeepAliveRequest, LeaseKeepAliveResponse, WatchCreateRequest, WatchProgressRequest,
@@ -64,12 +63,8 @@ where
                 requests,
                 answers,
             }),
-            Ok(Err(EtcdError::TokenExpired)) => {
-                etcd.forget_token();
-                Err(EtcdError::Unreachable(EtcdError::TokenExpired.to_string()))
-            }
             Ok(Err(error)) => {
-                etcd.turn_from(place);
+                etcd.lost(place, &error);
                 Err(error)
             }
             Err(_) => {
@@ -90,12 +85,8 @@ where
             Ok(None) => Err(EtcdError::Unreachable("etcd closed the stream".into())),
             Err(status) => Err(EtcdError::from(status)),
         };
-        if matches!(answer, Err(EtcdError::TokenExpired)) {
-            self.etcd.forget_token();
-            return Err(EtcdError::Unreachable(EtcdError::TokenExpired.to_string()));
-        }
-        if matches!(answer, Err(EtcdError::Unreachable(_))) {
-            self.etcd.turn_from(self.place);
+        if let Err(error @ (EtcdError::Unreachable(_) | EtcdError::TokenExpired)) = &answer {
+            self.etcd.lost(self.place, error);
         }
         answer
     }
@@ -166,13 +157,9 @@ impl Watch {
             return Err(EtcdError::Compacted(answer.compact_revision));
         }
         if answer.canceled {
-            // etcd says so here, and not by the status of the call.
-            if is_about_token(&answer.cancel_reason) {
-                self.call.etcd.forget_token();
-            } else {
-                self.turn();
-            }
-            return Err(EtcdError::Unreachable(answer.cancel_reason));
+            let error = EtcdError::canceled(answer.cancel_reason);
+            self.call.etcd.lost(self.call.place, &error);
+            return Err(error);
         }
         Ok(answer)
     }

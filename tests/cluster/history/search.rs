@@ -23,7 +23,7 @@ pub(super) fn explain(nodes: usize, user: &str, events: OfUser) -> Result<(), Vi
         path: Vec::new(),
     };
     let mut placed = vec![false; search.events.len()];
-    match search.extend(&mut placed, None) {
+    match search.extend(&mut placed, &None) {
         Found::Explained => Ok(()),
         found => Err(Violation {
             user: user.to_owned(),
@@ -86,7 +86,7 @@ fn before(event: &Event, events: &[Event], nodes: usize) -> Vec<usize> {
         let is_earlier = other.returned().is_some_and(|end| end < event.invoked());
         is_earlier
             && match (other, event) {
-                (Event::Write(_), Event::Write(_)) | (Event::Read(..), Event::Write(_)) => true,
+                (_, Event::Write(_)) => true,
                 (Event::Read(earlier, _), Event::Read(later, _)) => earlier.node == later.node,
                 (Event::Write(write), Event::Read(read, _)) => match write.outcome {
                     Outcome::Done { nodes: having } => {
@@ -120,7 +120,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn extend(&mut self, placed: &mut Vec<bool>, state: State) -> Found {
+    fn extend(&mut self, placed: &mut Vec<bool>, state: &State) -> Found {
         if self.is_complete(placed) {
             return Found::Explained;
         }
@@ -135,15 +135,16 @@ impl Search<'_> {
         }
         let mut next: Vec<(usize, State)> = (0..self.events.len())
             .filter(|&index| !placed[index] && self.may_follow(index, placed))
-            .filter_map(|index| Some((index, self.after(index, &state)?)))
+            .filter_map(|index| Some((index, self.after(index, state)?)))
             .collect();
-        // What changes nothing, fits and misses nothing acknowledged can never fit worse than here.
-        let fits = |(index, after): &&(usize, State)| {
-            let changes_nothing = match &self.events[*index] {
+        // What never changes anything, fits and misses nothing acknowledged can never fit worse than
+        // here.
+        let fits = |(index, _): &&(usize, State)| {
+            let is_observation = match &self.events[*index] {
                 Event::Read(..) => true,
-                Event::Write(write) => write.outcome != Outcome::Unknown && *after == state,
+                Event::Write(write) => matches!(write.outcome, Outcome::Exists | Outcome::NotFound),
             };
-            changes_nothing && self.missed(*index, placed).is_empty()
+            is_observation && self.missed(*index, placed).is_empty()
         };
         if let Some(fitting) = next.iter().find(fits) {
             next = vec![fitting.clone()];
@@ -151,7 +152,7 @@ impl Search<'_> {
         for (index, state) in next {
             placed[index] = true;
             self.path.push(index);
-            let found = self.extend(placed, state);
+            let found = self.extend(placed, &state);
             self.path.pop();
             placed[index] = false;
             if !matches!(found, Found::Nothing) {

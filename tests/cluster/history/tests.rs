@@ -39,10 +39,11 @@ fn last_read(at: (Moment, Moment), seen: State) -> Read {
 }
 
 /// A user as a read shows it.
+#[allow(clippy::unnecessary_wraps)] // `None` is a state, too
 fn user(created_by: WriteId, granted: &[WriteId]) -> State {
     Some(User {
         created_by,
-        granted: BTreeSet::from_iter(granted.iter().copied()),
+        granted: granted.iter().copied().collect(),
     })
 }
 
@@ -111,6 +112,27 @@ fn an_unknown_write_happens_at_any_time_or_never() {
     assert!(is_right(writes.clone(), late));
     // Nothing is seen before it began.
     assert!(!is_right(writes, vec![read(0, (0, 1), user(1, &[2]))]));
+}
+
+#[test]
+fn what_changes_nothing_at_one_place_does_at_another() {
+    // The grant came late, after a while of silence and before it was revoked.
+    let writes = vec![
+        write(1, Action::Create, (0, 1), ALONE),
+        write(2, Action::Grant, (2, 3), Outcome::Unknown),
+        write(3, Action::Revoke(2), (4, 9), ALONE),
+    ];
+    let reads = vec![
+        read(1, (5, 6), user(1, &[2])),
+        read(2, (7, 8), user(1, &[])),
+    ];
+    assert!(is_right(writes.clone(), reads));
+    let back = vec![
+        read(1, (5, 6), user(1, &[2])),
+        read(1, (7, 8), user(1, &[])),
+        last_read((20, 21), user(1, &[2])),
+    ];
+    assert!(!is_right(writes, back));
 }
 
 #[test]
@@ -311,10 +333,15 @@ impl Simulated {
     fn write(&mut self) {
         let id = self.now + 1;
         let state = self.states.last().unwrap().clone();
-        let action = match self.below(6) {
-            0 => Action::Drop,
-            1 => Action::Create,
+        let mut granted = self.history.writes.iter().rev();
+        let granted = granted
+            .find(|write| write.action == Action::Grant)
+            .map(|it| it.id);
+        let action = match (self.below(6), granted) {
+            (0, _) => Action::Drop,
+            (1, _) => Action::Create,
             _ if state.is_none() => Action::Create,
+            (2, Some(granted)) => Action::Revoke(granted),
             _ => Action::Grant,
         };
         let after = match (action, state) {
@@ -322,6 +349,10 @@ impl Simulated {
             (Action::Drop, Some(_)) => None,
             (Action::Grant, Some(mut state)) => {
                 state.granted.insert(id);
+                Some(state)
+            }
+            (Action::Revoke(granted), Some(mut state)) => {
+                state.granted.remove(&granted);
                 Some(state)
             }
             (_, state) => {
@@ -382,10 +413,17 @@ fn a_grant_taken_out_of_the_last_reads_is_always_found() {
     let mut tried = 0;
     for seed in 1..300 {
         let mut history = Simulated::new(seed, 5).run(120);
+        // One that nobody has tried to revoke.
+        let is_safe = |id| {
+            history
+                .writes
+                .iter()
+                .all(|it| it.action != Action::Revoke(id))
+        };
         let acknowledged: BTreeSet<WriteId> = history
             .writes
             .iter()
-            .filter(|write| matches!(write.outcome, Outcome::Done { .. }))
+            .filter(|write| matches!(write.outcome, Outcome::Done { .. }) && is_safe(write.id))
             .map(|write| write.id)
             .collect();
         let mut lost = None;

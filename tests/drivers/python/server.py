@@ -14,11 +14,11 @@ PATIENCE_S = 60
 class Server:
     """A running server; a context manager that kills it and removes its folder."""
 
-    def __init__(self, *arguments):
+    def __init__(self, *arguments, port=0):
         self._folder = tempfile.TemporaryDirectory(prefix="portcullis-")
         self._path = Path(self._folder.name)
         self._arguments = arguments
-        self.port = 0
+        self.port = port
         self._start()
 
     def _start(self):

@@ -1,0 +1,134 @@
+//! Changes of thousands of users are seen whole or not at all, on every node.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use bson::doc;
+
+use crate::common::{DB, acknowledged, done, from_any, with_w};
+use crate::support::replica_set::ReplicaSet;
+use crate::support::{RawClient, TestServer};
+
+const MANY: usize = 3_000;
+const HOLDERS: usize = 2_000;
+/// Clients that create users.
+const CREATORS: usize = 6;
+
+/// Creates `count` users who hold `role`, without passwords: hashing is not what this is about.
+fn create_users(server: &TestServer, count: usize, role: &str) {
+    thread::scope(|scope| {
+        for creator in 0..CREATORS {
+            scope.spawn(move || {
+                let mut admin = server.admin();
+                for number in (creator..count).step_by(CREATORS) {
+                    let command = doc! {
+                        "createUser": format!("user-{number}"),
+                        "roles": [{ "role": role, "db": DB }],
+                        "writeConcern": { "w": 1 },
+                    };
+                    acknowledged(&mut admin, "$external", command);
+                }
+            });
+        }
+    });
+}
+
+/// Counts on a node until told to stop; every count there was, without repetitions.
+fn count_all_the_time(
+    mut client: RawClient,
+    is_over: &Arc<AtomicBool>,
+    count: fn(&mut RawClient) -> usize,
+) -> JoinHandle<Vec<usize>> {
+    let is_over = Arc::clone(is_over);
+    thread::spawn(move || {
+        let mut counts = vec![count(&mut client)];
+        while !is_over.load(Ordering::Relaxed) {
+            let now = count(&mut client);
+            if counts.last() != Some(&now) {
+                counts.push(now);
+            }
+        }
+        counts
+    })
+}
+
+fn users(client: &mut RawClient) -> usize {
+    let reply = done(client, "$external", from_any(doc! { "usersInfo": 1 }));
+    reply.get_array("users").unwrap().len()
+}
+
+fn holders(client: &mut RawClient) -> usize {
+    let reply = done(client, "$external", from_any(doc! { "usersInfo": 1 }));
+    let users = reply.get_array("users").unwrap().iter();
+    let holds = |user: &bson::Bson| {
+        let roles = user.as_document().unwrap().get_array("roles");
+        !roles.unwrap().is_empty()
+    };
+    users.filter(|user| holds(user)).count()
+}
+
+#[test]
+fn dropping_all_users_of_a_database_is_never_half_seen() {
+    let set = ReplicaSet::three();
+    create_users(set.server(set.primary()), MANY, "read");
+    set.wait_until_all_have_everything();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let counting: Vec<_> = (0..3)
+        .map(|node| count_all_the_time(set.admin(node), &is_over, users))
+        .collect();
+    let mut admin = set.admin(set.primary());
+    let dropping = with_w(doc! { "dropAllUsersFromDatabase": 1 }, 3);
+    let reply = done(&mut admin, "$external", dropping);
+    assert_eq!(reply.get_i32("n").unwrap(), i32::try_from(MANY).unwrap());
+    for node in 0..3 {
+        assert_eq!(users(&mut set.admin(node)), 0, "node {node}");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for (node, counts) in counting.into_iter().enumerate() {
+        let counts = counts.join().unwrap();
+        assert!(
+            [vec![MANY], vec![MANY, 0]].contains(&counts),
+            "node {node}: {counts:?}"
+        );
+    }
+}
+
+#[test]
+fn dropping_a_role_that_many_hold_is_never_half_seen() {
+    let set = ReplicaSet::three();
+    let mut admin = set.admin(set.primary());
+    let role = doc! { "createRole": "clerk", "privileges": [], "roles": ["read"] };
+    acknowledged(&mut admin, DB, with_w(role, 3));
+    create_users(set.server(set.primary()), HOLDERS, "clerk");
+    set.wait_until_all_have_everything();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let counting: Vec<_> = (0..3)
+        .map(|node| count_all_the_time(set.admin(node), &is_over, holders))
+        .collect();
+    acknowledged(&mut admin, DB, with_w(doc! { "dropRole": "clerk" }, 3));
+    for node in 0..3 {
+        assert_eq!(holders(&mut set.admin(node)), 0, "node {node}");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    for (node, counts) in counting.into_iter().enumerate() {
+        let counts = counts.join().unwrap();
+        assert!(
+            [vec![HOLDERS], vec![HOLDERS, 0]].contains(&counts),
+            "node {node}: {counts:?}"
+        );
+    }
+}
+
+#[test]
+fn nor_on_a_server_alone() {
+    let server = TestServer::with_admin();
+    create_users(&server, MANY, "read");
+    let is_over = Arc::new(AtomicBool::new(false));
+    let counting = count_all_the_time(server.admin(), &is_over, users);
+    let dropping = doc! { "dropAllUsersFromDatabase": 1 };
+    done(&mut server.admin(), "$external", dropping);
+    is_over.store(true, Ordering::Relaxed);
+    let counts = counting.join().unwrap();
+    assert!([vec![MANY], vec![MANY, 0]].contains(&counts), "{counts:?}");
+}

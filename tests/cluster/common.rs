@@ -1,0 +1,69 @@
+//! What the tests of this folder share.
+
+use bson::{Document, doc};
+
+use crate::support::RawClient;
+use crate::support::replica_set::ReplicaSet;
+
+pub(crate) const DB: &str = "products";
+
+/// Runs a command that must succeed; what it says of its write concern is left to the caller.
+pub(crate) fn done(client: &mut RawClient, db: &str, command: Document) -> Document {
+    let reply = client.run(db, command.clone());
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{command}: {reply}");
+    reply
+}
+
+/// Runs a command that must succeed with its write concern.
+pub(crate) fn acknowledged(client: &mut RawClient, db: &str, command: Document) {
+    let reply = done(client, db, command.clone());
+    assert!(
+        !reply.contains_key("writeConcernError"),
+        "{command}: {reply}"
+    );
+}
+
+/// The command, to be acknowledged by so many nodes.
+pub(crate) fn with_w(mut command: Document, w: i32) -> Document {
+    command.insert("writeConcern", doc! { "w": w, "wtimeout": 60_000 });
+    command
+}
+
+/// `createUser` with the password "secret".
+pub(crate) fn create_user(name: &str, roles: &[&str]) -> Document {
+    doc! { "createUser": name, "pwd": "secret", "roles": roles.to_vec() }
+}
+
+/// The command, for a secondary too.
+pub(crate) fn from_any(mut command: Document) -> Document {
+    command.insert("$readPreference", doc! { "mode": "secondaryPreferred" });
+    command
+}
+
+/// The users of [`DB`] that a node shows.
+pub(crate) fn user_names(client: &mut RawClient) -> Vec<String> {
+    let reply = done(client, DB, from_any(doc! { "usersInfo": 1 }));
+    names(&reply, "users", "user")
+}
+
+pub(crate) fn names(reply: &Document, list: &str, field: &str) -> Vec<String> {
+    let items = reply.get_array(list).unwrap().iter();
+    items
+        .map(|item| {
+            item.as_document()
+                .unwrap()
+                .get_str(field)
+                .unwrap()
+                .to_owned()
+        })
+        .collect()
+}
+
+/// The codes that drivers take for "ask another node, or again" (specification "Server Discovery And
+/// Monitoring" and "Retryable Writes").
+pub(crate) const RETRIABLE: [i32; 11] = [6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435];
+
+/// Connections to every node, signed in as the administrator.
+pub(crate) fn admins(set: &ReplicaSet) -> Vec<RawClient> {
+    (0..set.nodes()).map(|node| set.admin(node)).collect()
+}

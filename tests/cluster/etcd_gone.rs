@@ -1,0 +1,128 @@
+//! etcd, or the way to it, is gone.
+
+use std::time::Duration;
+
+use bson::doc;
+
+use crate::common::{DB, RETRIABLE, acknowledged, create_user, done, user_names, with_w};
+use crate::support::replica_set::{ReplicaSet, timed};
+use crate::support::{RawClient, error_of};
+
+/// "At once": sooner than a driver gives up or a user does.
+const AT_ONCE: Duration = Duration::from_secs(5);
+
+/// The write is refused, at once and so that drivers try again.
+fn assert_write_fails(admin: &mut RawClient) {
+    let (reply, took) = timed(|| admin.run(DB, create_user("nobody", &[])));
+    let (code, text) = error_of(&reply);
+    assert!(RETRIABLE.contains(&code), "{code}: {text}");
+    assert!(took < AT_ONCE, "{took:?}: {text}");
+}
+
+#[test]
+fn without_etcd_people_sign_in_and_read_and_nobody_writes() {
+    let mut set = ReplicaSet::three();
+    let primary = set.primary();
+    let mut admin = set.admin(primary);
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 3));
+    set.etcd.kill(0);
+    for _ in 0..3 {
+        assert_write_fails(&mut admin);
+    }
+    for node in 0..3 {
+        assert_eq!(set.raw(node).sign_in(DB, "ann", "secret"), Ok(()));
+        let mut admin = set.admin(node);
+        assert_eq!(user_names(&mut admin), ["ann"]);
+        assert_write_fails(&mut admin);
+    }
+    // The lease is over.
+    set.wait_until(primary, |hello| {
+        hello.get_bool("isWritablePrimary").ok() == Some(false)
+    });
+    assert_write_fails(&mut admin);
+    set.etcd.restart(0);
+    set.etcd.wait_until_healthy(0);
+    let mut admin = set.admin(set.primary());
+    let names = user_names(&mut admin);
+    assert!(names == ["ann"] || names == ["ann", "nobody"], "{names:?}");
+    acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 3));
+}
+
+#[test]
+fn with_etcd_stuck_nobody_waits_for_long() {
+    let set = ReplicaSet::three();
+    let mut admin = set.admin(set.primary());
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 3));
+    set.etcd.pause(0);
+    assert_write_fails(&mut admin);
+    for node in 0..3 {
+        assert_eq!(set.raw(node).sign_in(DB, "ann", "secret"), Ok(()));
+        assert_eq!(user_names(&mut set.admin(node)), ["ann"]);
+    }
+    set.etcd.resume(0);
+    let mut admin = set.admin(set.primary());
+    acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 3));
+}
+
+fn a_primary_without_etcd_is_primary_no_more(break_it: impl Fn(&ReplicaSet, usize)) {
+    let set = ReplicaSet::three();
+    let primary = set.primary();
+    let mut admin = set.admin(primary);
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 3));
+    break_it(&set, primary);
+    let new = set.primary_but(Some(primary));
+    // It stepped down before.
+    let hello = set.hello(primary);
+    assert_eq!(
+        hello.get_bool("isWritablePrimary").ok(),
+        Some(false),
+        "{hello}"
+    );
+    assert_write_fails(&mut admin);
+    let mut other = set.admin(new);
+    acknowledged(&mut other, DB, with_w(create_user("bob", &["read"]), 2));
+    assert_eq!(user_names(&mut admin), ["ann"]);
+    set.heal(primary);
+    set.wait_until_all_have_everything();
+    assert_eq!(user_names(&mut admin), ["ann", "bob"]);
+}
+
+#[test]
+fn a_primary_cut_off_from_etcd_steps_down() {
+    a_primary_without_etcd_is_primary_no_more(ReplicaSet::cut);
+}
+
+#[test]
+fn a_primary_whose_link_to_etcd_is_stuck_steps_down() {
+    a_primary_without_etcd_is_primary_no_more(ReplicaSet::stall);
+}
+
+#[test]
+fn a_node_that_missed_what_etcd_has_forgotten_catches_up() {
+    let set = ReplicaSet::three();
+    let secondary = set.secondary();
+    let mut admin = set.admin(set.primary());
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 3));
+    acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 3));
+    set.cut(secondary);
+    for number in 0..20 {
+        let user = create_user(&format!("user-{number:02}"), &["read"]);
+        acknowledged(&mut admin, DB, with_w(user, 2));
+    }
+    acknowledged(&mut admin, DB, with_w(doc! { "dropUser": "ann" }, 2));
+    let grant = doc! { "grantRolesToUser": "bob", "roles": ["readWrite"] };
+    acknowledged(&mut admin, DB, with_w(grant, 2));
+    set.etcd.compact();
+    let mut behind = set.admin(secondary);
+    assert_eq!(user_names(&mut behind), ["ann", "bob"]);
+    set.heal(secondary);
+    set.wait_until_all_have_everything();
+    let names = user_names(&mut behind);
+    assert_eq!(names.len(), 21, "{names:?}");
+    assert_eq!(names, user_names(&mut admin));
+    assert!(set.raw(secondary).sign_in(DB, "ann", "secret").is_err());
+    // And follows from there on.
+    acknowledged(&mut admin, DB, with_w(doc! { "dropUser": "bob" }, 3));
+    assert_eq!(user_names(&mut behind).len(), 20);
+    done(&mut behind, "admin", doc! { "ping": 1 });
+}

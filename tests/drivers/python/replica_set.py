@@ -1,0 +1,177 @@
+"""Three servers as a replica set over an etcd of their own, killed at the end."""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.request
+from pathlib import Path
+from urllib.parse import quote
+
+from pymongo import MongoClient
+
+from server import ADMIN, ADMIN_PASSWORD, PATIENCE_S, Server
+
+SET_NAME = "rs0"
+# Below what Linux gives to outgoing connections; a port is claimed at a loopback address that nothing
+# else listens on (as tests/support/ports.rs does).
+PORTS = (12_000, 32_000)
+CLAIMS = "127.255.255.254"
+
+
+class ClaimedPort:
+    """A port of 127.0.0.1 that no other test is given meanwhile."""
+
+    def __init__(self):
+        while True:
+            self.number = random.SystemRandom().randrange(*PORTS)
+            self._claim = socket.socket()
+            try:
+                self._claim.bind((CLAIMS, self.number))
+                self._claim.listen()
+                with socket.socket() as free:
+                    free.bind(("127.0.0.1", self.number))
+                return
+            except OSError:
+                self._claim.close()
+
+    def close(self):
+        self._claim.close()
+
+
+class Etcd:
+    """One member of etcd."""
+
+    def __init__(self):
+        self._folder = tempfile.TemporaryDirectory(prefix="etcd-")
+        self._ports = [ClaimedPort(), ClaimedPort()]
+        client, peer = (f"http://127.0.0.1:{port.number}" for port in self._ports)
+        self.endpoints = client
+        machine = os.uname().machine.replace("aarch64", "arm64").replace("x86_64", "amd64")
+        with (Path(self._folder.name) / "log").open("wb") as log:
+            self._process = subprocess.Popen(
+                [
+                    "etcd",
+                    "--name=only",
+                    f"--data-dir={self._folder.name}/data",
+                    f"--listen-client-urls={client}",
+                    f"--advertise-client-urls={client}",
+                    f"--listen-peer-urls={peer}",
+                    f"--initial-advertise-peer-urls={peer}",
+                    f"--initial-cluster=only={peer}",
+                    "--logger=zap",
+                    "--log-outputs=stderr",
+                ],
+                env={**os.environ, "ETCD_UNSUPPORTED_ARCH": machine},
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+            )
+        wait_until(self._is_healthy, "etcd does not answer")
+
+    def _is_healthy(self):
+        try:
+            with urllib.request.urlopen(f"{self.endpoints}/health", timeout=PATIENCE_S) as answer:
+                return b'"true"' in answer.read()
+        except OSError:
+            return False
+
+    def close(self):
+        self._process.kill()
+        self._process.wait(PATIENCE_S)
+        for port in self._ports:
+            port.close()
+        self._folder.cleanup()
+
+
+class Node(Server):
+    """A server on a port that it keeps."""
+
+    def __init__(self, port, *arguments):
+        self._claimed = port
+        super().__init__(*arguments, port=port.number)
+
+    def pause(self):
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self):
+        """kill -9; `start` brings it back with its data."""
+        self._kill()
+
+    def start(self):
+        self._start()
+
+    @property
+    def address(self):
+        return ("127.0.0.1", self.port)
+
+    def close(self):
+        super().close()
+        self._claimed.close()
+
+
+class ReplicaSet:
+    """Three nodes with an administrator; close it."""
+
+    def __init__(self, tags=("", "", "")):
+        self._etcd = Etcd()
+        self.nodes = []
+        try:
+            for of_node in tags:
+                tag = [f"--replication.tags={of_node}"] if of_node else []
+                self.nodes.append(
+                    Node(
+                        ClaimedPort(),
+                        "--storageEngine=etcd",
+                        f"--replSet={SET_NAME}",
+                        f"--etcd.endpoints={self._etcd.endpoints}",
+                        "--etcd.leaseTtlSecs=3",
+                        *tag,
+                    )
+                )
+            self._create_admin()
+        except BaseException:
+            self.close()
+            raise
+
+    def _create_admin(self):
+        with MongoClient(self.uri(with_user=False), serverSelectionTimeoutMS=PATIENCE_S * 1000) as any:
+            any.admin.command(
+                "createUser",
+                ADMIN,
+                pwd=ADMIN_PASSWORD,
+                roles=["root"],
+                writeConcern={"w": len(self.nodes)},
+            )
+            wait_until(lambda: len(any.secondaries) == 2, "nodes are missing")
+
+    def uri(self, options="", with_user=True):
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        login = f"{ADMIN}:{quote(ADMIN_PASSWORD)}@" if with_user else ""
+        return f"mongodb://{login}{hosts}/?authSource=admin&replicaSet={SET_NAME}{options}"
+
+    def node_at(self, address):
+        """The node of `(host, port)`."""
+        return next(node for node in self.nodes if node.address == address)
+
+    def log(self):
+        return "\n\n".join(node.log() for node in self.nodes)
+
+    def close(self):
+        for node in self.nodes:
+            node.close()
+        self._etcd.close()
+
+
+def wait_until(is_so, text):
+    """Looks again until it is so."""
+    started = time.monotonic()
+    while not is_so():
+        if time.monotonic() - started > PATIENCE_S:
+            raise AssertionError(text)
+        time.sleep(0.02)
