@@ -245,11 +245,9 @@ fn pack(timestamp: Timestamp) -> u64 {
 }
 
 fn unpack(packed: u64) -> Timestamp {
-    #[allow(clippy::cast_possible_truncation)] // the two halves, one by one
-    Timestamp {
-        time: (packed >> 32) as u32,
-        increment: packed as u32,
-    }
+    #[allow(clippy::cast_possible_truncation)] // the two halves
+    let (time, increment) = ((packed >> 32) as u32, packed as u32);
+    Timestamp { time, increment }
 }
 
 #[cfg(test)]

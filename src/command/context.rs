@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bson::raw::RawDocument;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::arguments::Field;
@@ -58,6 +59,9 @@ pub struct ConnectionState {
     pub session: Session,
     /// What its audit events have in common; `None` while nothing is audited.
     pub audit_id: Option<uuid::Uuid>,
+    /// Told when the peer leaves while a command runs; on members of a replica set, where commands
+    /// may wait for others.
+    pub departure: Option<Arc<Notify>>,
     /// Whether a hello was answered.
     pub is_greeted: bool,
     /// Whether the client has said that it knows `hello`.
@@ -160,6 +164,14 @@ impl<'a> Context<'a> {
 }
 
 impl ConnectionState {
+    /// Waits until the peer leaves.
+    pub async fn left(&self) {
+        match &self.departure {
+            Some(departure) => departure.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The other end, as logs name it.
     pub fn client(&self) -> Client {
         let (address, port) = match &self.peer.remote {

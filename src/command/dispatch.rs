@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::raw::RawDocument;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::auditing::{are_allowed_audited, audit_end};
@@ -56,6 +57,7 @@ impl Service for Commands {
             session: Session::new(endpoints),
             audit_id: self.0.audit.is_on().then(Uuid::new_v4),
             peer,
+            departure: self.0.replica_set.is_some().then(Arc::default),
             is_greeted: false,
             supports_hello: false,
             stream: None,
@@ -110,6 +112,10 @@ impl Handler for Connection {
             Authority::Nobody => self.state.guard.connected_at.checked_add(limit),
             _ => None,
         }
+    }
+
+    fn departure(&self) -> Option<Arc<Notify>> {
+        self.state.departure.clone()
     }
 
     async fn handle(&mut self, request: Result<&Request, &WireError>) -> Answer {
@@ -300,9 +306,9 @@ impl Connection {
 
     fn hear_cluster_time(&self, generic: &Generic<'_>) -> Result<(), CommandError> {
         match (&self.services.replica_set, generic.cluster_time) {
-            (Some(set), Some(time)) => {
+            (Some(set), Some(document)) => {
                 let authority = self.state.authority(&self.services);
-                self.services.cluster_clock.hear(time, set, &authority)
+                self.services.cluster_clock.hear(document, set, &authority)
             }
             _ => Ok(()),
         }

@@ -146,7 +146,6 @@ impl ReadConcern {
         match self.level {
             None | Some(Level::Local | Level::Available) => {}
             Some(level) if !spec.read_concern => return not_supported(level),
-            Some(Level::Majority) => {}
             Some(Level::Linearizable) if !is_member => {
                 return needs_members("node needs to be a replica set member to use read concern");
             }
@@ -156,7 +155,7 @@ impl ReadConcern {
                     "afterOpTime not compatible with linearizable read concern",
                 ));
             }
-            Some(Level::Linearizable) => {}
+            Some(Level::Majority | Level::Linearizable) => {}
             Some(Level::Snapshot) if !is_member => {
                 return needs_members(
                     "node needs to be a replica set member to use readConcern: snapshot",
@@ -207,6 +206,7 @@ pub async fn prepare(
             biased;
             applied = applied => applied?,
             () = context.services.stop.stopped() => return Err(context.services.stopping()),
+            () = context.connection.left() => return Err(interrupted()),
         }
     }
     Ok(concern)
@@ -253,6 +253,11 @@ fn timestamp(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Timestamp, Comman
         RawBsonRef::Timestamp(timestamp) => Ok(timestamp),
         other => Err(wrong_type(path, other, &["timestamp"])),
     }
+}
+
+/// Nobody waits for it any more.
+fn interrupted() -> CommandError {
+    CommandError::new(ErrorCode::INTERRUPTED, "operation was interrupted")
 }
 
 fn is_null(timestamp: Timestamp) -> bool {

@@ -77,11 +77,11 @@ const GENERIC_ARGUMENTS: &[(&str, &str)] = &[
     ),
     (
         "writeConcern",
-        "How far a write must have come. `w` up to 1 or `\"majority\"`; `j: true` unless the engine is in memory; refused by commands that do not write. See \"Write concern\" in the manual.",
+        "How far a write must have come; refused by commands that do not write. On a member of a replica set `w` is a number, `\"majority\"`, a mode of the configuration or tags, and what is not fulfilled stands in the answer as `writeConcernError`. On a standalone `w` is up to 1 or `\"majority\"`. `j: true` unless the engine is in memory. See \"Write concern\" in the manual.",
     ),
     (
         "readConcern",
-        "`{level: \"local\"}` or `\"available\"`; other levels are refused (72).",
+        "`{level: \"local\"}` or `\"available\"`; for `find`, `aggregate`, `count` and `distinct` also `\"majority\"` and, from a primary, `\"linearizable\"`. Other levels are refused (72). On a member of a replica set `afterClusterTime` waits until a change of that time is applied there.",
     ),
     (
         "maxTimeMS",
@@ -102,14 +102,21 @@ const GENERIC_ARGUMENTS: &[(&str, &str)] = &[
     ),
     (
         "lsid",
-        "The driver's logical session; checked for its form, nothing is kept under it.",
+        "The driver's logical session; checked for its form. Only inserts with a `txnNumber` are kept under it.",
     ),
     (
         "txnNumber",
-        "Refused (20): there are no transactions on a standalone, and no retryable writes.",
+        "On a member of a replica set, the number under which an `insert` may be repeated; other commands are refused (50768). Refused (20) on a standalone.",
     ),
-    ("autocommit", "Refused (20)."),
-    ("startTransaction", "Refused (20)."),
+    (
+        "autocommit",
+        "Refused (20; 263 or 72 on a member of a replica set): there are no transactions.",
+    ),
+    ("startTransaction", "Refused, likewise."),
+    (
+        "$clusterTime",
+        "On a member of a replica set, what the client has heard; it must be signed by a member (204, 211). Else without effect.",
+    ),
 ];
 
 const NO_MEANING: &str = "Accepted and without effect.";

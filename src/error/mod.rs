@@ -5,13 +5,14 @@
 //! than one command uses have a constructor in `messages.rs`.
 
 mod code;
+mod document;
 mod messages;
 mod reference;
 
 use bson::RawDocumentBuf;
 
 pub use code::ErrorCode;
-pub use reference::errors_reference;
+pub use document::errors_reference;
 
 /// An answer with `ok: 0`.
 #[derive(Debug, Clone, PartialEq)]

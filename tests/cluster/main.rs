@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod causal;
 mod commands;
 mod hello;
 mod history;
@@ -13,3 +14,4 @@ mod member_state;
 #[allow(dead_code, unreachable_pub)] // not all of it is needed here
 #[path = "../milvus/client.rs"]
 mod milvus_client;
+mod write_concern;

@@ -65,6 +65,11 @@ impl WriteConcernError {
         )
     }
 
+    /// Nobody waits for the answer any more.
+    pub(super) fn abandoned() -> Self {
+        Self::new(ErrorCode::INTERRUPTED, "operation was interrupted")
+    }
+
     /// Whether clients should look for another primary.
     pub(super) fn is_change_of_state(&self) -> bool {
         matches!(

@@ -4,7 +4,7 @@ use bson::RawDocumentBuf;
 use bson::raw::cstr;
 
 use super::wait::{Change, Limits, Replication};
-use super::{RwConcernDefaults, WriteConcern};
+use super::{RwConcernDefaults, WriteConcern, WriteConcernError};
 use crate::cluster::ReplicaSet;
 use crate::command::context::Context;
 use crate::command::handshake::topology::TopologyVersion;
@@ -72,13 +72,16 @@ impl Pending {
             stop: &context.services.stop,
         };
         let mut replication = Replication::from(set);
-        let Err(miss) = replication.wait(change, &self.concern, limits).await else {
+        let waited = tokio::select! {
+            biased;
+            waited = replication.wait(change, &self.concern, limits) => waited,
+            () = context.connection.left() => Err(WriteConcernError::abandoned()),
+        };
+        let Err(miss) = waited else {
             return result;
         };
-        let version = miss.is_change_of_state().then(|| TopologyVersion {
-            counter: set.topology().counter,
-            ..context.services.topology
-        });
+        let version = miss.is_change_of_state();
+        let version = version.then(|| context.services.topology_version());
         add(result, miss.to_document(&self.concern), version)
     }
 }
