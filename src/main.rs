@@ -63,10 +63,11 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
             Ok(rotate) => rotate,
             Err(error) => return fail(&error),
         };
-        let server = match Server::start(config, logs.clone()).await {
+        let mut server = match Server::start(config, logs.clone()).await {
             Ok(server) => server,
             Err(error) => return fail(&error),
         };
+        show_milvus_root_password(&mut server);
         if !quiet {
             greet(&server, authorization);
         }
@@ -112,6 +113,15 @@ async fn wait_for_signal(terminate: &mut tokio::signal::unix::Signal) -> &'stati
     }
 }
 
+/// Once, and also when nothing else is printed: it is kept nowhere.
+fn show_milvus_root_password(server: &mut Server) {
+    if let Some(password) = server.take_milvus_root_password() {
+        let mut output = std::io::stdout();
+        let text = "\nMilvus user root was created; its password, shown only now: ";
+        let _ = writeln!(output, "{text}{}", password.expose());
+    }
+}
+
 /// Tells a newcomer how to go on.
 fn greet(server: &Server, authorization: bool) {
     let mut text = String::from("\nPortcullis is ready.\n");
@@ -127,6 +137,11 @@ fn greet(server: &Server, authorization: bool) {
         } else {
             "\n"
         };
+    }
+    if let Some(address) = server.milvus_addresses().first() {
+        text += "  Milvus clients:    http://";
+        text += &address.to_string();
+        text += "\n";
     }
     if server.is_empty() {
         text += "  First user:        use admin\n                     \

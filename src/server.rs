@@ -2,6 +2,7 @@
 
 mod directory;
 mod first_admin;
+mod milvus;
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -25,15 +26,19 @@ use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
 use crate::config::parameters::Parameters;
 use crate::config::{Config, TlsConfig, TlsMode, TlsProtocol};
+use crate::milvus::BootstrapError;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
-    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
+    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, serve_streams,
+    stop_channel,
 };
 use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
 use crate::wire::WireLimits;
+
+use milvus::MilvusSockets;
 
 /// Why the server cannot start. One sentence each.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +62,9 @@ pub enum StartError {
     /// The first administrator cannot be created.
     #[error("cannot create the first administrator: {0}")]
     FirstAdmin(String),
+    /// The users and roles that Milvus clients begin with cannot be created.
+    #[error("cannot create what Milvus clients begin with: {0}")]
+    Milvus(#[from] BootstrapError),
     /// The store has no deployment secret, although opening it makes one.
     #[error("the store has lost the secret of the deployment")]
     NoSecret,
@@ -77,6 +85,7 @@ pub enum StartError {
 pub struct Server {
     services: Arc<Services>,
     listeners: Listeners,
+    milvus: Option<MilvusSockets>,
     door: Arc<Door>,
     stop: Arc<StopSource>,
 }
@@ -129,11 +138,13 @@ impl Server {
         }
         // Taken out: the password is wiped as soon as it is hashed.
         if let Some(first_admin) = config.first_admin.take()
-            && first_admin::is_wanted(&directory, replica_set.as_ref()).await
+            && directory::is_writer(replica_set.as_ref()).await
+            && !directory.catalog().had_users_or_roles()
         {
             first_admin::create(&directory, &audit, first_admin, &parameters, &hash_pool).await?;
         }
-        write_port_file(&config, &listeners)?;
+        let milvus_settings = config.milvus.take();
+        write_port_file(config.net.port_file.as_deref(), &listeners)?;
         let (stop, signal) = stop_channel();
         let services = Services {
             cluster_clock: ClusterClock::new(&deployment_secret),
@@ -166,11 +177,14 @@ impl Server {
             tls: tls.clone(),
             config,
         };
+        let services = Arc::new(services);
+        let milvus = MilvusSockets::open(milvus_settings, &services).await?;
         announce(&services, &listeners).await;
         Ok(Self {
             door: Arc::new(door(&services.config, tls)),
-            services: Arc::new(services),
+            services,
             listeners,
+            milvus,
             stop: Arc::new(stop),
         })
     }
@@ -208,19 +222,27 @@ impl Server {
 
     /// Serves until it is told to stop and everything is closed.
     pub async fn run(self) -> ServeSummary {
-        let serving = serve(
+        let (counters, stop) = (&self.services.connections, &self.services.stop);
+        let mongodb = serve(
             self.listeners,
             Arc::new(Commands(Arc::clone(&self.services))),
-            self.door,
-            Arc::clone(&self.services.connections),
-            self.services.stop.clone(),
+            Arc::clone(&self.door),
+            Arc::clone(counters),
+            stop.clone(),
         );
+        let milvus = async {
+            let sockets = self.milvus?;
+            let (counters, stop) = (Arc::clone(counters), stop.clone());
+            let service = Arc::new(sockets.milvus);
+            Some(serve_streams(sockets.listeners, service, self.door, counters, stop).await)
+        };
         let announcing = async {
-            self.services.stop.stopped().await;
+            stop.clone().stopped().await;
             // It stops whether or not that can be written.
             let _ = self.services.audit.record(Event::shutdown()).await;
         };
-        let (summary, ()) = tokio::join!(serving, announcing);
+        let (mut summary, milvus, ()) = tokio::join!(mongodb, milvus, announcing);
+        summary.connections_dropped += milvus.map_or(0, |milvus| milvus.connections_dropped);
         self.services.directory.close().await;
         if let Some(replica_set) = &self.services.replica_set {
             replica_set.leave().await;
@@ -231,13 +253,14 @@ impl Server {
     }
 }
 
+fn addresses_of(listeners: &Listeners) -> Vec<String> {
+    let addresses = listeners.addresses().iter();
+    addresses.map(ToString::to_string).collect()
+}
+
 /// Says in the log and in the audit log that the server begins, and what its operator should know.
 async fn announce(services: &Services, listeners: &Listeners) {
-    let addresses: Vec<String> = listeners
-        .addresses()
-        .iter()
-        .map(ToString::to_string)
-        .collect();
+    let addresses = addresses_of(listeners);
     let store = services.directory.store_name();
     if !services.is_authorization_enabled {
         events::authorization_disabled();
@@ -335,8 +358,8 @@ fn limits(config: &Config) -> Limits {
 }
 
 /// Written whole or not at all: whoever waits for the file finds the port in it.
-fn write_port_file(config: &Config, listeners: &Listeners) -> Result<(), StartError> {
-    let Some(path) = &config.net.port_file else {
+fn write_port_file(path: Option<&Path>, listeners: &Listeners) -> Result<(), StartError> {
+    let Some(path) = path else {
         return Ok(());
     };
     let port = listeners

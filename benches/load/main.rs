@@ -7,6 +7,7 @@
 #![allow(unreachable_pub)] // a program, nothing of it is reachable
 
 mod client;
+mod cluster;
 mod creating;
 mod echo;
 mod group_commit;
@@ -60,6 +61,7 @@ fn run(options: &Options) -> io::Result<()> {
         throughput::run(options, &mut table).await?;
         creating::run(options, &mut table).await?;
         group_commit::run(options, &mut table)?;
+        cluster::run(options, &mut table).await?;
         resources::run(options, &mut table).await
     }))?;
     table.print_summary();

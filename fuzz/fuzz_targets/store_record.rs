@@ -208,6 +208,7 @@ fn role(u: &mut Unstructured<'_>) -> Result<Role> {
         privileges: some(u, 4, privilege)?.into(),
         roles: some(u, 12, role_name)?.into(),
         restrictions: restrictions(u)?,
+        milvus_grants: [].into(),
     })
 }
 

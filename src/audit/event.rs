@@ -11,6 +11,7 @@ use bson::{Binary, RawArrayBuf, RawBson, RawDocument, RawDocumentBuf, rawdoc};
 use uuid::Uuid;
 
 use crate::model::directory_change::{DirectoryChange, Subject};
+use crate::model::milvus::MilvusGrant;
 use crate::model::names::{RoleName, UserName};
 use crate::model::privilege::Privilege;
 use crate::model::restriction::{Cidr, Restrictions};
@@ -262,6 +263,11 @@ fn change_param(change: &DirectoryChange) -> RawDocumentBuf {
         RawBson::Array(privileges.iter().map(Privilege::to_raw_document).collect())
     });
     append(cstr!("privileges"), privileges);
+    let grants = change
+        .milvus_grants
+        .as_deref()
+        .map(|grants| RawBson::Array(grants.iter().map(MilvusGrant::to_raw_document).collect()));
+    append(cstr!("milvusGrants"), grants);
     let restrictions = change.restrictions.as_ref().map(restriction_array);
     append(cstr!("authenticationRestrictions"), restrictions);
     param

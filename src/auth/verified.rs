@@ -112,6 +112,14 @@ impl VerifiedSecrets {
         Ok(is_right)
     }
 
+    /// Remembers a password that was just set, as if it had been checked. `user` as it was stored.
+    pub fn remember_set(&self, user: &User, password: &Secret<String>) {
+        if let Some(credential) = user.credentials.plain() {
+            let mac = self.mac(Some((user, credential)), password);
+            self.remember(user.name.clone(), mac);
+        }
+    }
+
     /// Over id, hash and password. An id has a fixed length and a hash no NUL, so no two sets of parts
     /// have the same encoding.
     fn mac(

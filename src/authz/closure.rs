@@ -117,6 +117,14 @@ impl Resolved {
         })
     }
 
+    /// The roles among them that administrators made.
+    pub(super) fn custom(&self) -> impl Iterator<Item = &Role> {
+        self.roles.iter().filter_map(|role| match role {
+            ResolvedRole::Custom(role) => Some(&**role),
+            _ => None,
+        })
+    }
+
     pub(super) fn roles(&self) -> &[ResolvedRole] {
         &self.roles
     }
@@ -145,6 +153,7 @@ mod tests {
             privileges: privileges.into(),
             roles: included.iter().copied().map(name).collect(),
             restrictions: Restrictions::NONE,
+            milvus_grants: [].into(),
         }
     }
 

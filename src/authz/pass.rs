@@ -8,6 +8,7 @@ use bson::RawDocument;
 use super::closure::Resolved;
 use super::effective::EffectivePrivileges;
 use super::index::PrivilegeIndex;
+use super::milvus::MilvusNeed;
 use super::redact;
 use crate::catalog::View;
 use crate::error::{CommandError, ErrorCode};
@@ -17,7 +18,8 @@ use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
 use crate::model::user::User;
 
-/// Proof that permission was asked for and given. Only [`Authority`] makes one, one for each time it
+/// Proof that permission was asked for and given. Only [`Authority`] and
+/// [`MilvusAuthority`](super::milvus::MilvusAuthority) make one, one for each time it
 /// was asked; an operation takes it by value.
 ///
 /// Between the asking and a write others may write: the user may be dropped, demoted or made anew, or
@@ -44,6 +46,12 @@ enum Ground {
     Certificate {
         roles: Box<[RoleName]>,
         needs: Vec<Need>,
+    },
+    /// That this very user may still do this to Milvus.
+    Milvus {
+        name: UserName,
+        user_id: uuid::Uuid,
+        need: Option<MilvusNeed>,
     },
 }
 
@@ -73,7 +81,30 @@ impl Pass {
                 are_met(needs, &user.roles, view)
             }
             Ground::Certificate { roles, needs } => are_met(needs, roles, view),
+            Ground::Milvus {
+                name,
+                user_id,
+                need,
+            } => {
+                let user = view.user(name).filter(|user| user.user_id == *user_id);
+                user.is_some_and(|user| {
+                    let roles = |role: &RoleName| view.role(role);
+                    need.as_ref().is_none_or(|need| need.is_met(&user, &roles))
+                })
+            }
         }
+    }
+
+    pub(super) fn unchecked() -> Self {
+        Self(Ground::Anybody)
+    }
+
+    pub(super) fn of_milvus_user(user: &User, need: Option<MilvusNeed>) -> Self {
+        Self(Ground::Milvus {
+            name: user.name.clone(),
+            user_id: user.user_id,
+            need,
+        })
     }
 }
 

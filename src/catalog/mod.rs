@@ -11,7 +11,7 @@ pub mod plan;
 mod testing;
 mod view;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use bson::RawDocumentBuf;
@@ -29,8 +29,8 @@ pub use view::View;
 
 /// All users, roles and settings of the deployment.
 ///
-/// Reads take a shard's lock for the moment of a copy and may run beside a batch being applied: a
-/// reader sees each user and role whole, old or new. Who keeps something derived from the catalog
+/// Reads take a shard's lock for the moment of a copy. A reader sees each user and role whole, old or
+/// new; one that lists them sees each batch whole, too. Who keeps something derived from the catalog
 /// reads [`Catalog::generation`] *before* reading, and reads again when it has moved.
 #[derive(Debug, Default)]
 pub struct Catalog {
@@ -40,7 +40,12 @@ pub struct Catalog {
     deployment_secret: RwLock<Option<Secret<[u8; 32]>>>,
     had_users_or_roles: AtomicBool,
     has_auth_schema: AtomicBool,
+    milvus_users: AtomicUsize,
+    milvus_roles: AtomicUsize,
     generation: AtomicU64,
+    /// Held for writing while a batch is applied, for reading by who looks at many entries at once:
+    /// they see a batch whole or not at all. Who looks one up need not.
+    whole: RwLock<()>,
 }
 
 impl Catalog {
@@ -94,8 +99,18 @@ impl Catalog {
         self.roles.len()
     }
 
-    /// Whether there was a user or role at any time since the start: once true, true until a restart,
-    /// as with mongod. The localhost exception ends with it.
+    /// How many users there are on `milvus`; looks at none of them.
+    pub fn milvus_user_count(&self) -> usize {
+        self.milvus_users.load(Ordering::Relaxed)
+    }
+
+    /// How many roles there are on `milvus`; looks at none of them.
+    pub fn milvus_role_count(&self) -> usize {
+        self.milvus_roles.load(Ordering::Relaxed)
+    }
+
+    /// Whether there was a user or role at any time since the start, other than on `milvus`: once
+    /// true, true until a restart, as with mongod. The localhost exception ends with it.
     pub fn had_users_or_roles(&self) -> bool {
         self.had_users_or_roles.load(Ordering::Acquire)
     }
@@ -118,11 +133,13 @@ impl Catalog {
     }
 
     fn users_where(&self, matches: impl Fn(&User) -> bool) -> Vec<Arc<User>> {
+        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         let entries = self.users.iter().filter(|entry| matches(entry.value()));
         entries.map(|entry| Arc::clone(entry.value())).collect()
     }
 
     fn roles_where(&self, matches: impl Fn(&Role) -> bool) -> Vec<Arc<Role>> {
+        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         let entries = self.roles.iter().filter(|entry| matches(entry.value()));
         entries.map(|entry| Arc::clone(entry.value())).collect()
     }

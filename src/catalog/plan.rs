@@ -68,6 +68,15 @@ pub enum PlanError {
     /// A role on a database other than `admin` would reach beyond it (49).
     #[error("a role on {0} would have a privilege beyond it")]
     PrivilegeOfOtherDatabase(DbName),
+    /// As many users on `milvus` as there may be.
+    #[error("the number of users on milvus has reached the limit")]
+    MilvusUsersFull,
+    /// As many roles on `milvus` as there may be.
+    #[error("the number of roles on milvus has reached the limit")]
+    MilvusRolesFull,
+    /// A role of Milvus is not dropped while it allows anything.
+    #[error("role {0} has grants")]
+    MilvusRoleHasGrants(RoleName),
     /// The user, role or setting would be larger than a stored document may be (10334).
     #[error(transparent)]
     TooLarge(#[from] RecordTooLarge),
@@ -286,6 +295,7 @@ fn trim_credentials(
 }
 
 mod merge;
+pub mod milvus;
 mod roles;
 
 pub use merge::{Dump, Dumped, LeftOut, Merged, merge};

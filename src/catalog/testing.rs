@@ -59,6 +59,7 @@ pub(super) fn catalog(users: Vec<User>) -> Catalog {
             privileges: [].into(),
             roles: [].into(),
             restrictions: Restrictions::NONE,
+            milvus_grants: [].into(),
         }))
     });
     let users = users

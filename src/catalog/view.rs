@@ -38,14 +38,14 @@ impl<'a> View<'a> {
         for change in changes {
             match change {
                 Change::PutUser(user) => {
-                    self.had_users_or_roles = true;
+                    self.had_users_or_roles |= !user.name.db().is_milvus();
                     self.users.insert(user.name.clone(), Some(Arc::clone(user)));
                 }
                 Change::DropUser(name) => {
                     self.users.insert(name.clone(), None);
                 }
                 Change::PutRole(role) => {
-                    self.had_users_or_roles = true;
+                    self.had_users_or_roles |= !role.name.db().is_milvus();
                     self.roles.insert(role.name.clone(), Some(Arc::clone(role)));
                 }
                 Change::DropRole(name) => {
@@ -103,7 +103,23 @@ impl<'a> View<'a> {
         self.users_where(|user| user.name.db() == db)
     }
 
-    /// Whether there was a user or role at any time since the start.
+    /// How many users there are on `milvus`. Looks only at those of the batch.
+    pub fn milvus_user_count(&self) -> usize {
+        let laid_over = self.users.iter().filter(|(name, _)| name.db().is_milvus());
+        laid_over.fold(self.catalog.milvus_user_count(), |count, (name, user)| {
+            counted(count, self.catalog.user(name).is_some(), user.is_some())
+        })
+    }
+
+    /// How many roles there are on `milvus`. Looks only at those of the batch.
+    pub fn milvus_role_count(&self) -> usize {
+        let laid_over = self.roles.iter().filter(|(name, _)| name.db().is_milvus());
+        laid_over.fold(self.catalog.milvus_role_count(), |count, (name, role)| {
+            counted(count, self.catalog.role(name).is_some(), role.is_some())
+        })
+    }
+
+    /// Whether there was a user or role at any time since the start, other than on `milvus`.
     pub fn had_users_or_roles(&self) -> bool {
         self.had_users_or_roles
     }
@@ -112,4 +128,11 @@ impl<'a> View<'a> {
     pub fn has_auth_schema(&self) -> bool {
         self.has_auth_schema
     }
+}
+
+/// A count after one name has changed.
+fn counted(count: usize, was_there: bool, is_there: bool) -> usize {
+    count
+        .saturating_add(usize::from(is_there))
+        .saturating_sub(usize::from(was_there))
 }

@@ -5,7 +5,7 @@
 //! of two writers one wins, and one that lost its lease writes nothing.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
@@ -19,7 +19,7 @@ use super::etcd::{
 use super::head::{Head, following};
 use super::shared::Shared;
 use super::staged::{self, PART_BYTES_MAX, PART_WRITES_MAX};
-use super::state::Reign;
+use super::state::{Applied, Reign};
 use crate::store::record::{self, Write};
 use crate::store::{Change, Sequence, Store, StoreError};
 use crate::telemetry::replication as events;
@@ -39,6 +39,15 @@ const PAUSE: Duration = Duration::from_millis(20);
 pub struct EtcdStore {
     shared: Arc<Shared>,
     runtime: Handle,
+    /// What the next commit rests on: where this member was when it was planned.
+    base: Mutex<Option<Base>>,
+}
+
+/// Where this member was at one moment as a primary.
+#[derive(Debug, Clone, Copy)]
+struct Base {
+    reign: Reign,
+    applied: Applied,
 }
 
 impl EtcdStore {
@@ -46,6 +55,7 @@ impl EtcdStore {
         Self {
             shared,
             runtime: Handle::current(),
+            base: Mutex::new(None),
         }
     }
 }
@@ -56,7 +66,9 @@ impl Store for EtcdStore {
         if batch.is_empty() {
             return Ok(self.shared.state().applied.last.sequence);
         }
-        self.runtime.block_on(commit(&self.shared, batch))
+        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        let base = base.take().map_or_else(|| find_base(&self.shared), Ok)?;
+        self.runtime.block_on(commit(&self.shared, base, batch))
     }
 
     /// Nothing: a member has followed before its directory is opened.
@@ -76,8 +88,12 @@ impl Store for EtcdStore {
         true
     }
 
+    /// The next commit fails if anybody else writes after this.
     fn check_writable(&self) -> Result<(), StoreError> {
-        check_writable(&self.shared).map(|_| ())
+        let found = find_base(&self.shared)?;
+        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        *base = Some(found);
+        Ok(())
     }
 
     fn jobs_per_batch_max(&self) -> usize {
@@ -90,8 +106,8 @@ impl Store for EtcdStore {
     }
 }
 
-/// Whether a write could be made now: the reign in which it would be.
-fn check_writable(shared: &Shared) -> Result<Reign, StoreError> {
+/// Where a write would begin, if one could be made now.
+fn find_base(shared: &Shared) -> Result<Base, StoreError> {
     let state = shared.state();
     let reign = state.reign(Instant::now()).ok_or(StoreError::NotPrimary)?;
     if let Some(since) = state.unreachable_since {
@@ -99,13 +115,15 @@ fn check_writable(shared: &Shared) -> Result<Reign, StoreError> {
             reason: format!("it has not answered for {} ms", since.elapsed().as_millis()),
         });
     }
-    Ok(reign)
+    Ok(Base {
+        reign,
+        applied: state.applied,
+    })
 }
 
-async fn commit(shared: &Shared, batch: &[Change]) -> Result<Sequence, StoreError> {
-    let reign = check_writable(shared)?;
+async fn commit(shared: &Shared, base: Base, batch: &[Change]) -> Result<Sequence, StoreError> {
+    let Base { reign, applied } = base;
     let writes = last_writes(batch)?;
-    let applied = shared.state().applied;
     let mut head = Head {
         last: following(applied.last, reign.term),
         batch: Uuid::new_v4(),
@@ -129,7 +147,10 @@ async fn commit(shared: &Shared, batch: &[Change]) -> Result<Sequence, StoreErro
     }
     head.is_staged = true;
     guarded.write_head(&head, Vec::new()).await?;
-    guarded.bring_up_to_date(&head, &writes).await?;
+    // From here on the batch counts, whatever follows.
+    if guarded.bring_up_to_date(&head, &writes).await.is_err() {
+        guarded.end_reign("a large batch is left for the next primary to bring up to date");
+    }
     Ok(head.last.sequence)
 }
 
@@ -221,7 +242,8 @@ impl Guarded<'_> {
         operations.push(put(key.clone(), head.encode(), 0));
         let request = txn(self.guards(), operations, vec![get(key)]);
         let begun = Instant::now();
-        let mut is_open = None;
+        // Why it is open whether an earlier try has made it.
+        let mut is_open: Option<String> = None;
         loop {
             match self.shared.etcd.txn(request.clone()).await {
                 Ok(answer) if answer.succeeded => {
@@ -233,7 +255,9 @@ impl Guarded<'_> {
                     (Some(entry), Some(_)) if is_batch(&entry, head) => {
                         return self.written_at(entry.mod_revision).await;
                     }
-                    _ => return Err(self.lost()),
+                    // It may have made it before somebody else wrote.
+                    (_, Some(reason)) => return Err(self.unknown(reason)),
+                    (_, None) => return Err(self.lost()),
                 },
                 Err(EtcdError::Refused(reason)) if is_open.is_none() => {
                     events::etcd_refused("a commit", &reason);

@@ -34,9 +34,8 @@ pub(super) async fn stand(shared: Arc<Shared>, host: Arc<str>) {
             continue;
         }
         match stand_once(&shared, &host).await {
-            Ok(()) => {}
+            Ok(()) | Err(Lost::Taken) => {}
             Err(Lost::Etcd(error)) => shared.missed(&error),
-            Err(Lost::Taken) => {}
             Err(Lost::TakeOver(error)) => {
                 events::take_over_failed(&error);
                 let _ = resign(&shared).await;

@@ -75,7 +75,9 @@ async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
     let mut watch = Watch::open(&shared.etcd, shared.keys.root(), *revision + 1).await?;
     let mut beat = tokio::time::interval(shared.beat());
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // When it was last asked whether anything is missing, and when anything was last heard.
     let mut asked: Option<Instant> = None;
+    let mut heard = Instant::now();
     loop {
         tokio::select! {
             answer = watch.next() => {
@@ -83,25 +85,24 @@ async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
                 shared.reached();
                 let is_progress = answer.events.is_empty() && !answer.created;
                 take(shared, answer, revision).await?;
+                heard = Instant::now();
                 if is_progress && let Some(asked) = asked.take() {
                     // Whatever happened before it was asked has come before the answer.
                     shared.update(|state| state.fresh_at = asked);
                 }
             }
-            _ = beat.tick() => match asked {
-                // Two beats without an answer.
-                Some(since) if since.elapsed() > shared.beat() * 2 => {
+            _ = beat.tick() => {
+                if heard.elapsed() > shared.beat() * 3 {
                     watch.turn();
                     let text = "the watch does not answer".to_owned();
                     return Err(EtcdError::Unreachable(text).into());
                 }
-                Some(_) => {}
-                None => {
-                    if watch.ask_for_progress() {
-                        asked = Some(Instant::now());
-                    }
+                // An answer may be left out while there are events.
+                let is_open = asked.is_some_and(|asked| asked.elapsed() < shared.beat() * 2);
+                if !is_open && watch.ask_for_progress() {
+                    asked = Some(Instant::now());
                 }
-            },
+            }
         }
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Damaged {
 }
 
 impl Damaged {
-    pub(super) fn new(key: impl Into<String>, reason: impl ToString) -> Self {
+    pub(super) fn new(key: impl Into<String>, reason: impl std::fmt::Display) -> Self {
         Self {
             key: key.into(),
             reason: reason.to_string(),

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use super::error::FollowError;
 use super::etcd::proto::{KeyValue, RangeRequest};
-use super::etcd::range_of;
+use super::etcd::{EtcdError, range_of};
 use super::head::{Damaged, Head, decode_primary, decode_progress, parse};
 use super::keys::Place;
 use super::shared::Shared;
@@ -19,8 +19,10 @@ use crate::store::Change;
 use crate::store::record::{self, Table, Write};
 use crate::telemetry::replication as events;
 
-/// Keys in one answer. With the largest records it is the quarter of what a message may have.
-const PAGE_KEYS: i64 = 128;
+/// Keys in one answer, to begin with and at least. It becomes fewer where records are so large that
+/// an answer does not fit or does not come in time.
+const PAGE_KEYS_MAX: i64 = 2048;
+const PAGE_KEYS_MIN: i64 = 32;
 
 /// Reads everything, makes it visible at once, and answers the revision that it was read at.
 pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
@@ -155,7 +157,7 @@ impl Pages {
     pub(super) fn at(prefix: &[u8], revision: i64) -> Self {
         Self {
             request: RangeRequest {
-                limit: PAGE_KEYS,
+                limit: PAGE_KEYS_MAX,
                 revision,
                 ..range_of(prefix)
             },
@@ -176,8 +178,14 @@ impl Pages {
         let page = loop {
             match shared.etcd.range(self.request.clone()).await {
                 // Reading twice does no harm.
-                Err(error) if tries_left > 1 => {
-                    tries_left -= 1;
+                Err(EtcdError::Refused(_)) if self.request.limit > PAGE_KEYS_MIN => {
+                    self.request.limit /= 2;
+                }
+                Err(error @ EtcdError::Unreachable(_))
+                    if tries_left > 1 || self.request.limit > PAGE_KEYS_MIN =>
+                {
+                    tries_left = tries_left.saturating_sub(1);
+                    self.request.limit = (self.request.limit / 4).max(PAGE_KEYS_MIN);
                     shared.missed(&error);
                 }
                 result => break result?,

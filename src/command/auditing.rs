@@ -12,7 +12,7 @@ use super::unserved::SENSITIVE;
 use crate::audit::{Check, Endpoint, Event, Origin};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::directory_change::DirectoryChange;
-use crate::net::Address;
+use crate::net::{Address, Peer};
 
 /// Commands about a collection that are served all the same: some collections are shown.
 const ABOUT_COLLECTIONS: [&str; 6] = ["aggregate", "count", "distinct", "drop", "find", "insert"];
@@ -21,18 +21,13 @@ impl ConnectionState {
     /// Where events of this connection come from; `None` while nothing is audited.
     pub fn audit_origin(&self) -> Option<Origin> {
         let uuid = self.audit_id?;
+        let (local, remote) = audit_ends(&self.peer);
         let signed_in = self.session.signed_in();
         let roles = signed_in.map(|signed_in| signed_in.roles.names().cloned().collect());
         Some(Origin {
             uuid,
-            local: match &self.peer.local {
-                Address::Ip(address) => Endpoint::Ip(*address),
-                Address::Unix(path) => Endpoint::Unix(Arc::clone(path)),
-            },
-            remote: match &self.peer.remote {
-                Address::Ip(address) => Endpoint::Ip(*address),
-                Address::Unix(_) => Endpoint::AnonymousUnix,
-            },
+            local,
+            remote,
             user: signed_in.map(|signed_in| signed_in.user.name.clone()),
             roles: roles.unwrap_or_default(),
         })
@@ -88,6 +83,19 @@ impl Context<'_> {
             Err(failure) => failure.to_command_error(),
         }
     }
+}
+
+/// The server's and the client's end of a connection, as events name them.
+pub fn audit_ends(peer: &Peer) -> (Endpoint, Endpoint) {
+    let local = match &peer.local {
+        Address::Ip(address) => Endpoint::Ip(*address),
+        Address::Unix(path) => Endpoint::Unix(Arc::clone(path)),
+    };
+    let remote = match &peer.remote {
+        Address::Ip(address) => Endpoint::Ip(*address),
+        Address::Unix(_) => Endpoint::AnonymousUnix,
+    };
+    (local, remote)
 }
 
 /// Whether allowed commands are audited: one branch where they are not.

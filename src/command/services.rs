@@ -294,6 +294,9 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         PlanError::NothingToUpdate => {
             CommandError::bad_value("Must specify at least one field to update in updateUser")
         }
+        PlanError::MilvusUsersFull
+        | PlanError::MilvusRolesFull
+        | PlanError::MilvusRoleHasGrants(_) => CommandError::bad_value(refusal.to_string()),
         PlanError::TooLarge(_) => {
             CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, refusal.to_string())
         }

@@ -8,9 +8,9 @@ use clap::{Arg, ArgAction, ArgMatches, Command};
 
 use super::error::{ConfigError, Place, nearest};
 use super::options::{
-    CONFIG, Flag, OPTIONS, OptionSpec, SET_PARAMETER, Takes, is_mongod_only_flag,
+    CONFIG, Flag, Kind, OPTIONS, OptionSpec, SET_PARAMETER, Takes, is_mongod_only_flag,
 };
-use super::settings::{Setting, Settings};
+use super::settings::{HIDDEN, Setting, Settings};
 
 /// Columns of the help where the terminal is wider.
 const HELP_COLUMNS_MAX: usize = 100;
@@ -38,6 +38,27 @@ pub(super) fn read(args: &[OsString]) -> Result<CommandLine, ConfigError> {
             _ => Err(refusal(&error)),
         },
     }
+}
+
+/// The words of a command line with what follows an option for a secret hidden.
+pub(super) fn without_secrets(words: Vec<String>) -> Vec<String> {
+    let secrets = OPTIONS.iter().filter(|option| option.kind == Kind::Secret);
+    let flags = secrets.flat_map(|option| option.flags);
+    let flags: Vec<_> = flags.map(|flag| format!("--{}", flag.long)).collect();
+    let mut is_next = false;
+    let hide = |word: String| {
+        if std::mem::take(&mut is_next) {
+            return HIDDEN.to_owned();
+        }
+        is_next = flags.contains(&word);
+        match word.split_once('=') {
+            Some((flag, _)) if flags.iter().any(|secret| secret == flag) => {
+                format!("{flag}={HIDDEN}")
+            }
+            _ => word,
+        }
+    };
+    words.into_iter().map(hide).collect()
 }
 
 fn command() -> Command {

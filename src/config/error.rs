@@ -148,6 +148,8 @@ pub(super) fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>)
     let best = |score: &dyn Fn(&str) -> f64, score_min: f64| {
         candidates
             .iter()
+            // Of equals the last is taken, which makes it the first of the list.
+            .rev()
             .map(|candidate| (score(candidate), *candidate))
             .filter(|(score, _)| *score >= score_min)
             .max_by(|left, right| left.0.total_cmp(&right.0))

@@ -131,7 +131,7 @@ impl Reader<'_> {
             // YAML reads 0700 as seven hundred; what counts is what is written.
             (Kind::Octal { .. }, YamlData::Value(Scalar::Integer(_))) => Some(self.written(value)),
             (
-                Kind::Text | Kind::List | Kind::Choice(_) | Kind::Octal { .. },
+                Kind::Text | Kind::Secret | Kind::List | Kind::Choice(_) | Kind::Octal { .. },
                 YamlData::Value(Scalar::String(text)),
             ) => Some(text.to_string()),
             _ => None,

@@ -9,6 +9,7 @@ mod command_line;
 mod environment;
 mod error;
 mod file;
+mod milvus;
 mod options;
 pub mod parameters;
 mod reference;
@@ -34,6 +35,7 @@ use parameters::Parameters;
 
 pub use audit::{AuditConfig, AuditDestination, AuditFormat, OnAuditFailure};
 pub use error::{ConfigError, Place};
+pub use milvus::{MilvusConfig, MilvusPasswordPolicy};
 pub use reference::options_reference;
 pub use replication::{EtcdConfig, ReplicationConfig};
 
@@ -59,14 +61,15 @@ pub struct Config {
     pub security: SecurityConfig,
     /// Where and what to log.
     pub log: LogConfig,
+    /// What Milvus clients are served with; absent unless it was asked for.
+    pub milvus: Option<MilvusConfig>,
     /// Which events are audited, if any.
     pub audit: Option<AuditConfig>,
     /// Server parameters; the part that changes at run time, shared by everything that reads it.
     pub parameters: Arc<Parameters>,
     /// The administrator to create when there is no user yet.
     pub first_admin: Option<FirstAdmin>,
-    /// The command line as given, for `getCmdLineOpts`. No option takes a secret, only names of
-    /// files that hold one, so there is nothing to hide in it.
+    /// The command line as given, but for the one secret an option takes, for `getCmdLineOpts`.
     pub argv: Vec<String>,
     /// What was set explicitly, by command line or file, nested as in the file, for
     /// `getCmdLineOpts`.
@@ -261,7 +264,8 @@ impl Config {
         };
         let first_admin = environment::first_admin(environment)?;
         let words = args.iter().map(|word| word.to_string_lossy().into_owned());
-        let config = resolve::config(&settings, first_admin, words.collect())?;
+        let words = command_line::without_secrets(words.collect());
+        let config = resolve::config(&settings, first_admin, words)?;
         Ok(Start::Run(Box::new(config)))
     }
 }

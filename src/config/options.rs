@@ -20,6 +20,8 @@ pub(super) enum Kind {
     Octal { max: u32 },
     /// Non-empty text.
     Text,
+    /// Non-empty text that nobody is shown.
+    Secret,
     /// Words separated by commas.
     List,
     /// Server parameters by name; see [`super::parameters`].
@@ -269,6 +271,50 @@ options! {
     QUIET: "Logging", "systemLog.quiet", &[Flag::switch("quiet")],
         Kind::Switch, "false", mongod,
         "Do not log the begin and end of connections.";
+    MILVUS_ENABLED: "Milvus", "milvus.enabled", &[Flag::switch("milvus.enabled")],
+        Kind::Switch, "false", ours,
+        "Serve Milvus' calls about users, roles and privileges by gRPC, on a port of their own.";
+    MILVUS_PORT: "Milvus", "milvus.port", &[Flag::value("milvus.port", "PORT")],
+        Kind::Integer { min: 0, max: 65_535 }, "19530", ours,
+        "TCP port for Milvus clients, on the addresses of net.bindIp; 0 lets the system choose one.";
+    MILVUS_PORT_FILE: "Milvus", "milvus.portFile", &[Flag::value("milvus.portFile", "FILE")],
+        Kind::Text, "", ours,
+        "File to write that port into once the server listens.";
+    MILVUS_ROOT_PASSWORD: "Milvus", "milvus.defaultRootPassword",
+        &[Flag::value("milvus.defaultRootPassword", "PASSWORD")],
+        Kind::Secret, "", ours,
+        "First password of Milvus' root. Without it one is made up and printed once, when root is \
+         created. Rather in the file than on the command line, which others on the machine can read.";
+    MILVUS_SCRAM: "Milvus", "milvus.scramCredentials", &[Flag::switch("milvus.scramCredentials")],
+        Kind::Switch, "false", ours,
+        "Whether users that Milvus clients create can sign in by SCRAM too, not only by PLAIN.";
+    MILVUS_PASSWORD_POLICY: "Milvus", "milvus.passwordPolicy",
+        &[Flag::value("milvus.passwordPolicy", "NAME")],
+        Kind::Choice(&["length", "strict"]), "length", ours,
+        "What new passwords need: only their length, or (strict) also characters of three of the four \
+         kinds uppercase, lowercase, digits, others, with 8 to 64 bytes unless set otherwise.";
+    MILVUS_PASSWORD_MIN: "Milvus", "milvus.minPasswordLength",
+        &[Flag::value("milvus.minPasswordLength", "BYTES")],
+        Kind::Integer { min: 1, max: 72 }, "6", ours,
+        "Shortest new password in bytes.";
+    MILVUS_PASSWORD_MAX: "Milvus", "milvus.maxPasswordLength",
+        &[Flag::value("milvus.maxPasswordLength", "BYTES")],
+        Kind::Integer { min: 1, max: 72 }, "72", ours,
+        "Longest new password in bytes.";
+    MILVUS_USERNAME_MAX: "Milvus", "milvus.maxUsernameLength",
+        &[Flag::value("milvus.maxUsernameLength", "BYTES")],
+        Kind::Integer { min: 1, max: 255 }, "32", ours,
+        "Longest user name in bytes.";
+    MILVUS_NAME_MAX: "Milvus", "milvus.maxNameLength",
+        &[Flag::value("milvus.maxNameLength", "BYTES")],
+        Kind::Integer { min: 1, max: 255 }, "255", ours,
+        "Longest name of a role, an object or a privilege in bytes.";
+    MILVUS_USERS_MAX: "Milvus", "milvus.maxUserNum", &[Flag::value("milvus.maxUserNum", "COUNT")],
+        Kind::Integer { min: 1, max: 10_000_000 }, "100", ours,
+        "Users there may be, root included, when a Milvus client creates one.";
+    MILVUS_ROLES_MAX: "Milvus", "milvus.maxRoleNum", &[Flag::value("milvus.maxRoleNum", "COUNT")],
+        Kind::Integer { min: 2, max: 10_000_000 }, "10", ours,
+        "Roles there may be, admin and public included, when a Milvus client creates one.";
     AUDIT_DESTINATION: "Auditing", "auditLog.destination", &[Flag::value("auditDestination", "KIND")],
         Kind::Choice(&["file", "syslog", "console"]), "", mongod,
         "Where audit events go; without it nothing is audited. 'syslog' and 'console' (standard output) \

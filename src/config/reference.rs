@@ -44,7 +44,8 @@ const INTRODUCTION: &str = "\
 Names and meanings are mongod's. What mongod does not have is marked *ours*. The command line wins over
 the environment, that over the file given by `--config`, that over the defaults. An option, a key of
 the file or a server parameter that is not listed here keeps the server from starting; the message
-names the nearest one that exists. A secret is never the value of an option: it comes from a file.
+names the nearest one that exists. No secret is the value of an option, it comes from a file; the one
+exception, `milvus.defaultRootPassword`, is hidden wherever options are shown.
 
 Flags without a value are switches: in the file they are `true` or `false`. `--help` and `--version`
 print and leave.

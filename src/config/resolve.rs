@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::audit::audit;
 use super::error::ConfigError;
+use super::milvus;
 use super::options as option;
 use super::options::OptionSpec;
 use super::parameters::Parameters;
@@ -39,6 +40,7 @@ pub(super) fn config(
         },
         log: log(settings)?,
         audit: audit(settings)?,
+        milvus: milvus::config(settings)?,
         parameters: Parameters::from_settings(settings.parameters())?.into(),
         first_admin,
         argv,

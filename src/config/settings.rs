@@ -7,6 +7,9 @@ use bson::{Bson, Document};
 use super::error::{ConfigError, Place};
 use super::options::{Kind, OPTIONS, OptionSpec, SET_PARAMETER};
 
+/// What is shown in place of a secret.
+pub(super) const HIDDEN: &str = "<hidden>";
+
 /// A value as text, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Setting {
@@ -158,7 +161,7 @@ impl Kind {
             Self::Choice(words) => format!("'{}'", words.join("' or '")),
             Self::Integer { min, max } => format!("an integer from {min} to {max}"),
             Self::Octal { max } => format!("octal digits from 0 to {max:04o}"),
-            Self::Text => "text that is not empty".to_owned(),
+            Self::Text | Self::Secret => "text that is not empty".to_owned(),
             Self::List => "words separated by commas".to_owned(),
             Self::Parameters => "a mapping of names to values".to_owned(),
         }
@@ -177,6 +180,7 @@ fn typed(kind: Kind, text: &str) -> Bson {
     match kind {
         Kind::Switch => Bson::Boolean(text == "true"),
         Kind::Integer { .. } => text.parse().map_or_else(|_| text.into(), Bson::Int32),
+        Kind::Secret => HIDDEN.into(),
         _ => text.into(),
     }
 }

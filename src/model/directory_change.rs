@@ -3,6 +3,7 @@
 
 use bson::RawDocumentBuf;
 
+use super::milvus::MilvusGrant;
 use super::names::{DbName, RoleName, UserName};
 use super::privilege::Privilege;
 use super::restriction::Restrictions;
@@ -25,6 +26,8 @@ pub struct DirectoryChange {
     pub roles: Option<Box<[RoleName]>>,
     /// Privileges that are given, granted or revoked.
     pub privileges: Option<Box<[Privilege]>>,
+    /// Grants of Milvus that are granted or revoked.
+    pub milvus_grants: Option<Box<[MilvusGrant]>>,
     /// Restrictions that are given; `Some` and empty takes them away.
     pub restrictions: Option<Restrictions>,
 }
@@ -64,6 +67,7 @@ impl DirectoryChange {
             custom_data: None,
             roles: None,
             privileges: None,
+            milvus_grants: None,
             restrictions: None,
         }
     }

@@ -6,6 +6,7 @@
 pub mod action;
 pub mod directory_change;
 pub mod mechanism;
+pub mod milvus;
 pub mod names;
 pub mod plain_credential;
 pub mod privilege;

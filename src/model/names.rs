@@ -36,6 +36,8 @@ impl DbName {
     pub const ADMIN: Self = Self(CompactString::const_new("admin"));
     /// The database of users whose credentials are kept elsewhere.
     pub const EXTERNAL: Self = Self(CompactString::const_new("$external"));
+    /// The database of the users and roles that Milvus clients see.
+    pub const MILVUS: Self = Self(CompactString::const_new("milvus"));
 
     /// 1 to 63 bytes without `/`, `\`, `.`, space, `"`, `$` and NUL; `$external` is the exception.
     pub fn parse(name: &str) -> Result<Self, InvalidName> {
@@ -69,6 +71,11 @@ impl DbName {
     /// Whether this is `local`, which holds no users and no roles.
     pub fn is_local(&self) -> bool {
         self.0 == "local"
+    }
+
+    /// Whether this is `milvus`, whose roles can hold grants of Milvus.
+    pub fn is_milvus(&self) -> bool {
+        self.0 == "milvus"
     }
 
     /// Whether this is `config`.

@@ -1,5 +1,6 @@
 //! A role as the catalog keeps it.
 
+use super::milvus::MilvusGrant;
 use super::names::RoleName;
 use super::privilege::Privilege;
 use super::restriction::Restrictions;
@@ -16,4 +17,6 @@ pub struct Role {
     pub roles: Box<[RoleName]>,
     /// Where holders of the role may sign in from; empty means anywhere.
     pub restrictions: Restrictions,
+    /// What the role allows Milvus clients, sorted, each once. Only roles on `milvus` have any.
+    pub milvus_grants: Box<[MilvusGrant]>,
 }

@@ -15,14 +15,13 @@ use futures_util::FutureExt;
 use thiserror::Error;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::arrival::{Arrived, arrive};
+use super::admission::{Admission, let_in};
 use super::buffer::{Input, Output};
-use super::counters::{ConnectionCounters, Place};
+use super::counters::Place;
 use super::listener::Accepted;
 use super::shutdown::Stopped;
 use super::stream::Stream;
-use super::tls::{self, TurnedAway};
-use super::{Address, Answer, Door, Handler, Limits, Peer, Service, StopSignal};
+use super::{Answer, Handler, Limits, Peer, Service};
 use crate::error::ErrorCode;
 use crate::wire::{Incoming, ReplyForm, Request, WireError, WireLimits, frame_length, parse};
 
@@ -54,8 +53,6 @@ enum End {
     Panicked,
     #[error("the server stops")]
     Stopping,
-    #[error("{1}")]
-    TurnedAway(Address, TurnedAway),
 }
 
 /// Calls [`Handler::closed`] however the connection ends, also when its task is cancelled.
@@ -94,31 +91,14 @@ struct Socket {
     departure: Option<Arc<tokio::sync::Notify>>,
 }
 
-/// What a connection is admitted with.
-pub(super) struct Admission {
-    pub(super) place: Place,
-    pub(super) door: Arc<Door>,
-    pub(super) stop: StopSignal,
-}
-
 /// Serves a connection to its end.
 pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admission: Admission) {
     let since = Instant::now();
     let connection_id = admission.place.connection_id();
-    let mut stop = Stopped::new(admission.stop);
-    let counters = admission.place.counters();
-    let arrived = match let_in(accepted, &admission.door, counters, &mut stop).await {
-        Ok(arrived) => arrived,
-        Err(End::TurnedAway(remote, reason)) => {
-            return tls::log::turned_away(connection_id, &remote, &reason, counters);
-        }
-        Err(reason) => return tracing::debug!(connection_id, %reason, "connection turned away"),
+    let mut stop = Stopped::new(admission.stop.clone());
+    let Some(arrived) = let_in(accepted, connection_id, &admission, &mut stop).await else {
+        return;
     };
-    counters.add_in(arrived.received.len());
-    if let Some(session) = &arrived.tls {
-        counters.add_tls(session);
-        tls::log::accepted(connection_id, &arrived.remote, session);
-    }
     let peer = Peer {
         connection_id,
         local: arrived.local,
@@ -166,24 +146,6 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         socket.stream.say_goodbye().await;
     }
     tracing::debug!(connection_id, reason = %end, "connection ends");
-}
-
-/// The time for the first message runs from the start.
-async fn let_in(
-    accepted: Accepted,
-    door: &Door,
-    counters: &ConnectionCounters,
-    stop: &mut Stopped,
-) -> Result<Arrived, End> {
-    let limit = door.limits.handshake_timeout();
-    tokio::select! {
-        biased;
-        arrived = timeout(limit, arrive(accepted, door, counters)) => match arrived {
-            Ok(arrived) => arrived.map_err(|(remote, reason)| End::TurnedAway(remote, reason)),
-            Err(_) => Err(End::TooSlow("handshake")),
-        },
-        () = stop.wait() => Err(End::Stopping),
-    }
 }
 
 /// Answers one message.

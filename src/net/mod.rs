@@ -4,8 +4,10 @@
 //! is one task that reads a request, hands it to its [`Handler`] and writes the answer; what requests
 //! mean is not known here.
 
+mod admission;
 mod arrival;
 mod buffer;
+mod byte_stream;
 mod connection;
 mod counters;
 mod limits;
@@ -33,6 +35,7 @@ use tokio::time::Instant;
 use crate::wire::{Request, WireError};
 
 pub use arrival::Door;
+pub use byte_stream::{ByteStream, StreamService, serve_streams};
 pub use counters::ConnectionCounters;
 pub use limits::Limits;
 pub use listener::{BindError, BindOptions, Listeners, UnixSocketOptions};

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::connection::{Admission, run};
+use super::admission::Admission;
+use super::connection::run;
 use super::counters::ConnectionCounters;
-use super::listener::Listeners;
+use super::listener::{Accepted, Listeners};
 use super::{Door, Service, StopSignal};
 
 /// First pause after an accept that failed for want of something; doubles up to the maximum.
@@ -34,6 +35,18 @@ pub async fn serve<S: Service>(
     door: Arc<Door>,
     counters: Arc<ConnectionCounters>,
     stop: StopSignal,
+) -> ServeSummary {
+    let spawned = |accepted, admission| run(accepted, Arc::clone(&service), admission);
+    serve_with(listeners, door, counters, stop, spawned).await
+}
+
+/// Accepts, and spawns for each connection what `connection` makes of it.
+pub(super) async fn serve_with<F: Future<Output = ()> + Send + 'static>(
+    listeners: Listeners,
+    door: Arc<Door>,
+    counters: Arc<ConnectionCounters>,
+    stop: StopSignal,
+    connection: impl Fn(Accepted, Admission) -> F,
 ) -> ServeSummary {
     let mut connections = JoinSet::new();
     let mut backoff = BACKOFF_MIN;
@@ -71,7 +84,7 @@ pub async fn serve<S: Service>(
             door: Arc::clone(&door),
             stop: stop.clone(),
         };
-        connections.spawn(run(accepted, Arc::clone(&service), admission));
+        connections.spawn(connection(accepted, admission));
     }
     drop(listeners);
     finish(connections, door.limits.stop_timeout()).await

@@ -303,7 +303,7 @@ impl Directory {
         self.writer.close().await;
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         order: Order,
         plan: impl FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError> + Send + 'static,

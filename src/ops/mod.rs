@@ -1,6 +1,7 @@
 //! The only path that writes: plan, commit, apply, answer.
 
 mod directory;
+mod milvus;
 mod order;
 mod writer;
 

@@ -1,7 +1,7 @@
 //! Where users and roles are kept, as the configuration says.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::StartError;
 use crate::catalog::Catalog;
@@ -11,6 +11,9 @@ use crate::net::{Address, Listeners};
 use crate::ops::Directory;
 use crate::store::{MemoryStore, RedbStore, Setting, Store, StoreError};
 use crate::telemetry::events;
+
+/// How long the members of a replica set may take to agree who is primary.
+const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Opens what keeps users and roles, and joins in following it if others write there too.
 pub(super) async fn open(config: &Config) -> Result<(Directory, Option<ReplicaSet>), StartError> {
@@ -45,6 +48,18 @@ fn log_opened(directory: &Directory, started: Instant) {
     let catalog = directory.catalog();
     let (users, roles) = (catalog.user_count(), catalog.role_count());
     events::store_opened(directory.store_name(), users, roles, started.elapsed());
+}
+
+/// Whether it is for this server to make what a new deployment needs: in a replica set the primary
+/// does, once there is one.
+pub(super) async fn is_writer(replica_set: Option<&ReplicaSet>) -> bool {
+    let Some(replica_set) = replica_set else {
+        return true;
+    };
+    let mut topologies = replica_set.topologies();
+    let elected = topologies.wait_for(|topology| topology.primary.is_some());
+    let _ = tokio::time::timeout(ELECTION_TIMEOUT, elected).await;
+    replica_set.check_writable().is_ok()
 }
 
 /// Under which name the other members and clients find this one.

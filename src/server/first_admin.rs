@@ -1,14 +1,11 @@
 //! The administrator that the environment names.
 
-use std::time::Duration;
-
 use super::StartError;
 use crate::audit::{self, Audit, Event};
 use crate::auth::hash_pool::{HashPool, Owner};
 use crate::auth::origin::Origin;
 use crate::authz::Authority;
 use crate::catalog::PlanError;
-use crate::cluster::ReplicaSet;
 use crate::command::services::ops_error_code;
 use crate::command::user::credentials::{NewPassword, PasswordRequest};
 use crate::config::FirstAdmin;
@@ -20,23 +17,6 @@ use crate::model::restriction::Restrictions;
 use crate::model::user::User;
 use crate::ops::{Directory, OpsError, Order};
 use crate::telemetry::events;
-
-/// How long the members of a replica set may take to agree who is primary.
-const ELECTION_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Whether there are no users or roles, and this server is the one that makes them: in a replica set
-/// the primary does.
-pub(super) async fn is_wanted(directory: &Directory, replica_set: Option<&ReplicaSet>) -> bool {
-    if let Some(replica_set) = replica_set {
-        let mut topologies = replica_set.topologies();
-        let elected = topologies.wait_for(|topology| topology.primary.is_some());
-        let _ = tokio::time::timeout(ELECTION_TIMEOUT, elected).await;
-        if replica_set.check_writable().is_err() {
-            return false;
-        }
-    }
-    !directory.catalog().had_users_or_roles()
-}
 
 /// Creates it.
 pub(super) async fn create(

@@ -49,6 +49,12 @@ pub fn server_started(addresses: &[String], store: &str, authorization: bool) {
     info!(target: CONTROL, id = 23016_u64, addresses, store, authorization, "Waiting for connections");
 }
 
+/// The server accepts Milvus clients.
+pub fn milvus_started(addresses: &[String]) {
+    let addresses = addresses.join(",");
+    info!(target: CONTROL, id = 9_900_040_u64, addresses, "Waiting for Milvus clients");
+}
+
 /// Something the operator should know, also shown by `mongosh` when it connects.
 pub fn startup_warning(message: &str) {
     warn!(target: CONTROL, id = 9_900_001_u64, startup_warning = true, "{message}");

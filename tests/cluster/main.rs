@@ -6,6 +6,9 @@
 mod support;
 
 mod causal;
+mod commands;
+mod hello;
 mod history;
 mod house;
+mod member_state;
 mod write_concern;

@@ -37,10 +37,7 @@ const ROOMS: &[Room] = &[
     ),
     room("authz", &["catalog", "error", "model"]),
     room("auth", &["authz", "catalog", "error", "model", "secret"]),
-    room(
-        "ops",
-        &["audit", "authz", "catalog", "model", "secret", "store"],
-    ),
+    room("ops", &["audit", "authz", "catalog", "model", "store"]),
     room(
         "command",
         &[
@@ -62,6 +59,23 @@ const ROOMS: &[Room] = &[
         ],
     ),
     room(
+        "milvus",
+        &[
+            "audit",
+            "auth",
+            "authz",
+            "catalog",
+            "command",
+            "config",
+            "error",
+            "model",
+            "net",
+            "ops",
+            "secret",
+            "telemetry",
+        ],
+    ),
+    room(
         "server",
         &[
             "audit",
@@ -72,6 +86,7 @@ const ROOMS: &[Room] = &[
             "command",
             "config",
             "error",
+            "milvus",
             "model",
             "net",
             "ops",

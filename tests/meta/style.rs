@@ -42,6 +42,11 @@ const EXPOSES: &[(&str, &str)] = &[
     ),
     ("src/command/cluster_time.rs", "signs cluster times"),
     (
+        "src/cluster/etcd/mod.rs",
+        "signs in at etcd with the password it was given",
+    ),
+    ("src/command/cluster_time.rs", "signs cluster times"),
+    (
         "src/command/restore/stored_documents.rs",
         "reads keys of a dump back",
     ),
@@ -53,6 +58,11 @@ const EXPOSES: &[(&str, &str)] = &[
     (
         "src/config/environment.rs",
         "refuses an empty password of the first administrator",
+    ),
+    ("src/main.rs", "shows the password made up for Milvus' root"),
+    (
+        "src/milvus/password.rs",
+        "measures new passwords of Milvus users",
     ),
     (
         "src/store/record/mod.rs",

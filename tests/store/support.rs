@@ -95,6 +95,7 @@ pub(crate) fn role(name: &str) -> Role {
         .into(),
         roles: [RoleName::new("read", db("products")).unwrap()].into(),
         restrictions: restrictions(),
+        milvus_grants: [].into(),
     }
 }
 

@@ -74,7 +74,8 @@ impl TlsClient {
         self
     }
 
-    fn config(&self) -> ClientConfig {
+    /// What its handshakes begin with.
+    pub fn config(&self) -> ClientConfig {
         let mut roots = RootCertStore::empty();
         roots.add(certificate_der("ca").into()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))

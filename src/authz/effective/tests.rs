@@ -31,6 +31,7 @@ fn of_privileges(privileges: Vec<Privilege>) -> EffectivePrivileges {
         privileges: privileges.into(),
         roles: [].into(),
         restrictions: Restrictions::NONE,
+        milvus_grants: [].into(),
     });
     EffectivePrivileges::of(&Resolved::of(&[name], &move |_: &RoleName| {
         Some(Arc::clone(&role))
@@ -362,6 +363,7 @@ proptest! {
             privileges: privileges.into(),
             roles: roles.into(),
             restrictions: Restrictions::NONE,
+            milvus_grants: [].into(),
         });
         let direct = [custom, RoleName::new("read", db("x")).unwrap()];
         let resolved = Resolved::of(&direct, &move |_: &RoleName| Some(Arc::clone(&role)));

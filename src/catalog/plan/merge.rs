@@ -338,6 +338,7 @@ fn describe_role(role: &Role, exists: bool) -> DirectoryChange {
         roles: Some(role.roles.clone()),
         privileges: Some(role.privileges.clone()),
         restrictions: given(&role.restrictions),
+        milvus_grants: Some(role.milvus_grants.clone()).filter(|grants| !grants.is_empty()),
         ..DirectoryChange::of_role(command, kind, &role.name)
     }
 }

@@ -65,6 +65,7 @@ pub fn update_role(
         restrictions: update
             .restrictions
             .unwrap_or_else(|| role.restrictions.clone()),
+        milvus_grants: role.milvus_grants.clone(),
     };
     Ok(vec![put_role(updated)?])
 }
@@ -218,7 +219,7 @@ fn refuse_built_in(name: &RoleName) -> Result<(), PlanError> {
     }
 }
 
-fn find_role(view: &View<'_>, name: &RoleName) -> Result<Arc<Role>, PlanError> {
+pub(super) fn find_role(view: &View<'_>, name: &RoleName) -> Result<Arc<Role>, PlanError> {
     view.role(name)
         .ok_or_else(|| PlanError::RoleNotFound(name.clone()))
 }
@@ -231,7 +232,7 @@ fn replace_role(present: &Role, changed: Role) -> Result<Vec<Change>, PlanError>
     }
 }
 
-fn put_role(role: Role) -> Result<Change, PlanError> {
+pub(super) fn put_role(role: Role) -> Result<Change, PlanError> {
     check_size(Change::PutRole(Arc::new(role)))
 }
 

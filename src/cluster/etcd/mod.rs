@@ -184,21 +184,21 @@ impl Etcd {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let token = match known {
-            Some(token) => token,
-            None => {
-                let sign_in = Request::new(AuthenticateRequest {
-                    name: name.clone(),
-                    password: password.expose().clone(),
-                });
-                let path = "/etcdserverpb.Auth/Authenticate";
-                let answer: AuthenticateResponse = unary(channel.clone(), path, sign_in).await?;
-                let mut token = AsciiMetadataValue::try_from(answer.token)
-                    .map_err(|_| EtcdError::Refused("a token that is no text".into()))?;
-                token.set_sensitive(true);
-                *self.token.lock().unwrap_or_else(PoisonError::into_inner) = Some(token.clone());
-                token
-            }
+        let token = if let Some(token) = known {
+            token
+        } else {
+            let sign_in = Request::new(AuthenticateRequest {
+                name: name.clone(),
+                password: password.expose().clone(),
+            });
+            let path = "/etcdserverpb.Auth/Authenticate";
+            let answer: AuthenticateResponse = unary(channel.clone(), path, sign_in).await?;
+            let mut token = AsciiMetadataValue::try_from(answer.token)
+                .map_err(|_| EtcdError::Refused("a token that is no text".into()))?;
+            token.set_sensitive(true);
+            let mut kept = self.token.lock().unwrap_or_else(PoisonError::into_inner);
+            *kept = Some(token.clone());
+            token
         };
         request.metadata_mut().insert("token", token);
         Ok(request)
@@ -215,13 +215,13 @@ where
     A: Message + Default + Send + Sync + 'static,
 {
     let mut grpc = Grpc::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-    grpc.ready().await.map_err(not_ready)?;
+    grpc.ready().await.map_err(|error| not_ready(&error))?;
     let codec: ProstCodec<Q, A> = ProstCodec::default();
     let response = grpc.unary(request, PathAndQuery::from_static(path), codec);
     Ok(response.await.map_err(EtcdError::from)?.into_inner())
 }
 
-fn not_ready(error: tonic::transport::Error) -> EtcdError {
+fn not_ready(error: &tonic::transport::Error) -> EtcdError {
     EtcdError::from(Status::new(Code::Unavailable, error.to_string()))
 }
 

@@ -50,7 +50,7 @@ where
             let value = AsciiMetadataValue::from_static("true");
             request.metadata_mut().insert("hasleader", value);
             let mut grpc = Grpc::new(channel).max_decoding_message_size(MESSAGE_BYTES_MAX);
-            grpc.ready().await.map_err(not_ready)?;
+            grpc.ready().await.map_err(|error| not_ready(&error))?;
             let codec: ProstCodec<Q, A> = ProstCodec::default();
             let path = PathAndQuery::from_static(path);
             let answers = grpc.streaming(request, path, codec).await?.into_inner();

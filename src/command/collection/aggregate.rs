@@ -95,8 +95,8 @@ impl FromField for Pipeline {
 impl Command for Aggregate {
     const SPEC: Spec = Spec {
         api_version_1: true,
-        read_concern: true,
         runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new(
             "aggregate",
             "Answers what becomes of the documents of a collection in the stages of a pipeline.",

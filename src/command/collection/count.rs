@@ -39,8 +39,8 @@ arguments! {
 impl Command for Count {
     const SPEC: Spec = Spec {
         api_version_1: true,
-        read_concern: true,
         runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new("count", "Answers how many documents match a query.")
     };
 

@@ -33,8 +33,8 @@ arguments! {
 
 impl Command for Distinct {
     const SPEC: Spec = Spec {
-        read_concern: true,
         runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new("distinct", "Answers the different values of a field.")
     };
 

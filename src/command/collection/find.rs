@@ -74,8 +74,8 @@ arguments! {
 impl Command for Find {
     const SPEC: Spec = Spec {
         api_version_1: true,
-        read_concern: true,
         runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new("find", "Answers the documents of a collection.")
     };
     const ARGUMENTS_NAME: &'static str = "FindCommandRequest";

@@ -59,8 +59,8 @@ impl FromField for DocumentArray {
 impl Command for Insert {
     const SPEC: Spec = Spec {
         write_concern: true,
-        is_retryable_write: true,
         runs_on: RunsOn::Primary,
+        is_retryable_write: true,
         is_interruptible: false,
         api_version_1: true,
         takes_sequences: true,

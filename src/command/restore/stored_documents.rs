@@ -3,6 +3,8 @@
 //! Only what could have been stored here is taken: every field known and of its type, keys of the
 //! lengths of their mechanism, names and ranges that are such.
 
+mod milvus_grants;
+
 use std::fmt::Display;
 
 use base64::Engine;
@@ -11,6 +13,7 @@ use bson::raw::RawDocument;
 use bson::spec::BinarySubtype;
 use bson::{RawBsonRef, RawDocumentBuf};
 
+use self::milvus_grants::Grant;
 use super::transient::Document;
 use crate::catalog::{Dumped, LeftOut};
 use crate::command::arguments::{Arguments, FromField, Path, Rules, arguments, strict_document};
@@ -155,6 +158,8 @@ arguments! {
         "roles" => roles: Vec<RoleArgument>,
         /// Where holders may sign in from.
         "authenticationRestrictions" => restrictions: Option<Vec<RestrictionArgument>>,
+        /// What it allows Milvus clients.
+        "milvusGrants" => milvus_grants: Option<Vec<Grant>>,
     }
 }
 
@@ -200,6 +205,7 @@ impl Stored<RoleName> for Role {
             privileges: PrivilegeArgument::resolve_all(&document.privileges)?.into(),
             roles: RoleArgument::resolve_all(&document.roles, &db)?.into(),
             restrictions: restrictions(document.restrictions)?,
+            milvus_grants: Grant::resolve_all(document.milvus_grants, &db)?,
         })
     }
 }

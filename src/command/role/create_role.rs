@@ -81,6 +81,7 @@ impl Command for CreateRole {
             privileges: privileges.into(),
             roles: roles.into(),
             restrictions: RestrictionArgument::resolve_all(&entries)?,
+            milvus_grants: [].into(),
         };
         let change = DirectoryChange {
             roles: Some(role.roles.clone()),

@@ -8,6 +8,7 @@ use crate::authz::Resolved;
 use crate::catalog::{Catalog, builtin};
 use crate::command::restrictions::restrictions_array;
 use crate::command::roles_array::roles_array;
+use crate::model::milvus::MilvusGrant;
 use crate::model::names::RoleName;
 use crate::model::privilege::Privilege;
 use crate::model::role::Role;
@@ -73,6 +74,9 @@ pub(in crate::command) fn stored_role(role: &Role) -> RawDocumentBuf {
         let array = restrictions_array(&role.restrictions);
         document.append(cstr!("authenticationRestrictions"), array);
     }
+    if !role.milvus_grants.is_empty() {
+        document.append(cstr!("milvusGrants"), grants_array(&role.milvus_grants));
+    }
     document
 }
 
@@ -130,6 +134,10 @@ pub(super) fn stored(
     if !in_list {
         document.append(cstr!("isBuiltin"), false);
     }
+    // Ours, and only where there are any: roles of Milvus clients.
+    if shape.privileges && !role.milvus_grants.is_empty() {
+        document.append(cstr!("milvusGrants"), grants_array(&role.milvus_grants));
+    }
     document
 }
 
@@ -149,6 +157,10 @@ pub(super) fn user_fragment(names: &[RoleName], catalog: &Catalog) -> RawDocumen
     }
     document.append(cstr!("inheritedAuthenticationRestrictions"), inherited);
     document
+}
+
+fn grants_array(grants: &[MilvusGrant]) -> RawArrayBuf {
+    grants.iter().map(MilvusGrant::to_raw_document).collect()
 }
 
 fn own_privileges(name: &RoleName) -> RawArrayBuf {

@@ -105,7 +105,8 @@ fn end(context: &mut Context<'_>) {
     context.connection.session.abandon_conversation();
 }
 
-fn failure_limits(parameters: &Parameters) -> FailureLimits {
+/// What failures cost, as it is set now.
+pub fn failure_limits(parameters: &Parameters) -> FailureLimits {
     let parameters = parameters.sign_in_limits();
     FailureLimits {
         per_address_free: parameters.failed_per_address_free(),

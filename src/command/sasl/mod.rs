@@ -1,7 +1,7 @@
 //! Signing in and out.
 
 pub mod authenticate;
-mod guard;
+pub mod guard;
 pub mod logout;
 pub mod sasl_continue;
 pub mod sasl_start;

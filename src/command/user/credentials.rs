@@ -100,6 +100,29 @@ impl NewPassword {
         })
     }
 
+    /// A password for exactly these mechanisms, also for ones that are not enabled.
+    pub fn prepare(
+        user: &str,
+        password: &Secret<String>,
+        mechanisms: &[Mechanism],
+    ) -> Result<Self, CommandError> {
+        let is_wanted = |mechanism: Mechanism| mechanisms.contains(&mechanism);
+        let sha_256 = is_wanted(Mechanism::ScramSha256)
+            .then(|| Sha256Password::prepare(password))
+            .transpose()
+            .map_err(|error| unusable(Mechanism::ScramSha256, error))?;
+        let plain = is_wanted(Mechanism::Plain)
+            .then(|| PlainPassword::prepare(password))
+            .transpose()
+            .map_err(|error| unusable(Mechanism::Plain, error))?;
+        let sha_1 = is_wanted(Mechanism::ScramSha1).then(|| Sha1Password::digest(user, password));
+        Ok(Self {
+            sha_1,
+            sha_256,
+            plain,
+        })
+    }
+
     /// Derives the keys on the hashing pool, each mechanism's on a thread of its own if one is free;
     /// the password is wiped when it is done.
     pub async fn derive(

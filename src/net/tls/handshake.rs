@@ -20,6 +20,9 @@ const START_BYTES: usize = 3;
 /// The type of the record that a client begins with (RFC 8446 section 5.1).
 const HANDSHAKE_RECORD: u8 = 22;
 
+/// What clients of gRPC insist on (RFC 9113 section 3.2).
+const HTTP_2: &[u8] = b"h2";
+
 /// Why a peer is not let in.
 #[derive(Debug, Error)]
 pub(crate) enum TurnedAway {
@@ -92,8 +95,18 @@ async fn handshake(tcp: TcpStream, start: &[u8], tls: &Tls) -> Result<Secured, T
     let hello = LazyConfigAcceptor::new(acceptor, tcp)
         .await
         .map_err(TurnedAway::Handshake)?;
+    let mut offered = hello.client_hello().alpn().into_iter().flatten();
+    let wants_http_2 = offered.any(|protocol| protocol == HTTP_2);
+    drop(offered);
+    let mut config = tls.config();
+    if wants_http_2 {
+        // Told to those who ask only: everybody else may offer what it likes, or nothing.
+        let mut with_protocol = (*config).clone();
+        with_protocol.alpn_protocols = vec![HTTP_2.to_vec()];
+        config = Arc::new(with_protocol);
+    }
     let stream = hello
-        .into_stream(tls.config())
+        .into_stream(config)
         .await
         .map_err(TurnedAway::Handshake)?;
     let (_, connection) = stream.get_ref();

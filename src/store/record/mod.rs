@@ -5,6 +5,7 @@
 //! one encoding and anything else is [`Malformed`]. `docs/journal.md` is the long form.
 
 mod bson;
+mod milvus_grant;
 mod privilege;
 mod restriction;
 mod user;
@@ -191,6 +192,7 @@ fn encode_role(role: &Role) -> Result<(Vec<u8>, Vec<u8>), RecordTooLarge> {
     writer.array("privileges", &role.privileges, privilege::write);
     write_roles(&mut writer, &role.roles);
     restriction::write(&mut writer, &role.restrictions);
+    milvus_grant::write_all(&mut writer, &role.milvus_grants);
     seal(role_key(&role.name), writer, &role.name)
 }
 
@@ -199,12 +201,14 @@ fn read_role(name: RoleName, document: &[u8]) -> Result<Role, Malformed> {
     let privileges = fields.documents("privileges", privilege::read)?;
     let roles = read_roles(&mut fields)?;
     let restrictions = restriction::read(&mut fields)?;
+    let milvus_grants = milvus_grant::read_all(&mut fields)?;
     fields.finish()?;
     Ok(Role {
         name,
         privileges: privileges.into_boxed_slice(),
         roles,
         restrictions,
+        milvus_grants,
     })
 }
 

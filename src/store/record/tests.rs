@@ -3,6 +3,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::model::action::Action;
+use crate::model::milvus::{MilvusGrant, MilvusObject};
 use crate::model::plain_credential::PlainCredential;
 use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
@@ -146,13 +147,30 @@ prop_compose! {
 }
 
 prop_compose! {
+    fn milvus_grants()(
+        object in proptest::sample::select(&MilvusObject::EVERY[..]),
+        texts in proptest::array::uniform4("[a-z*]{0,8}"),
+    ) -> MilvusGrant {
+        let [object_name, db, privilege, grantor] = texts.map(Into::into);
+        MilvusGrant { object, object_name, db, privilege, grantor }
+    }
+}
+
+prop_compose! {
     fn roles()(
         name in role_names(),
         privileges in proptest::collection::vec(privileges(), 0..5),
         roles in proptest::collection::vec(role_names(), 0..5),
         restrictions in restrictions(),
+        milvus_grants in proptest::collection::vec(milvus_grants(), 0..5),
     ) -> Role {
-        Role { name, privileges: privileges.into(), roles: roles.into(), restrictions }
+        Role {
+            name,
+            privileges: privileges.into(),
+            roles: roles.into(),
+            restrictions,
+            milvus_grants: milvus_grants.into(),
+        }
     }
 }
 

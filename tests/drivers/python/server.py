@@ -45,8 +45,12 @@ class Server:
             raise AssertionError(f"the server did not start: {log}")
         self.port = int(port_file.read_text())
 
-    def restart(self):
-        """Kills the server as kill -9 does and starts it again, on the same port."""
+    def restart(self, *arguments):
+        """Kills the server as kill -9 does and starts it again, on the same port.
+
+        `arguments` come after those it had before.
+        """
+        self._arguments += arguments
         self._kill()
         self._start()
 

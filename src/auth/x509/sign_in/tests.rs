@@ -40,6 +40,7 @@ fn role(actions: &[Action], restrictions: Restrictions) -> Change {
         .into(),
         roles: [].into(),
         restrictions,
+        milvus_grants: [].into(),
     }))
 }
 

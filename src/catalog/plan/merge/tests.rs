@@ -11,6 +11,7 @@ fn role(name: &str, roles: &[&str]) -> Role {
         privileges: [].into(),
         roles: roles.iter().map(|role| role_name(role)).collect(),
         restrictions: Restrictions::NONE,
+        milvus_grants: [].into(),
     }
 }
 

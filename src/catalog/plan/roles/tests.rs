@@ -15,6 +15,7 @@ fn role(name: &RoleName, roles: &[RoleName], privileges: Vec<Privilege>) -> Role
         privileges: privileges.into(),
         roles: roles.into(),
         restrictions: Restrictions::NONE,
+        milvus_grants: [].into(),
     }
 }
 

@@ -70,9 +70,80 @@ fn what_is_stored_is_read_back() {
         "roles": [{ "role": "read", "db": "shop" }],
         "authenticationRestrictions": [{ "serverAddress": ["::1"] }],
     };
-    let mut read = read::<RoleName, Role>(&[kept(&clerk)]);
-    let role = read.dumped.entries.pop().unwrap();
-    assert_eq!(Bson::try_from(stored_role(&role)).unwrap(), clerk);
+    assert_eq!(
+        Bson::try_from(stored_role(&read_role(&clerk).unwrap())).unwrap(),
+        clerk
+    );
+}
+
+fn read_role(document: &Bson) -> Result<Role, LeftOut> {
+    let mut read = read::<RoleName, Role>(&[kept(document)]);
+    read.dumped
+        .entries
+        .pop()
+        .ok_or_else(|| read.left_out.remove(0))
+}
+
+/// A role of Milvus clients with one grant on it.
+fn milvus_role(db: &str, field: &str, value: &str) -> Bson {
+    let mut grant = doc! {
+        "object": "Collection", "objectName": "books", "db": "default", "privilege": "Load",
+        "grantor": "root",
+    };
+    grant.insert(field, value);
+    doc! {
+        "_id": format!("{db}.reader"), "role": "reader", "db": db,
+        "privileges": [], "roles": [], "milvusGrants": [grant],
+    }
+}
+
+#[test]
+fn grants_of_milvus_clients_are_read_back() {
+    let mut reader = milvus_role("milvus", "privilege", "Load");
+    let role = read_role(&reader).unwrap();
+    assert_eq!(Bson::try_from(stored_role(&role)).unwrap(), reader);
+    // Out of order and twice: as it would have been stored.
+    let sorted = reader.get_array("milvusGrants").unwrap()[0].clone();
+    let mut later = sorted.as_document().unwrap().clone();
+    later.insert("privilege", "Query");
+    let jumbled: Vec<bson::Bson> = vec![later.clone().into(), sorted.clone(), later.clone().into()];
+    reader.insert("milvusGrants", jumbled);
+    let role = read_role(&reader).unwrap();
+    reader.insert("milvusGrants", vec![sorted, later.into()]);
+    assert_eq!(Bson::try_from(stored_role(&role)).unwrap(), reader);
+}
+
+#[test]
+fn grants_that_cannot_be_say_why() {
+    for (db, field, value, reason) in [
+        (
+            "shop",
+            "db",
+            "default",
+            "only roles of Milvus clients have milvusGrants",
+        ),
+        (
+            "milvus",
+            "object",
+            "global",
+            "'role.milvusGrants.0.object' is no kind of object: 'global'",
+        ),
+        (
+            "milvus",
+            "privilege",
+            "",
+            "'role.milvusGrants.0.privilege' is empty",
+        ),
+        (
+            "milvus",
+            "x",
+            "",
+            "BSON field 'role.milvusGrants.0.x' is an unknown field.",
+        ),
+    ] {
+        let left_out = read_role(&milvus_role(db, field, value)).unwrap_err();
+        assert_eq!(left_out.reason, reason);
+    }
 }
 
 #[test]

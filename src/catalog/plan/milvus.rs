@@ -1,0 +1,90 @@
+//! Plans of Milvus clients: those of MongoDB's with the limits of Milvus, and grants.
+
+use std::sync::Arc;
+
+use super::roles::{find_role, put_role};
+use super::{PlanError, create_role, create_user, drop_role};
+use crate::catalog::View;
+use crate::model::milvus::MilvusGrant;
+use crate::model::names::RoleName;
+use crate::model::role::Role;
+use crate::model::user::User;
+use crate::store::Change;
+
+/// `CreateCredential`: at most `users_max` on `milvus`. A name that exists is found first.
+pub fn create_milvus_user(
+    view: &View<'_>,
+    user: User,
+    users_max: usize,
+) -> Result<Vec<Change>, PlanError> {
+    let changes = create_user(view, user)?;
+    if view.milvus_user_count() >= users_max {
+        return Err(PlanError::MilvusUsersFull);
+    }
+    Ok(changes)
+}
+
+/// `CreateRole`: at most `roles_max` on `milvus`. A name that exists is found first.
+pub fn create_milvus_role(
+    view: &View<'_>,
+    role: Role,
+    roles_max: usize,
+) -> Result<Vec<Change>, PlanError> {
+    let changes = create_role(view, role)?;
+    if view.milvus_role_count() >= roles_max {
+        return Err(PlanError::MilvusRolesFull);
+    }
+    Ok(changes)
+}
+
+/// `DropRole`: with its grants only if forced to.
+pub fn drop_milvus_role(
+    view: &View<'_>,
+    name: &RoleName,
+    is_forced: bool,
+) -> Result<Vec<Change>, PlanError> {
+    let role = find_role(view, name)?;
+    if !is_forced && !role.milvus_grants.is_empty() {
+        return Err(PlanError::MilvusRoleHasGrants(name.clone()));
+    }
+    drop_role(view, name)
+}
+
+/// Adds grants to a role; those it has already stay as they are, with who granted them.
+pub fn add_milvus_grants(
+    view: &View<'_>,
+    name: &RoleName,
+    added: &[MilvusGrant],
+) -> Result<Vec<Change>, PlanError> {
+    let role = find_role(view, name)?;
+    let mut grants = role.milvus_grants.to_vec();
+    for grant in added {
+        if let Err(place) = grants.binary_search_by(|present| present.order(grant)) {
+            grants.insert(place, grant.clone());
+        }
+    }
+    replace_grants(&role, grants)
+}
+
+/// Takes grants from a role; those it does not have are passed over.
+pub fn remove_milvus_grants(
+    view: &View<'_>,
+    name: &RoleName,
+    removed: &[MilvusGrant],
+) -> Result<Vec<Change>, PlanError> {
+    let role = find_role(view, name)?;
+    let mut grants = role.milvus_grants.to_vec();
+    grants.retain(|grant| !removed.iter().any(|removed| removed.is_same(grant)));
+    replace_grants(&role, grants)
+}
+
+fn replace_grants(role: &Arc<Role>, grants: Vec<MilvusGrant>) -> Result<Vec<Change>, PlanError> {
+    if grants.len() == role.milvus_grants.len() {
+        return Ok(Vec::new());
+    }
+    let changed = Role {
+        milvus_grants: grants.into_boxed_slice(),
+        ..(**role).clone()
+    };
+    Ok(vec![put_role(changed)?])
+}

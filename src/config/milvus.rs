@@ -1,0 +1,102 @@
+//! `milvus`: the face for Milvus clients.
+
+use std::path::PathBuf;
+
+use super::error::ConfigError;
+use super::options as option;
+use super::options::OptionSpec;
+use super::resolve::path;
+use super::settings::Settings;
+use crate::secret::Secret;
+
+/// Bytes of a password by the strict policy, unless set otherwise.
+const STRICT_PASSWORD_BYTES: (usize, usize) = (8, 64);
+
+/// How Milvus clients are served.
+#[derive(Debug)]
+pub struct MilvusConfig {
+    /// TCP port; 0 lets the system choose.
+    pub port: u16,
+    /// File to write the chosen port into.
+    pub port_file: Option<PathBuf>,
+    /// The first password of root; one is made up where there is none.
+    pub default_root_password: Option<Secret<String>>,
+    /// Whether new users can sign in by SCRAM too.
+    pub scram_credentials: bool,
+    /// What new passwords need beside their length.
+    pub password_policy: MilvusPasswordPolicy,
+    /// Shortest new password in bytes.
+    pub password_bytes_min: usize,
+    /// Longest new password in bytes.
+    pub password_bytes_max: usize,
+    /// Longest name of a user in bytes.
+    pub username_bytes_max: usize,
+    /// Longest name of anything else in bytes.
+    pub name_bytes_max: usize,
+    /// Users on `milvus`.
+    pub users_max: usize,
+    /// Roles on `milvus`.
+    pub roles_max: usize,
+}
+
+/// What new passwords need beside their length.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MilvusPasswordPolicy {
+    /// Nothing, as in Milvus.
+    Length,
+    /// Three of the four kinds of characters, as in Zilliz Cloud.
+    Strict,
+}
+
+/// `None` unless it was asked for.
+pub(super) fn config(settings: &Settings) -> Result<Option<MilvusConfig>, ConfigError> {
+    if !settings.switch(&option::MILVUS_ENABLED)? {
+        return Ok(None);
+    }
+    let port = settings.integer(&option::MILVUS_PORT)?;
+    let password_policy = settings.choice(&option::MILVUS_PASSWORD_POLICY, |word| match word {
+        "length" => Some(MilvusPasswordPolicy::Length),
+        "strict" => Some(MilvusPasswordPolicy::Strict),
+        _ => None,
+    })?;
+    let strict = (password_policy == MilvusPasswordPolicy::Strict).then_some(STRICT_PASSWORD_BYTES);
+    let shortest = (&option::MILVUS_PASSWORD_MIN, strict.map(|range| range.0));
+    let longest = (&option::MILVUS_PASSWORD_MAX, strict.map(|range| range.1));
+    let (password_bytes_min, password_bytes_max) =
+        (length(settings, shortest)?, length(settings, longest)?);
+    if password_bytes_min > password_bytes_max {
+        let setting = settings.setting(&option::MILVUS_PASSWORD_MIN);
+        return Err(setting.refuse(format!(
+            "at most {password_bytes_max}, the longest password"
+        )));
+    }
+    Ok(Some(MilvusConfig {
+        port: u16::try_from(port).map_err(|_| {
+            let expected = option::MILVUS_PORT.kind.expectation();
+            settings.setting(&option::MILVUS_PORT).refuse(expected)
+        })?,
+        port_file: path(settings, &option::MILVUS_PORT_FILE)?,
+        default_root_password: settings
+            .text(&option::MILVUS_ROOT_PASSWORD)?
+            .map(Secret::new),
+        scram_credentials: settings.switch(&option::MILVUS_SCRAM)?,
+        password_policy,
+        password_bytes_min,
+        password_bytes_max,
+        username_bytes_max: settings.integer(&option::MILVUS_USERNAME_MAX)? as usize,
+        name_bytes_max: settings.integer(&option::MILVUS_NAME_MAX)? as usize,
+        users_max: settings.integer(&option::MILVUS_USERS_MAX)? as usize,
+        roles_max: settings.integer(&option::MILVUS_ROLES_MAX)? as usize,
+    }))
+}
+
+/// As set, else what the policy says, else the default.
+fn length(
+    settings: &Settings,
+    (option, of_policy): (&'static OptionSpec, Option<usize>),
+) -> Result<usize, ConfigError> {
+    match of_policy {
+        Some(length) if settings.explicit(option).is_none() => Ok(length),
+        _ => Ok(settings.integer(option)? as usize),
+    }
+}

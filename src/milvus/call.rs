@@ -1,0 +1,172 @@
+//! What a call declares: its name, what it takes to be allowed, what it does.
+
+use std::sync::Arc;
+
+use compact_str::CompactString;
+
+use super::auditing::unaudited;
+use super::connection::Connection;
+use super::failure::Failure;
+use super::proto::common::Status;
+use crate::audit::Event;
+use crate::auth::hash_pool::{Owner, Share};
+use crate::authz::{MilvusNeed, Pass};
+use crate::command::services::{Services, ops_error_code};
+use crate::config::MilvusConfig;
+use crate::error::ErrorCode;
+use crate::model::directory_change::DirectoryChange;
+use crate::model::milvus::{ANY, MilvusObject};
+use crate::model::user::User;
+use crate::ops::Order;
+use crate::telemetry::events;
+
+/// One method of `milvus.proto.milvus.MilvusService`; the request is what implements it.
+pub(super) trait Call: prost::Message + Default + 'static {
+    /// Its name in the API.
+    const METHOD: &'static str;
+    /// What it answers.
+    type Reply: Reply;
+
+    /// What the caller needs; `None` where it is enough to be somebody.
+    fn need(&self, context: &Context<'_>) -> Option<MilvusNeed>;
+
+    /// Its own checks, in the order of Milvus, and the work.
+    fn run(
+        self,
+        context: &Context<'_>,
+        pass: Pass,
+    ) -> impl Future<Output = Result<Self::Reply, Failure>> + Send;
+}
+
+/// A message that can say that a call has failed.
+pub(super) trait Reply: prost::Message + Default + 'static {
+    /// The answer of a call that has failed.
+    fn failed(status: Status) -> Self;
+}
+
+impl Reply for Status {
+    fn failed(status: Status) -> Self {
+        status
+    }
+}
+
+/// Replies that carry a status beside what they tell.
+macro_rules! replies_with_status {
+    ($($reply:ident)*) => {
+        $(impl Reply for super::proto::milvus::$reply {
+            fn failed(status: Status) -> Self {
+                Self {
+                    status: Some(status),
+                    ..Self::default()
+                }
+            }
+        })*
+    };
+}
+
+replies_with_status! {
+    CheckHealthResponse ConnectResponse GetVersionResponse ListCredUsersResponse
+    ListDatabasesResponse SelectGrantResponse SelectRoleResponse SelectUserResponse
+}
+
+/// One call of one client.
+pub(super) struct Context<'a> {
+    /// Where it came by.
+    pub(super) connection: &'a Connection,
+    /// Who calls; `None` only where authorization is off.
+    pub(super) caller: Option<Arc<User>>,
+    /// The database of Milvus that the call is about: metadata `dbname`.
+    pub(super) db: CompactString,
+}
+
+impl Context<'_> {
+    /// Users, roles, hashing.
+    pub(super) fn services(&self) -> &Services {
+        &self.connection.milvus.services
+    }
+
+    /// What was set for this face.
+    pub(super) fn settings(&self) -> &MilvusConfig {
+        &self.connection.milvus.settings
+    }
+
+    /// A place in the hashing pool of the caller's own.
+    pub(super) fn hash_pool(&self) -> Share<'_> {
+        let owner = match &self.caller {
+            Some(caller) => Owner::User(caller.name.clone()),
+            None => Owner::Stranger(self.connection.origin),
+        };
+        self.services().hash_pool.share_of(owner)
+    }
+
+    /// A privilege on the server as a whole.
+    pub(super) fn global_need(&self, privilege: &'static str) -> MilvusNeed {
+        self.need(privilege, MilvusObject::Global, ANY)
+    }
+
+    /// A privilege on an object.
+    pub(super) fn need(
+        &self,
+        privilege: &'static str,
+        object: MilvusObject,
+        name: &str,
+    ) -> MilvusNeed {
+        MilvusNeed {
+            privilege,
+            object,
+            object_name: Some(name.into()),
+            db: self.db.clone(),
+        }
+    }
+
+    /// Whether the caller has that name.
+    pub(super) fn is_caller(&self, user: &str) -> bool {
+        self.caller
+            .as_ref()
+            .is_some_and(|caller| caller.name.user() == user)
+    }
+
+    /// The caller's name; empty where authorization is off and nobody signed in.
+    pub(super) fn caller_name(&self) -> &str {
+        self.caller.as_ref().map_or("", |caller| caller.name.user())
+    }
+
+    /// Leave to make `change`, which is audited before it is committed and logged once it is.
+    pub(super) fn order(&self, pass: Pass, change: DirectoryChange) -> Order {
+        let by = self.caller.as_ref().map(|caller| caller.name.clone());
+        let client = self.connection.client;
+        let change = Arc::new(change);
+        let order = match self.connection.audit_origin(self.caller.as_deref()) {
+            None => Order::new(pass),
+            Some(origin) => {
+                let change = Arc::clone(&change);
+                Order::new(pass).audited(self.services().audit.clone(), move |refusal| {
+                    let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+                    Event::change(&origin, &change, code)
+                })
+            }
+        };
+        order.once_written(move |dropped| {
+            let count = dropped.users + dropped.roles;
+            events::directory_changed(&change, count, by.as_ref(), client);
+        })
+    }
+
+    /// Audits a change that is refused before the writer is asked, with the code that the other face
+    /// has for it. The answer is the refusal, or the reason why it could not be audited.
+    pub(super) async fn refused(
+        &self,
+        change: &DirectoryChange,
+        code: ErrorCode,
+        refusal: Failure,
+    ) -> Failure {
+        let Some(origin) = self.connection.audit_origin(self.caller.as_deref()) else {
+            return refusal;
+        };
+        let event = Event::change(&origin, change, code.0);
+        match self.services().audit.record(event).await {
+            Ok(()) => refusal,
+            Err(failure) => Failure::Rpc(unaudited(&failure)),
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Every method of the API by name. A new call is a file and a line here.
+
+mod unserved;
+
+use super::call::Call;
+use super::dispatch::{Handle, handle};
+use super::proto::milvus as api;
+
+pub(super) use unserved::Unserved;
+
+/// A method that the API has.
+pub(super) enum Known {
+    /// Answered.
+    Served(Handle),
+    /// Refused once it is known who calls.
+    Unserved(&'static Unserved),
+}
+
+/// The method of that name.
+pub(super) fn find(method: &str) -> Option<Known> {
+    let served = SERVED.iter().find(|(name, _)| *name == method);
+    match served {
+        Some((_, handle)) => Some(Known::Served(*handle)),
+        None => unserved::find(method).map(Known::Unserved),
+    }
+}
+
+const fn served<C: Call>() -> (&'static str, Handle) {
+    (C::METHOD, handle::<C>)
+}
+
+/// Sorted by name.
+static SERVED: &[(&str, Handle)] = &[
+    served::<api::CheckHealthRequest>(),
+    served::<api::ConnectRequest>(),
+    served::<api::CreateCredentialRequest>(),
+    served::<api::CreateRoleRequest>(),
+    served::<api::DeleteCredentialRequest>(),
+    served::<api::DropRoleRequest>(),
+    served::<api::GetVersionRequest>(),
+    served::<api::ListCredUsersRequest>(),
+    served::<api::ListDatabasesRequest>(),
+    served::<api::OperatePrivilegeRequest>(),
+    served::<api::OperatePrivilegeV2Request>(),
+    served::<api::OperateUserRoleRequest>(),
+    served::<api::SelectGrantRequest>(),
+    served::<api::SelectRoleRequest>(),
+    served::<api::SelectUserRequest>(),
+    served::<api::UpdateCredentialRequest>(),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::unserved::UNSERVED;
+    use super::*;
+    use crate::model::milvus::object_of;
+
+    #[test]
+    fn methods_are_sorted_and_in_one_list() {
+        assert!(SERVED.is_sorted_by(|left, right| left.0 < right.0));
+        assert!(UNSERVED.is_sorted_by(|left, right| left.method < right.method));
+        for (method, _) in SERVED {
+            assert!(matches!(find(method), Some(Known::Served(_))), "{method}");
+            assert!(unserved::find(method).is_none(), "{method}");
+        }
+        // As many as the API of pymilvus 3.0.2 has.
+        assert_eq!(SERVED.len() + UNSERVED.len(), 144);
+    }
+
+    #[test]
+    fn what_is_not_served_takes_privileges_that_exist() {
+        for method in UNSERVED {
+            assert!(matches!(find(method.method), Some(Known::Unserved(_))));
+            if let Some((_, privilege)) = method.privilege {
+                assert!(object_of(privilege).is_some(), "{privilege}");
+            }
+        }
+        assert!(find("createCredential").is_none());
+    }
+}

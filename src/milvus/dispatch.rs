@@ -1,0 +1,259 @@
+//! From a request to an answer. The order of the checks is that of Milvus: the method is known, the
+//! message can be read, the caller is somebody, it may, and then what the call itself checks.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::{Buf, BufMut, Bytes};
+use compact_str::CompactString;
+use hyper::body::Incoming;
+use hyper::header::CONTENT_TYPE;
+use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
+use tonic::server::{Grpc, UnaryService};
+use tonic::{Code, Status};
+
+use super::authentication::authenticate;
+use super::call::{Call, Context, Reply};
+use super::calls::{self, Known, Unserved};
+use super::connection::Connection;
+use super::failure::Failure;
+use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
+use crate::model::milvus::DEFAULT_DATABASE;
+use crate::model::names::DbName;
+use crate::telemetry::events;
+
+/// The one service there is.
+const SERVICE: &str = "milvus.proto.milvus.MilvusService";
+/// Bytes of a request: names, a password and a handful of privileges.
+const REQUEST_BYTES_MAX: usize = 64 * 1024;
+
+/// Answers a request, whatever it is.
+pub(super) async fn answer(
+    connection: Arc<Connection>,
+    request: Request<Incoming>,
+) -> Response<tonic::body::Body> {
+    if let Some(status) = not_grpc(&request) {
+        let mut response = Response::new(tonic::body::Body::empty());
+        *response.status_mut() = status;
+        return response;
+    }
+    let handle = match known(request.uri().path()) {
+        Ok(Known::Served(handle)) => handle,
+        Ok(Known::Unserved(unserved)) => {
+            let refused = refuse(&connection, request.headers(), unserved).await;
+            return refused.unwrap_or_else(|status| status).into_http();
+        }
+        Err(status) => return status.into_http(),
+    };
+    let service = Unary {
+        handle,
+        connection,
+        metadata: request.headers().clone(),
+    };
+    let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(REQUEST_BYTES_MAX);
+    let response = grpc.unary(service, request).await;
+    match response.extensions().get::<Status>() {
+        // Clients repeat this one, and it would be too large again.
+        Some(status) if status.code() == Code::OutOfRange => {
+            let text = format!("grpc: received message larger than max {REQUEST_BYTES_MAX}");
+            Status::resource_exhausted(text).into_http()
+        }
+        _ => response,
+    }
+}
+
+/// Decodes, checks and runs one call.
+pub(super) type Handle = for<'a> fn(&'a Connection, &'a HeaderMap, Bytes) -> Answer<'a>;
+type Answer<'a> = Pin<Box<dyn Future<Output = Result<Bytes, Status>> + Send + 'a>>;
+
+/// The [`Handle`] of a call.
+pub(super) fn handle<'a, C: Call>(
+    connection: &'a Connection,
+    metadata: &'a HeaderMap,
+    message: Bytes,
+) -> Answer<'a> {
+    Box::pin(async move {
+        // Milvus says INTERNAL, which clients repeat for minutes.
+        let call = C::decode(message).map_err(|error| {
+            Status::invalid_argument(format!("grpc: error unmarshalling request: {error}"))
+        })?;
+        run(call, connection, metadata).await
+    })
+}
+
+async fn run<C: Call>(
+    call: C,
+    connection: &Connection,
+    metadata: &HeaderMap,
+) -> Result<Bytes, Status> {
+    let context = context(connection, metadata).await?;
+    let pass = authorize(&context, C::METHOD, call.need(&context)).await?;
+    let reply = match call.run(&context, pass).await {
+        Ok(reply) => reply,
+        Err(Failure::Status(status)) => C::Reply::failed(status),
+        Err(Failure::Rpc(status)) => return Err(status),
+    };
+    Ok(prost::Message::encode_to_vec(&reply).into())
+}
+
+/// Who calls, and about which database.
+async fn context<'a>(
+    connection: &'a Connection,
+    metadata: &HeaderMap,
+) -> Result<Context<'a>, Status> {
+    let is_checked = connection.milvus.services.is_authorization_enabled;
+    let caller = if is_checked {
+        Some(authenticate(connection, metadata).await?)
+    } else {
+        None
+    };
+    Ok(Context {
+        connection,
+        caller,
+        db: database_of(metadata),
+    })
+}
+
+/// The proof that the caller may, or a refusal, which is logged and audited.
+async fn authorize(
+    context: &Context<'_>,
+    method: &str,
+    need: Option<MilvusNeed>,
+) -> Result<Pass, Status> {
+    let caller = context.caller.as_ref();
+    let authority = caller.map_or(MilvusAuthority::Unchecked, |caller| {
+        MilvusAuthority::User(caller)
+    });
+    let catalog = context.services().directory.catalog();
+    match authority.require(need.clone(), catalog.as_ref()) {
+        Ok(pass) => {
+            context.audit_allowed(method, need.as_ref()).await?;
+            Ok(pass)
+        }
+        Err(need) => {
+            let name = caller.map(|caller| &caller.name);
+            let client = context.connection.client;
+            events::access_denied(method, DbName::MILVUS.as_str(), name, client);
+            context.audit_refused(method, &need).await;
+            Err(Status::permission_denied(format!(
+                "Privilege{}: permission deny to {} in the `{}` database",
+                need.privilege,
+                context.caller_name(),
+                need.db
+            )))
+        }
+    }
+}
+
+/// For the rest of the API: who may call it is told that it is not served, who may not, that.
+async fn refuse(
+    connection: &Connection,
+    metadata: &HeaderMap,
+    unserved: &Unserved,
+) -> Result<Status, Status> {
+    let context = context(connection, metadata).await?;
+    let need = unserved.privilege.map(|(object, privilege)| MilvusNeed {
+        privilege,
+        object,
+        object_name: None,
+        db: context.db.clone(),
+    });
+    let _pass = authorize(&context, unserved.method, need).await?;
+    Ok(Status::unimplemented(format!(
+        "{} is not served: Portcullis keeps users, roles and grants, and no data",
+        unserved.method
+    )))
+}
+
+fn known(path: &str) -> Result<Known, Status> {
+    let (service, method) = path
+        .strip_prefix('/')
+        .and_then(|path| path.rsplit_once('/'))
+        .ok_or_else(|| Status::unimplemented(format!("malformed method name: {path:?}")))?;
+    if service != SERVICE {
+        return Err(Status::unimplemented(format!("unknown service {service}")));
+    }
+    calls::find(method).ok_or_else(|| {
+        Status::unimplemented(format!("unknown method {method} for service {SERVICE}"))
+    })
+}
+
+/// The database that a call names.
+fn database_of(metadata: &HeaderMap) -> CompactString {
+    let named = metadata.get("dbname").and_then(|value| value.to_str().ok());
+    named
+        .filter(|db| !db.is_empty())
+        .unwrap_or(DEFAULT_DATABASE)
+        .into()
+}
+
+fn not_grpc(request: &Request<Incoming>) -> Option<StatusCode> {
+    if request.method() != Method::POST {
+        return Some(StatusCode::METHOD_NOT_ALLOWED);
+    }
+    let content = request.headers().get(CONTENT_TYPE);
+    let is_grpc = content.is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"));
+    (!is_grpc).then_some(StatusCode::UNSUPPORTED_MEDIA_TYPE)
+}
+
+/// One call as tonic sees it.
+struct Unary {
+    handle: Handle,
+    connection: Arc<Connection>,
+    metadata: HeaderMap,
+}
+
+impl UnaryService<Bytes> for Unary {
+    type Response = Bytes;
+    type Future = Pin<Box<dyn Future<Output = Result<tonic::Response<Bytes>, Status>> + Send>>;
+
+    fn call(&mut self, request: tonic::Request<Bytes>) -> Self::Future {
+        let (handle, connection) = (self.handle, Arc::clone(&self.connection));
+        let metadata = std::mem::take(&mut self.metadata);
+        Box::pin(async move {
+            let answer = handle(&connection, &metadata, request.into_inner()).await;
+            answer.map(tonic::Response::new)
+        })
+    }
+}
+
+/// Leaves messages as they are: each call reads its own.
+#[derive(Debug, Clone, Copy, Default)]
+struct BytesCodec;
+
+impl Codec for BytesCodec {
+    type Encode = Bytes;
+    type Decode = Bytes;
+    type Encoder = Self;
+    type Decoder = Self;
+
+    fn encoder(&mut self) -> Self {
+        *self
+    }
+
+    fn decoder(&mut self) -> Self {
+        *self
+    }
+}
+
+impl Encoder for BytesCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn encode(&mut self, message: Bytes, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        buffer.put(message);
+        Ok(())
+    }
+}
+
+impl Decoder for BytesCodec {
+    type Item = Bytes;
+    type Error = Status;
+
+    fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
+        let length = buffer.remaining();
+        Ok(Some(buffer.copy_to_bytes(length)))
+    }
+}

@@ -1,0 +1,44 @@
+//! The face for Milvus clients: users, roles and privileges by gRPC, from the same catalog.
+//!
+//! Users and roles that pymilvus makes are those of the database `milvus`. A call travels so:
+//! [`connection`] speaks HTTP/2, [`dispatch`] finds the method among [`calls`] and makes the checks in
+//! the order of Milvus, [`authentication`] says who calls, [`call`] is what each call declares, and
+//! [`failure`] is how it fails. `docs/decisions/0014-milvus-face.md` says why it is as it is.
+
+pub mod proto;
+
+mod auditing;
+mod authentication;
+mod bootstrap;
+mod call;
+mod calls;
+mod connection;
+mod dispatch;
+mod failure;
+mod grant;
+mod names;
+mod password;
+mod role;
+mod server;
+mod user;
+
+use std::sync::Arc;
+
+use crate::command::services::Services;
+use crate::config::MilvusConfig;
+
+pub use bootstrap::{BootstrapError, bootstrap};
+
+/// Serves Milvus' calls to every connection.
+#[derive(Clone)]
+pub struct Milvus {
+    services: Arc<Services>,
+    settings: Arc<MilvusConfig>,
+}
+
+impl Milvus {
+    /// On the users and roles of `services`.
+    pub fn new(services: Arc<Services>, settings: Arc<MilvusConfig>) -> Self {
+        Self { services, settings }
+    }
+}

@@ -1,0 +1,29 @@
+//! `ListDatabases`: there is one, without anything in it.
+
+use crate::authz::{MilvusNeed, Pass};
+use crate::milvus::call::{Call, Context};
+use crate::milvus::failure::Failure;
+use crate::milvus::proto::common::Status;
+use crate::milvus::proto::milvus::{ListDatabasesRequest, ListDatabasesResponse};
+use crate::model::milvus::DEFAULT_DATABASE;
+
+/// The id that Milvus gives the first database.
+const DEFAULT_DATABASE_ID: i64 = 1;
+
+impl Call for ListDatabasesRequest {
+    const METHOD: &'static str = "ListDatabases";
+    type Reply = ListDatabasesResponse;
+
+    fn need(&self, _: &Context<'_>) -> Option<MilvusNeed> {
+        None
+    }
+
+    async fn run(self, _: &Context<'_>, _: Pass) -> Result<ListDatabasesResponse, Failure> {
+        Ok(ListDatabasesResponse {
+            status: Some(Status::default()),
+            db_names: vec![DEFAULT_DATABASE.to_owned()],
+            created_timestamp: vec![0],
+            db_ids: vec![DEFAULT_DATABASE_ID],
+        })
+    }
+}

@@ -1,0 +1,76 @@
+//! `SelectUser`, pymilvus' `list_user`, `list_users` and `describe_user`.
+
+use std::sync::Arc;
+
+use crate::authz::{MilvusNeed, Pass};
+use crate::catalog::Catalog;
+use crate::milvus::call::{Call, Context};
+use crate::milvus::failure::Failure;
+use crate::milvus::names;
+use crate::milvus::proto::common::{ErrorCode, Status};
+use crate::milvus::proto::milvus::{
+    RoleEntity, SelectUserRequest, SelectUserResponse, UserEntity, UserResult,
+};
+use crate::model::milvus::{ANY, MilvusObject};
+use crate::model::names::DbName;
+use crate::model::user::User;
+
+impl Call for SelectUserRequest {
+    const METHOD: &'static str = "SelectUser";
+    type Reply = SelectUserResponse;
+
+    /// None to look at oneself.
+    fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
+        let name = self.user.as_ref().map_or(ANY, |user| &user.name);
+        (!context.is_caller(name)).then(|| context.need("SelectUser", MilvusObject::User, name))
+    }
+
+    async fn run(self, context: &Context<'_>, _: Pass) -> Result<SelectUserResponse, Failure> {
+        let services = context.services();
+        let with_roles = self.include_role_info;
+        let results = if let Some(user) = self.user {
+            let name = names::user_name(&user.name, context.settings())?;
+            let catalog = services.directory.catalog();
+            let found = catalog.user(&name);
+            found
+                .iter()
+                .map(|user| result(user, with_roles, catalog))
+                .collect()
+        } else {
+            let scan = services.scan(move |catalog, _| {
+                let users = catalog.users_on(&DbName::MILVUS);
+                users
+                    .iter()
+                    .map(|user| result(user, with_roles, catalog))
+                    .collect()
+            });
+            let failed = |error| Failure::of_command(ErrorCode::SelectUserFailure, error);
+            scan.await.map_err(failed)?
+        };
+        Ok(SelectUserResponse {
+            status: Some(Status::default()),
+            results,
+        })
+    }
+}
+
+/// Roles in byte order; those of other databases are none of Milvus'.
+fn result(user: &Arc<User>, with_roles: bool, catalog: &Catalog) -> UserResult {
+    let held = user.roles.iter();
+    let of_milvus = held.filter(|role| role.db().is_milvus() && catalog.role(role).is_some());
+    let mut roles: Vec<_> = of_milvus
+        .filter(|_| with_roles)
+        .map(|role| RoleEntity {
+            name: role.role().to_owned(),
+            description: String::new(),
+        })
+        .collect();
+    roles.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+    UserResult {
+        user: Some(UserEntity {
+            name: user.name.user().to_owned(),
+        }),
+        roles,
+        description: String::new(),
+    }
+}

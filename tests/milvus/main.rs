@@ -1,0 +1,17 @@
+//! The face for Milvus clients, through sockets: a gRPC client and MongoDB's driver against one server.
+
+#![allow(clippy::unwrap_used)] // in helpers of tests too
+
+#[path = "../support/mod.rs"]
+mod support;
+
+#[allow(dead_code, unreachable_pub)] // not all of it is needed here
+#[path = "../audit/common.rs"]
+mod audit_log;
+mod auditing;
+mod client;
+mod generated;
+mod metadata;
+mod refusals;
+mod tls;
+mod two_faces;

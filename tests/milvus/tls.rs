@@ -1,0 +1,79 @@
+//! TLS: the same certificates and modes as the other port, and HTTP/2 agreed upon in the handshake.
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsConnector;
+
+use crate::client::{Client, ROOT_PASSWORD, Server};
+use crate::support::Options;
+use crate::support::tls_client::{TLS_VERSIONS, TlsClient, tls_arguments};
+
+fn server(mode: &str) -> Server {
+    let arguments = tls_arguments(mode);
+    let options = arguments
+        .into_iter()
+        .fold(Options::default(), Options::argument);
+    Server::without_admin(Server::face(options))
+}
+
+/// A port that leads one connection to the server, inside TLS.
+async fn tunnel(server: &Server, client: &TlsClient) -> std::io::Result<u16> {
+    let mut config = client.config();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let tcp = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port)).await?;
+    let name = "localhost".try_into().unwrap();
+    let connector = TlsConnector::from(Arc::new(config));
+    let mut encrypted = connector.connect(name, tcp).await?;
+    // Clients of gRPC hang up without it.
+    assert_eq!(encrypted.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let port = listener.local_addr()?.port();
+    tokio::spawn(async move {
+        let (mut plain, _) = listener.accept().await.unwrap();
+        let _ = tokio::io::copy_bidirectional(&mut plain, &mut encrypted).await;
+    });
+    Ok(port)
+}
+
+async fn is_served(port: u16) -> bool {
+    let Ok(mut client) = Client::connect(port).await else {
+        return false;
+    };
+    client.sign("root", ROOT_PASSWORD);
+    let listed: Result<ListCredUsersResponse, _> =
+        client.call("ListCredUsers", ListCredUsersRequest {}).await;
+    listed.is_ok_and(|listed| listed.usernames == ["root"])
+}
+
+#[tokio::test]
+async fn calls_are_served_inside_tls() {
+    let server = server("requireTLS");
+    for version in TLS_VERSIONS {
+        let client = TlsClient::with("client").version(version);
+        let port = tunnel(&server, &client).await.unwrap();
+        assert!(is_served(port).await, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_mode_decides_about_calls_in_clear() {
+    assert!(!is_served(server("requireTLS").port).await);
+    assert!(is_served(server("preferTLS").port).await);
+}
+
+#[tokio::test]
+async fn a_client_without_the_certificate_that_is_asked_for_is_not_served() {
+    let server = server("requireTLS");
+    for client in [
+        TlsClient::without_certificate(),
+        TlsClient::with("client-of-other-ca"),
+    ] {
+        // With TLS 1.3 the client learns of it after its part of the handshake.
+        if let Ok(port) = tunnel(&server, &client).await {
+            assert!(!is_served(port).await);
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! One directory: what one face changes, the other feels.
+
+use bson::doc;
+use portcullis::milvus::proto::milvus::{
+    CreateCredentialRequest, DeleteCredentialRequest, GetVersionResponse, ListCredUsersRequest,
+    ListCredUsersResponse, UpdateCredentialRequest,
+};
+use tonic::Code;
+
+use crate::client::{Client, Server, encoded};
+use crate::support::{Options, RawClient, binary};
+
+fn new_user(name: &str, password: &str) -> CreateCredentialRequest {
+    CreateCredentialRequest {
+        username: name.to_owned(),
+        password: encoded(password),
+        description: None,
+    }
+}
+
+/// The code of `saslStart`, 0 for success.
+fn sign_in_plainly(client: &mut RawClient, user: &str, password: &str) -> i32 {
+    let payload = binary(format!("\0{user}\0{password}").as_bytes());
+    let start = doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": payload };
+    let reply = client.run("milvus", start);
+    reply.get_i32("code").unwrap_or_default()
+}
+
+async fn is_signed_in(client: &mut Client) -> bool {
+    let called: Result<GetVersionResponse, _> = client.call("GetVersion", ()).await;
+    match called {
+        Ok(_) => true,
+        Err(status) => {
+            assert_eq!(status.code(), Code::Unauthenticated);
+            false
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_of_milvus_is_a_user_of_mongodb() {
+    let server = Server::start();
+    let mut root = server.root().await;
+    root.change("CreateCredential", new_user("ann", "secret"))
+        .await
+        .unwrap();
+    let mut admin = server.mongodb.admin();
+    let shown = admin.run("milvus", doc! { "usersInfo": "ann" });
+    let user = shown.get_array("users").unwrap()[0].as_document().unwrap();
+    assert_eq!(user.get_str("_id").unwrap(), "milvus.ann");
+    assert_eq!(user.get_array("mechanisms").unwrap().len(), 1);
+
+    let mut ann = server.mongodb.raw();
+    assert_eq!(sign_in_plainly(&mut ann, "ann", "wrong"), 18);
+    assert_eq!(sign_in_plainly(&mut ann, "ann", "secret"), 0);
+    let who = |client: &mut RawClient| {
+        let status = client.run("admin", doc! { "connectionStatus": 1 });
+        let info = status.get_document("authInfo").unwrap().clone();
+        info.get_array("authenticatedUsers").unwrap().len()
+    };
+    assert_eq!(who(&mut ann), 1);
+    let update = UpdateCredentialRequest {
+        username: "ann".to_owned(),
+        old_password: encoded("secret"),
+        new_password: encoded("changed"),
+        description: None,
+    };
+    root.change("UpdateCredential", update).await.unwrap();
+    let mut other = server.mongodb.raw();
+    assert_eq!(sign_in_plainly(&mut other, "ann", "secret"), 18);
+    assert_eq!(sign_in_plainly(&mut other, "ann", "changed"), 0);
+    let drop = DeleteCredentialRequest {
+        username: "ann".to_owned(),
+    };
+    root.change("DeleteCredential", drop).await.unwrap();
+    assert_eq!((who(&mut ann), who(&mut other)), (0, 0));
+}
+
+#[tokio::test]
+async fn a_user_of_mongodb_is_a_user_of_milvus() {
+    let server = Server::start();
+    let mut admin = server.mongodb.admin();
+    let mut run = |command| {
+        let reply = admin.run("milvus", command);
+        assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    };
+    run(doc! { "createUser": "bob", "pwd": "secret", "roles": [], "mechanisms": ["PLAIN"] });
+    let mut bob = server.client_as("bob", "secret").await;
+    assert!(is_signed_in(&mut bob).await);
+    let denied: Result<ListCredUsersResponse, _> =
+        bob.call("ListCredUsers", ListCredUsersRequest {}).await;
+    assert_eq!(denied.unwrap_err().code(), Code::PermissionDenied);
+    run(doc! { "grantRolesToUser": "bob", "roles": ["admin"] });
+    let users: ListCredUsersResponse = bob
+        .call("ListCredUsers", ListCredUsersRequest {})
+        .await
+        .unwrap();
+    assert_eq!(users.usernames, ["bob", "root"]);
+    run(doc! { "revokeRolesFromUser": "bob", "roles": ["admin"] });
+    let denied: Result<ListCredUsersResponse, _> =
+        bob.call("ListCredUsers", ListCredUsersRequest {}).await;
+    assert_eq!(denied.unwrap_err().code(), Code::PermissionDenied);
+    run(doc! {
+        "updateUser": "bob",
+        "authenticationRestrictions": [{ "clientSource": ["10.0.0.0/8"] }],
+    });
+    assert!(!is_signed_in(&mut bob).await);
+    run(doc! { "updateUser": "bob", "authenticationRestrictions": [] });
+    assert!(is_signed_in(&mut bob).await);
+    run(doc! { "dropUser": "bob" });
+    assert!(!is_signed_in(&mut bob).await);
+}
+
+#[tokio::test]
+async fn roles_of_milvus_outlive_a_restart() {
+    let server = Server::start();
+    let mut root = server.root().await;
+    root.change("CreateCredential", new_user("ann", "secret"))
+        .await
+        .unwrap();
+    let shown = |server: &Server| {
+        let mut admin = server.mongodb.admin();
+        admin.run(
+            "milvus",
+            doc! { "rolesInfo": "public", "showPrivileges": true },
+        )
+    };
+    let before = shown(&server);
+    let role = before.get_array("roles").unwrap()[0].as_document().unwrap();
+    assert_eq!(role.get_array("milvusGrants").unwrap().len(), 3, "{before}");
+    let folder = server.mongodb.kill();
+    let options = Options::in_folder(folder)
+        .arguments(&["--milvus.enabled", "--milvus.port=0"])
+        .argument("--milvus.defaultRootPassword=another");
+    let port_file = options.data().with_file_name("milvus-port");
+    let options = options.argument(format!("--milvus.portFile={}", port_file.display()));
+    let mongodb = options.start();
+    let port = std::fs::read_to_string(port_file)
+        .unwrap()
+        .trim()
+        .parse()
+        .unwrap();
+    let server = Server { mongodb, port };
+    assert_eq!(shown(&server), before);
+    // The first password is the first one only.
+    assert!(is_signed_in(&mut server.root().await).await);
+    assert!(is_signed_in(&mut server.client_as("ann", "secret").await).await);
+}
+
+#[tokio::test]
+async fn a_password_is_made_up_and_shown_once() {
+    let options = Options::default().arguments(&["--milvus.enabled", "--milvus.port=0"]);
+    let server = Server::of(options);
+    let printed = server.mongodb.logs();
+    let line = printed
+        .lines()
+        .find(|line| line.contains("password, shown only now: "))
+        .unwrap();
+    let password = line.rsplit(": ").next().unwrap();
+    assert!(is_signed_in(&mut server.client_as("root", password).await).await);
+    assert!(!is_signed_in(&mut server.client_as("root", "Milvus").await).await);
+    assert_eq!(printed.matches(password).count(), 1);
+}
