@@ -40,7 +40,6 @@ const EXPOSES: &[(&str, &str)] = &[
         "src/auth/verified.rs",
         "remembers a keyed hash of passwords",
     ),
-    ("src/command/cluster_time.rs", "signs cluster times"),
     (
         "src/cluster/etcd/mod.rs",
         "signs in at etcd with the password it was given",
