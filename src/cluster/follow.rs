@@ -10,9 +10,9 @@ use tokio::time::MissedTickBehavior;
 
 use super::error::FollowError;
 use super::etcd::proto::event::EventType;
-use super::etcd::proto::{Event, KeyValue, WatchResponse};
+use super::etcd::proto::{Event, KeyValue, RangeRequest, ResponseHeader, WatchResponse};
 use super::etcd::{EtcdError, Watch};
-use super::head::{Head, decode_progress};
+use super::head::{Damaged, Head, decode_progress};
 use super::keys::Place;
 use super::shared::Shared;
 use super::snapshot::{change_of, config_of, leader_of};
@@ -83,6 +83,7 @@ async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
             answer = watch.next() => {
                 let answer = answer?;
                 shared.reached();
+                check_not_back(shared, &answer, *revision).await?;
                 let is_progress = answer.events.is_empty() && !answer.created;
                 take(shared, answer, revision).await?;
                 heard = Instant::now();
@@ -105,6 +106,31 @@ async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
             }
         }
     }
+}
+
+/// Refuses to go on where etcd has forgotten what was followed: an older backup of it was put back.
+async fn check_not_back(
+    shared: &Shared,
+    answer: &WatchResponse,
+    followed: i64,
+) -> Result<(), FollowError> {
+    let revision = |header: &Option<ResponseHeader>| {
+        header.as_ref().map_or(i64::MAX, |header| header.revision)
+    };
+    if revision(&answer.header) >= followed {
+        return Ok(());
+    }
+    // One member may only be behind the others; this asks them all.
+    let head = RangeRequest {
+        key: shared.keys.head(),
+        ..RangeRequest::default()
+    };
+    let present = revision(&shared.etcd.range(head).await?.header);
+    if present >= followed {
+        return Ok(());
+    }
+    let reason = format!("it went back from revision {followed} to {present}");
+    Err(Damaged::new("the history", reason).into())
 }
 
 /// Applies events, one transaction after the other.
@@ -153,7 +179,12 @@ async fn apply(shared: &Shared, events: &[Event], revision: i64) -> Result<(), F
         return Ok(());
     };
     let last = shared.state().applied.last;
-    if head.last.sequence > last.sequence {
+    if head.last != last {
+        if head.last.sequence.0 != last.sequence.0.saturating_add(1) {
+            let (from, to) = (last.sequence, head.last.sequence);
+            let reason = format!("batch {to} follows batch {from}");
+            return Err(Damaged::new("the history", reason).into());
+        }
         if head.is_staged {
             writes = staged::read(shared, head.batch, revision).await?;
         }

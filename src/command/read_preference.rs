@@ -91,7 +91,7 @@ fn is_staleness_limited(seconds: Option<RawBsonRef<'_>>) -> Result<bool, Command
         ..0 => Err(CommandError::bad_value(
             "maxStalenessSeconds must be a non-negative integer",
         )),
-        ..STALENESS_SECONDS_MIN => Err(CommandError::new(
+        1..STALENESS_SECONDS_MIN => Err(CommandError::new(
             ErrorCode::MAX_STALENESS_OUT_OF_RANGE,
             format!("maxStalenessSeconds value can not be less than {STALENESS_SECONDS_MIN}"),
         )),

@@ -43,7 +43,7 @@ fn the_status_tells_who_is_what() {
         for other in &nodes[1..] {
             let secondary = member(&status, &set.host(*other));
             assert_eq!(secondary.get_str("stateStr").unwrap(), "SECONDARY");
-            assert_eq!(secondary.get_f64("health").unwrap(), 1.0);
+            assert!(secondary.get_f64("health").unwrap() > 0.5);
             assert_eq!(secondary.contains_key("self"), *other == node);
         }
     }
@@ -54,7 +54,7 @@ fn the_status_tells_who_is_what() {
     loop {
         let gone = member(&status(&set, nodes[0]), &host);
         if gone.get_i32("state").unwrap() == 8 {
-            assert_eq!(gone.get_f64("health").unwrap(), 0.0);
+            assert!(gone.get_f64("health").unwrap().abs() < f64::EPSILON);
             break;
         }
         assert!(

@@ -11,4 +11,7 @@ mod hello;
 mod history;
 mod house;
 mod member_state;
+#[allow(dead_code, unreachable_pub)] // not all of it is needed here
+#[path = "../milvus/client.rs"]
+mod milvus_client;
 mod write_concern;

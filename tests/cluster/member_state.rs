@@ -1,7 +1,10 @@
 //! What members refuse in which state, and what their errors carry.
 
 use bson::{Document, doc};
+use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
+use tonic::Code;
 
+use crate::milvus_client::Client;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
 use crate::support::{RawClient, error_of};
 
@@ -175,4 +178,48 @@ fn a_member_out_of_touch_signs_nobody_in_and_answers_no_reads() {
     set.wait_until(node, |hello| hello.get_bool("secondary").unwrap());
     assert!(is_ok(&client.run("admin", read())));
     set.raw(node).sign_in("admin", user, password).unwrap();
+}
+
+/// The port of the face for Milvus clients, which the system has chosen.
+fn milvus_port(logs: &str) -> u16 {
+    let line = logs
+        .lines()
+        .find(|line| line.contains("Waiting for Milvus clients"));
+    let (_, rest) = line.unwrap().split_once("addresses=\"127.0.0.1:").unwrap();
+    rest.split('"').next().unwrap().parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_member_out_of_touch_knows_no_milvus_users_either() {
+    let arguments = [
+        "--etcd.maxStalenessSecs=2",
+        "--milvus.enabled",
+        "--milvus.port=0",
+        "--milvus.defaultRootPassword=root's own",
+    ];
+    let set = ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 1,
+        arguments: arguments.map(str::to_owned).to_vec(),
+        ..ReplicaSetOptions::default()
+    });
+    let mut client = Client::connect(milvus_port(&set.server(0).logs()))
+        .await
+        .unwrap();
+    client.sign("root", "root's own");
+    let list = async |client: &mut Client| {
+        let listed: Result<ListCredUsersResponse, _> =
+            client.call("ListCredUsers", ListCredUsersRequest {}).await;
+        listed.map(|listed| listed.usernames)
+    };
+    assert_eq!(list(&mut client).await.unwrap(), ["root"]);
+    set.cut(0);
+    set.wait_until(0, |hello| {
+        !hello.get_bool("secondary").unwrap() && !hello.get_bool("isWritablePrimary").unwrap()
+    });
+    // The right password of a moment ago is not remembered here.
+    let refused = list(&mut client).await.unwrap_err();
+    assert_eq!(refused.code(), Code::Unavailable);
+    set.heal(0);
+    set.wait_until(0, |hello| hello.get_bool("isWritablePrimary").unwrap());
+    assert_eq!(list(&mut client).await.unwrap(), ["root"]);
 }

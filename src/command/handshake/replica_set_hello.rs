@@ -178,7 +178,7 @@ mod tests {
         };
         assert_same(&hello(&primary, true), &expected);
         let legacy = hello(&primary, false);
-        assert_eq!(legacy.get_bool("ismaster").unwrap(), true);
+        assert!(legacy.get_bool("ismaster").unwrap());
         assert_eq!(legacy.get("isWritablePrimary"), None);
     }
 
@@ -205,8 +205,8 @@ mod tests {
         let mut topology = topology(Some("b:1"), MemberState::Recovering);
         topology.primary = None;
         let hello = hello(&topology, true);
-        assert_eq!(hello.get_bool("isWritablePrimary").unwrap(), false);
-        assert_eq!(hello.get_bool("secondary").unwrap(), false);
+        assert!(!hello.get_bool("isWritablePrimary").unwrap());
+        assert!(!hello.get_bool("secondary").unwrap());
         assert_eq!(hello.get("primary"), None);
         assert_eq!(hello.get("electionId"), None);
     }
