@@ -10,7 +10,9 @@ mod client;
 mod creating;
 mod echo;
 mod group_commit;
+mod grpc;
 mod measure;
+mod milvus;
 mod options;
 mod population;
 mod process;
@@ -60,6 +62,7 @@ fn run(options: &Options) -> io::Result<()> {
         throughput::run(options, &mut table).await?;
         creating::run(options, &mut table).await?;
         group_commit::run(options, &mut table)?;
+        milvus::run(options, &mut table).await?;
         resources::run(options, &mut table).await
     }))?;
     table.print_summary();

@@ -6,7 +6,8 @@ use std::time::Duration;
 const HELP: &str = "\
 cargo bench --bench load -- [OPTIONS]
 
-  --only LIST      some of: ping hello signin usersinfo createuser beside commit start memory idle
+  --only LIST      some of: ping hello signin usersinfo createuser beside commit milvus start memory
+                   idle
   --seconds N      length of one measurement; each is repeated (default 1.5)
   --rounds N       repetitions, the server and its floor in turn (default 3)
   --users N        size of the large directory (default 1000000)
@@ -14,7 +15,7 @@ cargo bench --bench load -- [OPTIONS]
 ";
 
 /// Everything that can be measured, in the order of the table.
-const ALL: [&str; 10] = [
+const ALL: [&str; 11] = [
     "ping",
     "hello",
     "signin",
@@ -22,6 +23,7 @@ const ALL: [&str; 10] = [
     "createuser",
     "beside",
     "commit",
+    "milvus",
     "start",
     "memory",
     "idle",
@@ -37,6 +39,8 @@ pub struct Options {
     pub rounds: u32,
     /// Users in the large directory.
     pub users: u32,
+    /// Users of Milvus clients in the larger directory.
+    pub milvus_users: u32,
     /// Idle connections that are opened.
     pub idle_connections: [usize; 2],
 }
@@ -49,6 +53,7 @@ impl Options {
             duration: Duration::from_millis(1500),
             rounds: 3,
             users: 1_000_000,
+            milvus_users: 100_000,
             idle_connections: [1_000, 10_000],
         };
         let mut rest = arguments.iter();
@@ -86,6 +91,7 @@ impl Options {
         self.duration = Duration::from_millis(50);
         self.rounds = 1;
         self.users = 2_000;
+        self.milvus_users = 2_000;
         self.idle_connections = [50, 100];
     }
 }
