@@ -127,7 +127,7 @@ pub async fn run(options: &Options, table: &mut Table) -> io::Result<()> {
         return Ok(());
     }
     creating(options, table).await?;
-    asking(options, table).await?;
+    asking(options).await?;
     storm(options, table).await
 }
 
@@ -166,7 +166,7 @@ async fn creating(options: &Options, table: &mut Table) -> io::Result<()> {
     Ok(())
 }
 
-async fn asking(options: &Options, table: &mut Table) -> io::Result<()> {
+async fn asking(options: &Options) -> io::Result<()> {
     let server = start(options.milvus_users)?;
     for connections in CONNECTIONS {
         let mut sample = Sample::default();
@@ -178,7 +178,7 @@ async fn asking(options: &Options, table: &mut Table) -> io::Result<()> {
             }
             sample.merge(closed_loop(workers, options.duration, &server.process).await?);
         }
-        table.alone("GetVersion, repeated", connections, &sample);
+        Table::alone("GetVersion, repeated", connections, &sample);
     }
     let next = Rc::new(Cell::new(0));
     for connections in [1, 16] {
@@ -188,7 +188,7 @@ async fn asking(options: &Options, table: &mut Table) -> io::Result<()> {
             workers.push(Asking { grpc, next });
         }
         let sample = closed_loop(workers, options.duration, &server.process).await?;
-        table.alone("GetVersion, first call of a user", connections, &sample);
+        Table::alone("GetVersion, first call of a user", connections, &sample);
     }
     Ok(())
 }
@@ -212,7 +212,7 @@ async fn storm(options: &Options, table: &mut Table) -> io::Result<()> {
     stop();
     let hellos = pinging.await??;
     let calls = STORM_CONNECTIONS * STORM_CALLS;
-    table.alone("wrong passwords", calls, &sample);
+    Table::alone("wrong passwords", calls, &sample);
     let what = format!("resident for {calls} wrong passwords at one time: MiB");
     let grown = as_float(after.saturating_sub(before)) / 1024.0 / 1024.0;
     table.figure(&what, grown, Target::AtMost(160.0));

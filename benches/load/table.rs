@@ -54,7 +54,7 @@ impl Table {
     }
 
     /// Work that is compared with nothing.
-    pub fn alone(&mut self, work: &str, connections: usize, sample: &Sample) {
+    pub fn alone(work: &str, connections: usize, sample: &Sample) {
         let cells = [
             sample.per_second(),
             sample.latency_micros(500),
