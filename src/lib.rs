@@ -6,6 +6,7 @@
 //! - [`query`]: MongoDB's filters over BSON documents, and its order of BSON values.
 //! - [`wire`]: bytes to messages and back. [`net`]: sockets, limits, stopping.
 //! - [`store`]: keeps changes. [`catalog`]: all users and roles in memory, and what may change.
+//! - [`cluster`]: several servers as one replica set over etcd.
 //! - [`authz`]: who may do what. [`auth`]: who is it. [`ops`]: the only path that writes.
 //! - [`error`]: what a client is told. [`command`]: one file per command.
 //! - [`milvus`]: the same users and roles for Milvus clients.
@@ -18,6 +19,7 @@ pub mod audit;
 pub mod auth;
 pub mod authz;
 pub mod catalog;
+pub mod cluster;
 pub mod command;
 pub mod config;
 pub mod error;

@@ -1,5 +1,6 @@
 //! The whole server: from a configuration to open sockets, and back to nothing.
 
+mod directory;
 mod first_admin;
 mod milvus;
 
@@ -16,23 +17,23 @@ use tokio::sync::Semaphore;
 use crate::audit::{Audit, AuditStartError, Event};
 use crate::auth::hash_pool::HashPool;
 use crate::auth::verified::VerifiedSecrets;
-use crate::catalog::Catalog;
+use crate::cluster::JoinError;
+use crate::command::cluster_time::ClusterClock;
 use crate::command::collection::cursors::Cursors;
 use crate::command::dispatch::Commands;
 use crate::command::handshake::topology::TopologyVersion;
 use crate::command::metrics::Metrics;
 use crate::command::services::{SCANS_MAX, Services};
 use crate::config::parameters::Parameters;
-use crate::config::{Config, StorageEngine, TlsConfig, TlsMode, TlsProtocol};
+use crate::config::{Config, TlsConfig, TlsMode, TlsProtocol};
 use crate::milvus::BootstrapError;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
     StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, serve_streams,
     stop_channel,
 };
-use crate::ops::Directory;
 use crate::secret::Secret;
-use crate::store::{MemoryStore, RedbStore, Store, StoreError};
+use crate::store::StoreError;
 use crate::telemetry::events;
 use crate::telemetry::logs::Logs;
 use crate::wire::WireLimits;
@@ -46,6 +47,9 @@ pub enum StartError {
     /// The data cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The replica set cannot be joined.
+    #[error(transparent)]
+    Join(#[from] JoinError),
     /// Auditing cannot start.
     #[error(transparent)]
     Audit(#[from] AuditStartError),
@@ -121,23 +125,32 @@ impl Server {
             Some(tls) => Some(Arc::new(Tls::load(tls_options(tls))?)),
             None => None,
         };
-        let directory = open_directory(&config).await?;
+        let (directory, replica_set) = directory::open(&config).await?;
         let deployment_secret = directory.catalog().deployment_secret();
         let deployment_secret = deployment_secret.ok_or(StartError::NoSecret)?;
         let audit = start_audit(&config, &deployment_secret).await?;
         let parameters = Arc::clone(&config.parameters);
         let hash_pool = hash_pool(&parameters)?;
+        let listeners = Listeners::bind(&bind_options(&config)).await?;
+        if let Some(replica_set) = &replica_set {
+            let host = directory::member_host(&config, &listeners);
+            replica_set.join(&host).await?;
+        }
         // Taken out: the password is wiped as soon as it is hashed.
-        if let Some(first_admin) = config.first_admin.take() {
+        if let Some(first_admin) = config.first_admin.take()
+            && directory::is_writer(replica_set.as_ref()).await
+            && !directory.catalog().had_users_or_roles()
+        {
             first_admin::create(&directory, &audit, first_admin, &parameters, &hash_pool).await?;
         }
-        let listeners = Listeners::bind(&bind_options(&config)).await?;
         let milvus_settings = config.milvus.take();
         write_port_file(config.net.port_file.as_deref(), &listeners)?;
         let (stop, signal) = stop_channel();
         let services = Services {
+            cluster_clock: ClusterClock::new(&deployment_secret),
             deployment_secret,
             directory,
+            replica_set,
             audit,
             hash_pool,
             failed_sign_ins: Arc::default(),
@@ -231,6 +244,9 @@ impl Server {
         let (mut summary, milvus, ()) = tokio::join!(mongodb, milvus, announcing);
         summary.connections_dropped += milvus.map_or(0, |milvus| milvus.connections_dropped);
         self.services.directory.close().await;
+        if let Some(replica_set) = &self.services.replica_set {
+            replica_set.leave().await;
+        }
         self.services.audit.close().await;
         events::server_stopped(summary.connections_dropped);
         summary
@@ -240,24 +256,6 @@ impl Server {
 fn addresses_of(listeners: &Listeners) -> Vec<String> {
     let addresses = listeners.addresses().iter();
     addresses.map(ToString::to_string).collect()
-}
-
-async fn open_directory(config: &Config) -> Result<Directory, StartError> {
-    let (engine, path) = (config.storage.engine, config.storage.db_path.clone());
-    let catalog = Catalog::with_milvus_on(config.milvus_database.clone());
-    let opened = tokio::task::spawn_blocking(move || {
-        let started = Instant::now();
-        let store: Arc<dyn Store> = match engine {
-            StorageEngine::EphemeralForTest => Arc::new(MemoryStore::new()),
-            StorageEngine::Redb => Arc::new(RedbStore::open(&path)?),
-        };
-        let directory = Directory::open_into(store, catalog)?;
-        let catalog = directory.catalog();
-        let (users, roles) = (catalog.user_count(), catalog.role_count());
-        events::store_opened(directory.store_name(), users, roles, started.elapsed());
-        Ok::<_, StoreError>(directory)
-    });
-    Ok(opened.await.map_err(std::io::Error::other)??)
 }
 
 /// Says in the log and in the audit log that the server begins, and what its operator should know.

@@ -62,7 +62,9 @@ impl Connection {
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
-        if self.reply.ends_with(OK) {
+        // Members of a replica set say something after it.
+        let is_ok = |body: &RawDocument| body.get_f64("ok").is_ok_and(|ok| ok > 0.0);
+        if self.reply.ends_with(OK) || body(&self.reply).is_ok_and(is_ok) {
             Ok(&self.reply)
         } else {
             let shown = body(&self.reply)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use bson::doc;
+use bson::{Document, doc};
 use sha1::Sha1;
 use sha2::Sha256;
 use tempfile::TempDir;
@@ -29,9 +29,25 @@ const CREATING_CONNECTIONS: usize = 16;
 const HASHING_NICENESS: i32 = 10;
 
 /// Creates one user after the other.
-struct Creating {
+pub struct Creating {
     connection: Connection,
     next: Rc<Cell<u64>>,
+    write_concern: Option<Document>,
+}
+
+impl Creating {
+    /// On this connection; `next` numbers the users of all connections.
+    pub fn with(
+        connection: Connection,
+        next: &Rc<Cell<u64>>,
+        write_concern: Option<Document>,
+    ) -> Self {
+        Self {
+            connection,
+            next: Rc::clone(next),
+            write_concern,
+        }
+    }
 }
 
 impl Work for Creating {
@@ -40,7 +56,10 @@ impl Work for Creating {
         self.next.set(number + 1);
         let user = format!("created{number:08}");
         let role = doc! { "role": "read", "db": DATABASE };
-        let command = doc! { "createUser": user, "pwd": PASSWORD, "roles": [role] };
+        let mut command = doc! { "createUser": user, "pwd": PASSWORD, "roles": [role] };
+        if let Some(concern) = &self.write_concern {
+            command.insert("writeConcern", concern.clone());
+        }
         self.connection
             .call(&frame(DATABASE, command))
             .await
@@ -119,10 +138,7 @@ async fn connect(
     let mut workers = Vec::new();
     for _ in 0..connections {
         let connection = Connection::signed_in(server.address, sign_in).await?;
-        workers.push(Creating {
-            connection,
-            next: Rc::clone(next),
-        });
+        workers.push(Creating::with(connection, next, None));
     }
     Ok(workers)
 }
@@ -155,7 +171,7 @@ async fn beside(
 
 /// Deriving the keys for both mechanisms, by `RustCrypto` and nothing else, on as many threads as the
 /// server hashes on, unless there are fewer connections, and with the same priority.
-fn pbkdf2_alone(connections: usize, duration: Duration) -> io::Result<Sample> {
+pub fn pbkdf2_alone(connections: usize, duration: Duration) -> io::Result<Sample> {
     let threads = thread::available_parallelism()
         .map_or(1, usize::from)
         .min(connections);

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub)] // a program, nothing of it is reachable
 
 mod client;
+mod cluster;
 mod creating;
 mod echo;
 mod group_commit;
@@ -63,6 +64,7 @@ fn run(options: &Options) -> io::Result<()> {
         creating::run(options, &mut table).await?;
         group_commit::run(options, &mut table)?;
         milvus::run(options, &mut table).await?;
+        cluster::run(options, &mut table).await?;
         resources::run(options, &mut table).await
     }))?;
     table.print_summary();

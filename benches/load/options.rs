@@ -7,7 +7,7 @@ const HELP: &str = "\
 cargo bench --bench load -- [OPTIONS]
 
   --only LIST      some of: ping hello signin usersinfo createuser beside commit milvus start memory
-                   idle
+                   idle etcd failover etcdstart (the last three with etcd installed)
   --seconds N      length of one measurement; each is repeated (default 1.5)
   --rounds N       repetitions, the server and its floor in turn (default 3)
   --users N        size of the large directory (default 1000000)
@@ -15,7 +15,7 @@ cargo bench --bench load -- [OPTIONS]
 ";
 
 /// Everything that can be measured, in the order of the table.
-const ALL: [&str; 11] = [
+const ALL: [&str; 14] = [
     "ping",
     "hello",
     "signin",
@@ -27,6 +27,9 @@ const ALL: [&str; 11] = [
     "start",
     "memory",
     "idle",
+    "etcd",
+    "failover",
+    "etcdstart",
 ];
 
 /// What the command line asks for.

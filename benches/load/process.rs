@@ -100,6 +100,12 @@ impl Process {
         cpu_of(&self.child.id().to_string())
     }
 
+    /// Kills it: it has no say in that.
+    pub fn kill(&mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait().map(drop)
+    }
+
     /// Tells it to stop; how long it took to end.
     pub fn stop(mut self) -> Duration {
         let began = Instant::now();

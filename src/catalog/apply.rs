@@ -11,9 +11,15 @@ impl Catalog {
     ///
     /// For the one writer, after the store committed them, and for replay.
     pub fn apply(&self, changes: impl IntoIterator<Item = Change>) {
+        let changes = changes.into_iter();
+        // One change alone is seen whole anyway: long listings need not hold it up.
+        let is_single = changes.size_hint() == (1, Some(1));
+        let lock = || self.whole.write().unwrap_or_else(PoisonError::into_inner);
+        let whole = (!is_single).then(lock);
         for change in changes {
             self.apply_one(change);
         }
+        drop(whole);
         self.generation.fetch_add(1, Ordering::Release);
     }
 

@@ -31,8 +31,8 @@ pub use view::View;
 
 /// All users, roles and settings of the deployment.
 ///
-/// Reads take a shard's lock for the moment of a copy and may run beside a batch being applied: a
-/// reader sees each user and role whole, old or new. Who keeps something derived from the catalog
+/// Reads take a shard's lock for the moment of a copy. A reader sees each user and role whole, old or
+/// new; one that lists them sees each batch whole, too. Who keeps something derived from the catalog
 /// reads [`Catalog::generation`] *before* reading, and reads again when it has moved.
 #[derive(Debug)]
 pub struct Catalog {
@@ -48,6 +48,9 @@ pub struct Catalog {
     milvus_users: AtomicUsize,
     milvus_roles: AtomicUsize,
     generation: AtomicU64,
+    /// Held for writing while a batch is applied, for reading by who looks at many entries at once:
+    /// they see a batch whole or not at all. Who looks one up need not.
+    whole: RwLock<()>,
 }
 
 impl Catalog {
@@ -65,6 +68,7 @@ impl Catalog {
             default_read_write_concern: RwLock::default(),
             deployment_secret: RwLock::default(),
             privilege_groups: RwLock::default(),
+            whole: RwLock::default(),
             milvus_db: db,
             had_users_or_roles: AtomicBool::default(),
             has_auth_schema: AtomicBool::default(),
@@ -164,11 +168,13 @@ impl Catalog {
     }
 
     fn users_where(&self, matches: impl Fn(&User) -> bool) -> Vec<Arc<User>> {
+        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         let entries = self.users.iter().filter(|entry| matches(entry.value()));
         entries.map(|entry| Arc::clone(entry.value())).collect()
     }
 
     fn roles_where(&self, matches: impl Fn(&Role) -> bool) -> Vec<Arc<Role>> {
+        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
         let entries = self.roles.iter().filter(|entry| matches(entry.value()));
         entries.map(|entry| Arc::clone(entry.value())).collect()
     }

@@ -71,6 +71,9 @@ impl Context<'_> {
     /// Audits a change that is refused before the writer is asked. The answer is the refusal, or the
     /// reason why it could not be audited.
     pub async fn refused(&self, change: &DirectoryChange, refusal: CommandError) -> CommandError {
+        if let (Some(set), Some(note)) = (&self.services.replica_set, &self.commit_note) {
+            note.reach(set.last_write().sequence);
+        }
         let Some(origin) = self.connection.audit_origin() else {
             return refusal;
         };

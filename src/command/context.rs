@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bson::raw::RawDocument;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::arguments::Field;
@@ -22,7 +23,7 @@ use crate::config::parameters::Parameters;
 use crate::model::directory_change::DirectoryChange;
 use crate::model::names::UserName;
 use crate::net::{Address, Peer};
-use crate::ops::Order;
+use crate::ops::{CommitNote, Order};
 use crate::telemetry::events::{self, Client};
 use crate::wire::OpMsg;
 
@@ -40,6 +41,8 @@ pub struct Context<'a> {
     pub fields: &'static [Field],
     /// The command's name as the client wrote it.
     pub invoked_as: &'a str,
+    /// Where its orders have their commits noted, if it waits for other members afterwards.
+    pub commit_note: Option<CommitNote>,
     /// When `maxTimeMS` is over.
     pub deadline: Option<Instant>,
     /// Whether the client takes more than one answer.
@@ -56,8 +59,13 @@ pub struct ConnectionState {
     pub session: Session,
     /// What its audit events have in common; `None` while nothing is audited.
     pub audit_id: Option<uuid::Uuid>,
+    /// Told when the peer leaves while a command runs; on members of a replica set, where commands
+    /// may wait for others.
+    pub departure: Option<Arc<Notify>>,
     /// Whether a hello was answered.
     pub is_greeted: bool,
+    /// Whether the client has said that it knows `hello`.
+    pub supports_hello: bool,
     /// The `hello` whose answers stream.
     pub stream: Option<HelloStream>,
     /// What the limits on signing in keep of it.
@@ -88,13 +96,14 @@ impl<'a> Context<'a> {
         let (by, client) = (self.caller(), self.connection.client());
         let change = Arc::new(change);
         let order = match self.connection.audit_origin() {
-            None => Order::new(pass),
+            None => self.bare_order(pass),
             Some(origin) => {
                 let change = Arc::clone(&change);
-                Order::new(pass).audited(self.services.audit.clone(), move |refusal| {
-                    let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
-                    Event::change(&origin, &change, code)
-                })
+                self.bare_order(pass)
+                    .audited(self.services.audit.clone(), move |refusal| {
+                        let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+                        Event::change(&origin, &change, code)
+                    })
             }
         };
         order.once_written(move |dropped| {
@@ -108,17 +117,18 @@ impl<'a> Context<'a> {
     pub fn order_of_merge(&self, pass: Pass, merged: &Arc<OnceLock<Merged>>) -> Order {
         let (by, client) = (self.caller(), self.connection.client());
         let order = match self.connection.audit_origin() {
-            None => Order::new(pass),
+            None => self.bare_order(pass),
             Some(origin) => {
                 let merged = Arc::clone(merged);
-                Order::new(pass).audited_as(self.services.audit.clone(), move |refusal| {
-                    let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
-                    // Nothing is decided for who lost the right to: that is audited by the answer.
-                    let changes = merged.get().into_iter().flat_map(|merged| &merged.changed);
-                    changes
-                        .map(|change| Event::change(&origin, change, code))
-                        .collect()
-                })
+                self.bare_order(pass)
+                    .audited_as(self.services.audit.clone(), move |refusal| {
+                        let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
+                        // Nothing is decided for who lost the right to: that is audited by the answer.
+                        let changes = merged.get().into_iter().flat_map(|merged| &merged.changed);
+                        changes
+                            .map(|change| Event::change(&origin, change, code))
+                            .collect()
+                    })
             }
         };
         let merged = Arc::clone(merged);
@@ -132,6 +142,11 @@ impl<'a> Context<'a> {
         })
     }
 
+    /// Leave to make a change that is neither audited nor logged.
+    pub fn bare_order(&self, pass: Pass) -> Order {
+        Order::new(pass).noted_in(self.commit_note.clone())
+    }
+
     /// The hashing pool, on behalf of whoever runs the command.
     pub fn hash_share(&self) -> Share<'a> {
         let stranger = || Owner::Stranger(self.connection.origin());
@@ -139,7 +154,8 @@ impl<'a> Context<'a> {
         self.services.hash_pool.share_of(owner)
     }
 
-    fn caller(&self) -> Option<UserName> {
+    /// Who is signed in.
+    pub fn caller(&self) -> Option<UserName> {
         self.connection
             .session
             .signed_in()
@@ -148,6 +164,14 @@ impl<'a> Context<'a> {
 }
 
 impl ConnectionState {
+    /// Waits until the peer leaves.
+    pub async fn left(&self) {
+        match &self.departure {
+            Some(departure) => departure.notified().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The other end, as logs name it.
     pub fn client(&self) -> Client {
         let (address, port) = match &self.peer.remote {
@@ -190,11 +214,13 @@ impl ConnectionState {
         }
     }
 
-    /// From this machine, and there has been no user and no role since the start.
+    /// From this machine, and there has been no user and no role since the start, as far as is known
+    /// for certain.
     fn has_localhost_exception(&self, services: &Services) -> bool {
         services.parameters.enable_localhost_auth_bypass()
             && self.peer.is_local()
             && !services.directory.catalog().had_users_or_roles()
+            && services.is_readable()
     }
 
     /// Whether nobody between the two ends can read it: TLS, or a Unix domain socket.

@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::raw::RawDocument;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use super::auditing::{are_allowed_audited, audit_end};
 use super::context::{ConnectionGuard, ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
+use super::member::complete_error;
 use super::registry;
 use super::reply::{Reply, error_document, too_large};
 use super::services::Services;
@@ -55,7 +57,9 @@ impl Service for Commands {
             session: Session::new(endpoints),
             audit_id: self.0.audit.is_on().then(Uuid::new_v4),
             peer,
+            departure: self.0.replica_set.is_some().then(Arc::default),
             is_greeted: false,
+            supports_hello: false,
             stream: None,
             guard: ConnectionGuard {
                 connected_at: tokio::time::Instant::now(),
@@ -110,22 +114,25 @@ impl Handler for Connection {
         }
     }
 
+    fn departure(&self) -> Option<Arc<Notify>> {
+        self.state.departure.clone()
+    }
+
     async fn handle(&mut self, request: Result<&Request, &WireError>) -> Answer {
         let result = match request {
             Ok(Request::Msg(message)) => self.op_msg(message).await,
             Ok(Request::Query(query)) => self.op_query(query).await,
             Err(error) => Err(CommandError::new(error.code(), error.to_string())),
         };
-        answer(result)
+        self.answer(result)
     }
 
     async fn next(&mut self) -> Answer {
-        match self.state.stream {
-            Some(stream) => {
-                answer(hello::next_of_stream(&self.services, &self.state, stream).await)
-            }
-            None => answer(Ok(Reply::new())),
-        }
+        let result = match self.state.stream {
+            Some(stream) => hello::next_of_stream(&self.services, &mut self.state, stream).await,
+            None => Ok(Reply::new()),
+        };
+        self.answer(result)
     }
 
     fn closed(&mut self) {
@@ -175,7 +182,13 @@ impl Connection {
         self.state.stream = None;
         self.refresh_session();
         let name = command_name(request.body)?;
-        let result = self.find_and_run(name, &request).await;
+        let mut result = self.find_and_run(name, &request).await;
+        if let Err(error) = &mut result
+            && self.services.replica_set.is_some()
+        {
+            let version = self.services.topology_version();
+            complete_error(error, version, self.state.supports_hello, request.body);
+        }
         if let Err(error) = &result
             && error.code == ErrorCode::UNAUTHORIZED
             && self.services.audit.is_on()
@@ -202,7 +215,9 @@ impl Connection {
             return Err(no_sequences(name));
         }
         let started = events::are_commands_logged().then(Instant::now);
-        let result = match Generic::parse(entry.spec.name, request.db, request.body) {
+        let parsed = Generic::parse(entry.spec.name, request.db, request.body)
+            .and_then(|generic| self.hear_cluster_time(&generic).map(|()| generic));
+        let result = match parsed {
             // Whoever has to sign in first is told that and nothing else.
             Err(_) if self.must_sign_in(entry.spec) => {
                 Err(CommandError::requires_authentication(entry.spec.name))
@@ -211,6 +226,7 @@ impl Connection {
             Ok(generic) => {
                 let limit = Duration::from_millis(generic.max_time_ms.into());
                 let context = Context {
+                    commit_note: None,
                     deadline: (!limit.is_zero()).then(|| tokio::time::Instant::now() + limit),
                     services: &self.services,
                     connection: &mut self.state,
@@ -261,7 +277,14 @@ impl Connection {
             message: request.message,
             caller,
         };
-        let error = command.refuse(&asked, &authority);
+        let mut error = command.refuse(&asked, &authority);
+        if error.code == ErrorCode::COMMAND_NOT_SUPPORTED
+            && let Err(refused) = self
+                .services
+                .check_member(command.runs_on(), generic.read_preference)
+        {
+            error = refused;
+        }
         if error.code == ErrorCode::UNAUTHORIZED && caller.is_some() {
             let db = generic.db.as_str();
             events::access_denied(command.name(), db, caller, self.state.client());
@@ -278,6 +301,40 @@ impl Connection {
             && matches!(self.state.authority(&self.services), Authority::Nobody)
     }
 
+    fn hear_cluster_time(&self, generic: &Generic<'_>) -> Result<(), CommandError> {
+        match (&self.services.replica_set, generic.cluster_time) {
+            (Some(set), Some(document)) => {
+                let authority = self.state.authority(&self.services);
+                self.services.cluster_clock.hear(document, set, &authority)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn answer(&self, result: Result<Reply, CommandError>) -> Answer {
+        let (mut document, stream) = match result {
+            Ok(reply) => {
+                let stream = reply.stream;
+                let document = reply.into_document();
+                // Lists are bounded while they are made; this is for everything else.
+                if document.as_bytes().len() > DOCUMENT_BYTES_MAX {
+                    (error_document(&too_large()), false)
+                } else {
+                    (document, stream)
+                }
+            }
+            Err(error) => (error_document(&error), false),
+        };
+        if let Some(set) = &self.services.replica_set {
+            self.services.cluster_clock.append_to(&mut document, set);
+        }
+        Answer {
+            document,
+            stream,
+            close: false,
+        }
+    }
+
     fn refresh_session(&mut self) {
         if let Some(user) = self
             .state
@@ -286,25 +343,6 @@ impl Connection {
         {
             events::signed_out(&user, self.state.client());
         }
-    }
-}
-
-fn answer(result: Result<Reply, CommandError>) -> Answer {
-    match result {
-        Ok(reply) => {
-            let stream = reply.stream;
-            let document = reply.into_document();
-            // Lists are bounded while they are made; this is for everything else.
-            if document.as_bytes().len() > DOCUMENT_BYTES_MAX {
-                return Answer::single(error_document(&too_large()));
-            }
-            Answer {
-                document,
-                stream,
-                close: false,
-            }
-        }
-        Err(error) => Answer::single(error_document(&error)),
     }
 }
 

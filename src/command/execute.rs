@@ -1,18 +1,19 @@
 //! One command from document to answer, in mongod's order of checks.
 //!
-//! Pre-parse access, arguments, privileges, what the deployment supports, write concern, and only
-//! then the command itself.
+//! Pre-parse access, arguments, privileges, the member's state, what the deployment supports, write
+//! concern, and only then the command itself.
 
 use tokio::time::Instant;
 
 use super::arguments::Path;
 use super::auditing::are_allowed_audited;
 use super::context::Context;
+use super::read_concern::{self, ReadConcern, check_still_linearizable};
 use super::reply::Reply;
 use super::session::session_id;
 use super::spec::{Access, Command, Spec, rules};
 use super::unserved::SENSITIVE;
-use super::write_concern::WriteConcern;
+use super::write_concern::{Pending, WriteConcern};
 use crate::authz::{Authority, Denied};
 use crate::error::{CommandError, ErrorCode};
 use crate::telemetry::events;
@@ -37,15 +38,35 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         // Boxed, so that commands carry no room for it where nothing is audited.
         Box::pin(allowed).await?;
     }
+    let preference = context.generic.read_preference;
+    context.services.check_member(spec.runs_on, preference)?;
     check_api(spec, &context)?;
-    context.generic.check_supported(spec.name)?;
-    check_write_concern(spec, &context)?;
-    if !spec.is_interruptible || context.deadline.is_none() {
-        return arguments.run(&mut context, pass).await;
+    let is_member = context.services.replica_set.is_some();
+    context.generic.check_transaction(spec, is_member)?;
+    let read_concern = match context.generic.read_concern {
+        None => ReadConcern::default(),
+        // Boxed, like the other waits that few commands need.
+        Some(document) => Box::pin(read_concern::prepare(document, spec, &context)).await?,
+    };
+    let pending = check_write_concern(spec, &context)?;
+    context.commit_note = pending.as_ref().map(Pending::note);
+    let result = if spec.is_interruptible && context.deadline.is_some() {
+        let deadline = context.deadline;
+        // Boxed, so that the many commands without a limit do not carry the room for it.
+        Box::pin(until(deadline, arguments.run(&mut context, pass)))
+            .await
+            .flatten()
+    } else {
+        arguments.run(&mut context, pass).await
+    };
+    let Some(set) = &context.services.replica_set else {
+        return result;
+    };
+    check_still_linearizable(read_concern, set)?;
+    match pending {
+        None => result,
+        Some(pending) => Box::pin(pending.finish(&context, set, result)).await,
     }
-    let deadline = context.deadline;
-    // Boxed, so that the many commands without a limit do not carry the room for it.
-    Box::pin(until(deadline, arguments.run(&mut context, pass))).await?
 }
 
 /// Waits for `work` until its `maxTimeMS` is over.
@@ -87,22 +108,32 @@ fn check_api(spec: &Spec, context: &Context<'_>) -> Result<(), CommandError> {
     Ok(())
 }
 
-fn check_write_concern(spec: &Spec, context: &Context<'_>) -> Result<(), CommandError> {
-    let Some(value) = context.generic.write_concern else {
-        return Ok(());
+/// What the command has to wait for after its own commit.
+fn check_write_concern(
+    spec: &Spec,
+    context: &Context<'_>,
+) -> Result<Option<Pending>, CommandError> {
+    let services = context.services;
+    let concern = match context.generic.write_concern {
+        None => None,
+        Some(value) => WriteConcern::parse(spec.name, value)?,
     };
-    let Some(concern) = WriteConcern::parse(spec.name, value)? else {
-        return Ok(());
-    };
-    if !spec.write_concern {
+    if concern.is_some() && !spec.write_concern {
         return Err(CommandError::new(
             ErrorCode::INVALID_OPTIONS,
             "Command does not support writeConcern",
         ));
     }
-    // On a standalone, whatever passes here is fulfilled once the store has committed, which every
-    // write waits for.
-    concern.check_on_standalone(context.services.directory.is_durable())
+    if let Some(concern) = &concern {
+        concern.check_journal(services.directory.is_durable())?;
+    }
+    match (&services.replica_set, concern) {
+        (Some(set), concern) if spec.write_concern => Ok(Pending::new(concern, services, set)),
+        // On a standalone, whatever passes here is fulfilled once the store has committed, which
+        // every write waits for.
+        (None, Some(concern)) => concern.check_on_standalone().map(|()| None),
+        _ => Ok(None),
+    }
 }
 
 /// 13, with the command printed and its secrets left out; what is missing is only in the log.

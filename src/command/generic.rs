@@ -7,7 +7,9 @@ use bson::raw::RawDocument;
 
 use super::arguments::{FromField, Path, duplicate_field, invalid_bson, type_name, wrong_type};
 use super::field_types::{NUMBER_TYPES, whole_number};
+use super::read_preference::ReadPreference;
 use super::session::session_id::SessionId;
+use super::spec::Spec;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::names::DbName;
 
@@ -69,9 +71,16 @@ pub struct Generic<'a> {
     pub help: bool,
     /// Comes with an `lsid`.
     pub has_session: bool,
-    read_concern: Option<&'a RawDocument>,
-    in_transaction: bool,
-    has_transaction_number: bool,
+    /// Whether it may run on a secondary.
+    pub read_preference: ReadPreference,
+    /// As sent, likewise.
+    pub read_concern: Option<&'a RawDocument>,
+    /// `$clusterTime` as sent.
+    pub cluster_time: Option<&'a RawDocument>,
+    /// `txnNumber`: which write of its session it is.
+    pub transaction_number: Option<i64>,
+    autocommit: Option<bool>,
+    starts_transaction: Option<bool>,
 }
 
 impl<'a> Generic<'a> {
@@ -90,9 +99,12 @@ impl<'a> Generic<'a> {
             api_strict: false,
             help: false,
             has_session: false,
+            read_preference: ReadPreference::default(),
             read_concern: None,
-            in_transaction: false,
-            has_transaction_number: false,
+            cluster_time: None,
+            transaction_number: None,
+            autocommit: None,
+            starts_transaction: None,
         };
         let mut api_version = None;
         let mut seen = Vec::new();
@@ -121,17 +133,18 @@ impl<'a> Generic<'a> {
                 "apiVersion" => api_version = Some(text(value, &path)?),
                 "apiStrict" => generic.api_strict = boolean(value, &path)?,
                 "txnNumber" => {
-                    let RawBsonRef::Int64(_) = value else {
+                    let RawBsonRef::Int64(number) = value else {
                         return Err(wrong_type(&path, value, &["long"]));
                     };
-                    generic.has_transaction_number = true;
+                    generic.transaction_number = Some(number);
                 }
-                "autocommit" | "startTransaction" => {
-                    boolean(value, &path)?;
-                    generic.in_transaction = true;
+                "autocommit" => generic.autocommit = Some(boolean(value, &path)?),
+                "startTransaction" => {
+                    generic.starts_transaction = Some(boolean(value, &path)?);
                 }
-                "$readPreference" | "$clusterTime" => {
-                    document(value, &path)?;
+                "$clusterTime" => generic.cluster_time = Some(document(value, &path)?),
+                "$readPreference" => {
+                    generic.read_preference = ReadPreference::parse(document(value, &path)?)?;
                 }
                 "help" => generic.help = value == RawBsonRef::Boolean(true),
                 _ => {}
@@ -141,29 +154,53 @@ impl<'a> Generic<'a> {
         Ok(generic)
     }
 
-    /// Refuses what a standalone server without snapshots cannot do.
-    pub fn check_supported(&self, command: &str) -> Result<(), CommandError> {
-        if self.in_transaction || self.has_transaction_number {
+    /// Refuses transactions, and numbers of writes where they mean nothing.
+    pub fn check_transaction(&self, spec: &Spec, is_member: bool) -> Result<(), CommandError> {
+        let refuse = |text: &str| Err(CommandError::new(ErrorCode::INVALID_OPTIONS, text));
+        let is_any = self.transaction_number.is_some()
+            || self.autocommit.is_some()
+            || self.starts_transaction.is_some();
+        if !is_any {
+            return Ok(());
+        }
+        if !is_member {
             return Err(CommandError::new(
                 ErrorCode::ILLEGAL_OPERATION,
                 "Transaction numbers are only allowed on a replica set member or mongos",
             ));
         }
-        let level = self
-            .read_concern
-            .and_then(|concern| concern.get("level").ok().flatten());
-        match level {
-            None | Some(RawBsonRef::String("local" | "available")) => Ok(()),
-            Some(RawBsonRef::String(level)) => Err(CommandError::new(
-                ErrorCode::INVALID_OPTIONS,
+        match self.transaction_number {
+            Some(_) if !self.has_session => {
+                return refuse("Transaction number requires a session ID to also be specified");
+            }
+            Some(number) if number < 0 => {
+                return refuse("Transaction number cannot be negative");
+            }
+            None if self.autocommit.is_some() => {
+                return refuse(
+                    "'autocommit' field requires a transaction number to also be specified",
+                );
+            }
+            _ => {}
+        }
+        let name = spec.name;
+        match self.autocommit {
+            None if self.starts_transaction.is_some() => {
+                refuse("'startTransaction' field requires 'autocommit' field to also be specified")
+            }
+            None if spec.is_retryable_write => Ok(()),
+            None => Err(CommandError::new(
+                ErrorCode::NOT_A_RETRYABLE_WRITE_COMMAND,
                 format!(
-                    "Command {command} does not support {{ readConcern: {{ level: \"{level}\" }} }}"
+                    "txnNumber may only be provided for multi-document transactions and retryable \
+                     write commands. autocommit:false was not provided, and {name} is not a \
+                     retryable write command."
                 ),
             )),
-            Some(other) => Err(wrong_type(
-                &Path::root("readConcern.level"),
-                other,
-                &["string"],
+            Some(true) => refuse("Specifying autocommit=true is not allowed."),
+            Some(false) => Err(CommandError::new(
+                ErrorCode::OPERATION_NOT_SUPPORTED_IN_TRANSACTION,
+                format!("Cannot run '{name}' in a multi-document transaction."),
             )),
         }
     }

@@ -9,6 +9,7 @@
 
 pub mod arguments;
 pub mod auditing;
+pub mod cluster_time;
 pub mod collection;
 pub mod context;
 pub mod diagnostic;
@@ -17,11 +18,15 @@ pub mod execute;
 pub mod field_types;
 pub mod generic;
 pub mod handshake;
+pub mod member;
 pub mod metrics;
 pub mod names;
 pub mod privileges;
+pub mod read_concern;
+pub mod read_preference;
 mod reference;
 pub mod registry;
+pub mod replication;
 pub mod reply;
 pub mod restore;
 pub mod restrictions;

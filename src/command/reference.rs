@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::arguments::Field;
 use super::registry::COMMANDS;
-use super::spec::{Access, Entry, Spec};
+use super::spec::{Access, Entry, RunsOn, Spec};
 use super::unserved::{self, Unserved};
 
 /// The text of `docs/commands.md`.
@@ -52,10 +52,11 @@ why. [errors.md](errors.md) lists the error codes.
 *Who*: *anyone* may call it before signing in; *signed in* takes a user, or the localhost exception,
 and mostly privileges besides. *Writes*: takes a `writeConcern`. *API 1*: part of API version 1, so it
 runs with `apiStrict: true`. *OP_QUERY*: may also come by the old `OP_QUERY`, as the handshake of most
-drivers does.
+drivers does. *Members*: which members of a replica set run it: *all*; those that are *primary or
+secondary*; a *secondary if asked* by `$readPreference`; the *primary*. A standalone runs everything.
 
-| Command | Also called | Who | Only on `admin` | Writes | API 1 | OP_QUERY |
-|---|---|---|---|---|---|---|
+| Command | Also called | Who | Only on `admin` | Members | Writes | API 1 | OP_QUERY |
+|---|---|---|---|---|---|---|---|
 ";
 
 const GENERIC_INTRODUCTION: &str = "\
@@ -76,15 +77,19 @@ const GENERIC_ARGUMENTS: &[(&str, &str)] = &[
     ),
     (
         "writeConcern",
-        "How far a write must have come. `w` up to 1 or `\"majority\"`; `j: true` unless the engine is in memory; refused by commands that do not write. See \"Write concern\" in the manual.",
+        "How far a write must have come; refused by commands that do not write. On a member of a replica set `w` is a number, `\"majority\"`, a mode of the configuration or tags, and what is not fulfilled stands in the answer as `writeConcernError`. On a standalone `w` is up to 1 or `\"majority\"`. `j: true` unless the engine is in memory. See \"Write concern\" in the manual.",
     ),
     (
         "readConcern",
-        "`{level: \"local\"}` or `\"available\"`; other levels are refused (72).",
+        "`{level: \"local\"}` or `\"available\"`; for `find`, `aggregate`, `count` and `distinct` also `\"majority\"` and, from a primary, `\"linearizable\"`. Other levels are refused (72). On a member of a replica set `afterClusterTime` waits until a change of that time is applied there.",
     ),
     (
         "maxTimeMS",
         "Milliseconds the command may take, 0 for no limit; beyond it 50, and then nothing was written: a write that is queued is finished.",
+    ),
+    (
+        "$readPreference",
+        "On a secondary, any `mode` but `\"primary\"` allows reads (else 13435). Choosing a member by `tags` and `maxStalenessSeconds` is the driver's work.",
     ),
     ("apiVersion", "`\"1\"` or nothing."),
     (
@@ -97,14 +102,21 @@ const GENERIC_ARGUMENTS: &[(&str, &str)] = &[
     ),
     (
         "lsid",
-        "The driver's logical session; checked for its form, nothing is kept under it.",
+        "The driver's logical session; checked for its form. Only inserts with a `txnNumber` are kept under it.",
     ),
     (
         "txnNumber",
-        "Refused (20): there are no transactions on a standalone, and no retryable writes.",
+        "On a member of a replica set, the number under which an `insert` may be repeated; other commands are refused (50768). Refused (20) on a standalone.",
     ),
-    ("autocommit", "Refused (20)."),
-    ("startTransaction", "Refused (20)."),
+    (
+        "autocommit",
+        "Refused (20; 263 or 72 on a member of a replica set): there are no transactions.",
+    ),
+    ("startTransaction", "Refused, likewise."),
+    (
+        "$clusterTime",
+        "On a member of a replica set, what the client has heard; it must be signed by a member (204, 211). Else without effect.",
+    ),
 ];
 
 const NO_MEANING: &str = "Accepted and without effect.";
@@ -114,7 +126,6 @@ const GENERIC_WITHOUT_MEANING: &[&str] = &[
     "comment",
     "apiDeprecationErrors",
     "$clusterTime",
-    "$readPreference",
     "$audit",
     "$client",
     "$configServerState",
@@ -162,7 +173,7 @@ Servers of a cluster send each other these, which take `internal` on the cluster
 fn overview_row(spec: &Spec) -> String {
     let yes = |flag: bool| if flag { "yes" } else { "" };
     format!(
-        "| [`{name}`](#{anchor}) | {aliases} | {access} | {admin} | {writes} | {api} | {query} |\n",
+        "| [`{name}`](#{anchor}) | {aliases} | {access} | {admin} | {members} | {writes} | {api} | {query} |\n",
         name = spec.name,
         anchor = spec.name.to_lowercase(),
         aliases = code_list(spec.aliases, ""),
@@ -171,6 +182,12 @@ fn overview_row(spec: &Spec) -> String {
             Access::SignedIn => "signed in",
         },
         admin = yes(spec.admin_only),
+        members = match spec.runs_on {
+            RunsOn::AnyMember => "all",
+            RunsOn::PrimaryOrSecondary => "primary or secondary",
+            RunsOn::SecondaryIfAsked => "secondary if asked",
+            RunsOn::Primary => "primary",
+        },
         writes = yes(spec.write_concern),
         api = yes(spec.api_version_1),
         query = yes(spec.by_op_query),

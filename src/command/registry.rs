@@ -27,6 +27,12 @@ use super::handshake::connection_status::ConnectionStatus;
 use super::handshake::hello::Hello;
 use super::handshake::ping::Ping;
 use super::handshake::whatsmyuri::WhatsMyUri;
+use super::replication::repl_set_freeze::ReplSetFreeze;
+use super::replication::repl_set_get_config::ReplSetGetConfig;
+use super::replication::repl_set_get_status::ReplSetGetStatus;
+use super::replication::repl_set_initiate::ReplSetInitiate;
+use super::replication::repl_set_reconfig::ReplSetReconfig;
+use super::replication::repl_set_step_down::ReplSetStepDown;
 use super::restore::drop::DropCollection;
 use super::restore::insert::Insert;
 use super::restore::merge_authz_collections::MergeAuthzCollections;
@@ -94,6 +100,12 @@ pub static COMMANDS: &[Entry] = &[
     entry::<Logout>(),
     entry::<Ping>(),
     entry::<RefreshSessions>(),
+    entry::<ReplSetFreeze>(),
+    entry::<ReplSetGetConfig>(),
+    entry::<ReplSetGetStatus>(),
+    entry::<ReplSetInitiate>(),
+    entry::<ReplSetReconfig>(),
+    entry::<ReplSetStepDown>(),
     entry::<RevokePrivilegesFromRole>(),
     entry::<RevokeRolesFromRole>(),
     entry::<RevokeRolesFromUser>(),

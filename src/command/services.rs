@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
 
+use super::cluster_time::ClusterClock;
 use super::collection::cursors::Cursors;
 use super::handshake::topology::TopologyVersion;
 use super::metrics::Metrics;
@@ -20,6 +21,7 @@ use crate::auth::unauthenticated::UnauthenticatedConnections;
 use crate::auth::verified::VerifiedSecrets;
 use crate::auth::x509::Subject;
 use crate::catalog::{Catalog, PlanError};
+use crate::cluster::ReplicaSet;
 use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
@@ -64,6 +66,10 @@ impl Drop for InterruptOnDrop {
 pub struct Services {
     /// Users and roles, and the only way to change them.
     pub directory: Directory,
+    /// The replica set this server is a member of, if it is.
+    pub replica_set: Option<ReplicaSet>,
+    /// What `$clusterTime` is told from, on a member of a replica set.
+    pub cluster_clock: ClusterClock,
     /// Who did what; the writer of the directory tells it of changes itself.
     pub audit: Audit,
     /// Where passwords are hashed.
@@ -139,10 +145,27 @@ impl Services {
         }
     }
 
-    /// Waits until the topology changes, which on a standalone it does not, or the time is up. A
-    /// server that stops says so.
-    pub async fn wait_for_topology_change(&self, limit: Duration) -> Result<(), CommandError> {
+    /// Waits until the topology is another than the one with the counter `known`, which on a
+    /// standalone it never is, or the time is up. A server that stops says so.
+    pub async fn wait_for_topology_change(
+        &self,
+        known: i64,
+        limit: Duration,
+    ) -> Result<(), CommandError> {
+        let changed = async {
+            let topologies = self.replica_set.as_ref().map(ReplicaSet::topologies);
+            let Some(mut topologies) = topologies else {
+                return std::future::pending().await;
+            };
+            // The topology of this moment is looked at first: no change is missed.
+            let changed = topologies.wait_for(|topology| topology.counter != known);
+            if changed.await.is_err() {
+                // Nobody will change it any more, the server stops.
+                std::future::pending::<()>().await;
+            }
+        };
         tokio::select! {
+            () = changed => Ok(()),
             () = tokio::time::sleep(limit) => Ok(()),
             () = self.stop.stopped() => Err(self.stopping()),
         }
@@ -180,6 +203,19 @@ impl Services {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
             }
+            OpsError::Storage(StoreError::NotPrimary) => CommandError::not_writable_primary(),
+            OpsError::Storage(failure @ StoreError::Unreachable { .. }) => {
+                events::store_failed(&failure);
+                CommandError::new(ErrorCode::HOST_UNREACHABLE, failure.to_string())
+                    .before_any_write()
+            }
+            OpsError::Storage(failure @ StoreError::OutcomeUnknown { .. }) => {
+                events::store_failed(&failure);
+                CommandError::new(
+                    ErrorCode::INTERRUPTED_DUE_TO_REPL_STATE_CHANGE,
+                    failure.to_string(),
+                )
+            }
             OpsError::Storage(failure) => internal_error("a commit", &failure),
             OpsError::PassWithdrawn => {
                 CommandError::new(ErrorCode::UNAUTHORIZED, format!("not authorized: {error}"))
@@ -196,7 +232,7 @@ impl Services {
             ErrorCode::SHUTDOWN_IN_PROGRESS,
             "The server is shutting down",
         );
-        let topology = self.topology.to_document();
+        let topology = self.topology_version().to_document();
         error.extra = Some(bson::rawdoc! { "topologyVersion": topology });
         error
     }
@@ -207,6 +243,11 @@ pub fn ops_error_code(error: &OpsError) -> ErrorCode {
     match error {
         OpsError::Plan(refusal) => plan_error(refusal).code,
         OpsError::Storage(StoreError::DiskFull { .. }) => ErrorCode::OUT_OF_DISK_SPACE,
+        OpsError::Storage(StoreError::NotPrimary) => ErrorCode::NOT_WRITABLE_PRIMARY,
+        OpsError::Storage(StoreError::Unreachable { .. }) => ErrorCode::HOST_UNREACHABLE,
+        OpsError::Storage(StoreError::OutcomeUnknown { .. }) => {
+            ErrorCode::INTERRUPTED_DUE_TO_REPL_STATE_CHANGE
+        }
         OpsError::Storage(_) | OpsError::Panicked => ErrorCode::INTERNAL_ERROR,
         OpsError::PassWithdrawn => ErrorCode::UNAUTHORIZED,
         OpsError::Audit(failure) => failure.to_command_error().code,

@@ -30,6 +30,10 @@ pub struct Spec {
     pub admin_only: bool,
     /// Whether it takes a write concern.
     pub write_concern: bool,
+    /// Whether it takes every read concern; all commands take `local`.
+    pub read_concern: bool,
+    /// Whether clients may repeat it under the same `txnNumber` when they do not know what came of it.
+    pub is_retryable_write: bool,
     /// Whether it is part of API version 1.
     pub api_version_1: bool,
     /// Whether unknown fields are errors.
@@ -41,6 +45,8 @@ pub struct Spec {
     pub by_op_query: bool,
     /// Whether its arrays may come as document sequences.
     pub takes_sequences: bool,
+    /// Which members of a replica set run it.
+    pub runs_on: RunsOn,
 }
 
 impl Spec {
@@ -53,13 +59,29 @@ impl Spec {
             access: Access::SignedIn,
             admin_only: false,
             write_concern: false,
+            read_concern: false,
+            is_retryable_write: false,
             api_version_1: false,
             strict: true,
             is_interruptible: true,
             by_op_query: false,
             takes_sequences: false,
+            runs_on: RunsOn::AnyMember,
         }
     }
+}
+
+/// Which members of a replica set run a command. A standalone runs all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsOn {
+    /// Each, whatever its state.
+    AnyMember,
+    /// Those that are not out of touch for too long.
+    PrimaryOrSecondary,
+    /// The primary, and a secondary if `$readPreference` allows one.
+    SecondaryIfAsked,
+    /// The primary alone.
+    Primary,
 }
 
 /// Who may call a command before its privileges are looked at.

@@ -13,6 +13,7 @@ mod milvus;
 mod options;
 pub mod parameters;
 mod reference;
+mod replication;
 mod resolve;
 mod settings;
 mod tls;
@@ -36,6 +37,7 @@ pub use audit::{AuditConfig, AuditDestination, AuditFormat, OnAuditFailure};
 pub use error::{ConfigError, Place};
 pub use milvus::{MilvusConfig, MilvusPasswordPolicy};
 pub use reference::options_reference;
+pub use replication::{EtcdConfig, ReplicationConfig};
 
 /// What the command line asks the program to do.
 #[derive(Debug)]
@@ -53,6 +55,8 @@ pub struct Config {
     pub net: NetConfig,
     /// Where users and roles are kept.
     pub storage: StorageConfig,
+    /// The replica set this server is a member of, if it is.
+    pub replication: Option<ReplicationConfig>,
     /// Whether roles are enforced.
     pub security: SecurityConfig,
     /// Where and what to log.
@@ -170,17 +174,20 @@ pub struct StorageConfig {
 pub enum StorageEngine {
     /// On disk.
     Redb,
+    /// In etcd, shared with the other members of a replica set.
+    Etcd,
     /// In memory only.
     EphemeralForTest,
 }
 
 impl StorageEngine {
-    const ALL: [Self; 2] = [Self::Redb, Self::EphemeralForTest];
+    const ALL: [Self; 3] = [Self::Redb, Self::Etcd, Self::EphemeralForTest];
 
     /// The name in the options and in `serverStatus`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Redb => "redb",
+            Self::Etcd => "etcd",
             Self::EphemeralForTest => "ephemeralForTest",
         }
     }

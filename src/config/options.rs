@@ -200,9 +200,48 @@ options! {
         "Folder of the data, made at the first start. mongod's default is /data/db, which needs \
          root's rights; this one is in the current folder.";
     STORAGE_ENGINE: "Storage", "storage.engine", &[Flag::value("storageEngine", "NAME")],
-        Kind::Choice(&["redb", "ephemeralForTest"]), "redb", mongod,
-        "redb keeps users and roles on disk, ephemeralForTest only in memory. mongod's wiredTiger \
-         does not exist here.";
+        Kind::Choice(&["redb", "etcd", "ephemeralForTest"]), "redb", mongod,
+        "redb keeps users and roles on disk, etcd in an etcd cluster that several servers share as a \
+         replica set, ephemeralForTest only in memory. mongod's wiredTiger does not exist here.";
+    REPL_SET: "Replication", "replication.replSetName", &[Flag::value("replSet", "NAME")],
+        Kind::Text, "", mongod,
+        "The replica set this server is a member of; needs --storageEngine etcd.";
+    REPLICATION_HOST: "Replication", "replication.host",
+        &[Flag::value("replication.host", "HOST:PORT")], Kind::Text, "", ours,
+        "Under which name clients and members find this one. By default the first address it \
+         listens on.";
+    REPLICATION_TAGS: "Replication", "replication.tags",
+        &[Flag::value("replication.tags", "TAG:VALUE,...")], Kind::List, "", ours,
+        "Where this member is, for tagged write concerns and read preferences, such as \
+         dc:east,rack:1. Without it the tags of replSetReconfig stay.";
+    ETCD_ENDPOINTS: "Replication", "etcd.endpoints",
+        &[Flag::value("etcd.endpoints", "URL,...")], Kind::List, "", ours,
+        "Where etcd is, as URLs. One that does not answer is passed over.";
+    ETCD_PREFIX: "Replication", "etcd.prefix", &[Flag::value("etcd.prefix", "PATH")],
+        Kind::Text, "/portcullis", ours,
+        "What every key in etcd begins with; the name of the set follows.";
+    ETCD_LEASE_TTL: "Replication", "etcd.leaseTtlSecs",
+        &[Flag::value("etcd.leaseTtlSecs", "SECONDS")],
+        Kind::Integer { min: 2, max: 600 }, "5", ours,
+        "How long etcd waits for a member it does not hear of. A primary that is lost is replaced \
+         after that.";
+    ETCD_STALENESS: "Replication", "etcd.maxStalenessSecs",
+        &[Flag::value("etcd.maxStalenessSecs", "SECONDS")],
+        Kind::Integer { min: 0, max: 31_536_000 }, "0", ours,
+        "For how long this member answers reads and signs people in while it does not hear of etcd; \
+         0 for as long as it takes.";
+    ETCD_CA_FILE: "Replication", "etcd.CAFile", &[Flag::value("etcd.CAFile", "FILE")],
+        Kind::Text, "", ours,
+        "The authority of etcd's certificates, PEM. By default none is trusted.";
+    ETCD_CERTIFICATE_KEY_FILE: "Replication", "etcd.certificateKeyFile",
+        &[Flag::value("etcd.certificateKeyFile", "FILE")], Kind::Text, "", ours,
+        "This server's certificate and key towards etcd, PEM.";
+    ETCD_USERNAME: "Replication", "etcd.username", &[Flag::value("etcd.username", "NAME")],
+        Kind::Text, "", ours,
+        "The etcd user to sign in as.";
+    ETCD_PASSWORD_FILE: "Replication", "etcd.passwordFile",
+        &[Flag::value("etcd.passwordFile", "FILE")], Kind::Text, "", ours,
+        "A file with the password of etcd.username.";
     AUTHORIZATION: "Security", "security.authorization",
         &[
             Flag::sets("auth", "enabled", "Enforce roles. Unlike in mongod this is the default."),

@@ -12,7 +12,7 @@ use super::parameters::Parameters;
 use super::settings::{Setting, Settings};
 use super::{
     Compressor, Config, FirstAdmin, LogConfig, LogDestination, LogFormat, NetConfig,
-    SecurityConfig, StorageConfig, StorageEngine, UnixSocketConfig, tls,
+    SecurityConfig, StorageConfig, StorageEngine, UnixSocketConfig, replication, tls,
 };
 use crate::model::restriction::Cidr;
 
@@ -25,9 +25,12 @@ pub(super) fn config(
     first_admin: Option<FirstAdmin>,
     argv: Vec<String>,
 ) -> Result<Config, ConfigError> {
+    let storage = storage(settings)?;
+    let is_engine_etcd = storage.engine == StorageEngine::Etcd;
     Ok(Config {
         net: net(settings)?,
-        storage: storage(settings)?,
+        replication: replication::config(settings, is_engine_etcd)?,
+        storage,
         security: SecurityConfig {
             authorization: settings.choice(&option::AUTHORIZATION, |word| match word {
                 "enabled" => Some(true),

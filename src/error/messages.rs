@@ -41,6 +41,11 @@ impl CommandError {
         )
     }
 
+    /// A write at a member that takes none.
+    pub fn not_writable_primary() -> Self {
+        Self::new(ErrorCode::NOT_WRITABLE_PRIMARY, "not primary").before_any_write()
+    }
+
     /// `apiStrict: true` and a command outside API version 1.
     pub fn api_strict(command: &str) -> Self {
         Self::new(

@@ -5,13 +5,14 @@
 //! than one command uses have a constructor in `messages.rs`.
 
 mod code;
+mod document;
 mod messages;
 mod reference;
 
 use bson::RawDocumentBuf;
 
 pub use code::ErrorCode;
-pub use reference::errors_reference;
+pub use document::errors_reference;
 
 /// An answer with `ok: 0`.
 #[derive(Debug, Clone, PartialEq)]
@@ -26,6 +27,11 @@ pub struct CommandError {
     pub extra: Option<RawDocumentBuf>,
 }
 
+/// Label of errors after which a driver sends a retryable write once more.
+pub const RETRYABLE_WRITE_ERROR: &str = "RetryableWriteError";
+/// Label of errors before which certainly nothing was written.
+pub const NO_WRITES_PERFORMED: &str = "NoWritesPerformed";
+
 impl CommandError {
     /// An error without labels.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
@@ -35,6 +41,14 @@ impl CommandError {
             labels: Vec::new(),
             extra: None,
         }
+    }
+
+    /// Says that nothing was written and the same may be sent again, also where the request carries no
+    /// number that would make it retryable.
+    #[must_use]
+    pub fn before_any_write(mut self) -> Self {
+        self.labels = vec![RETRYABLE_WRITE_ERROR, NO_WRITES_PERFORMED];
+        self
     }
 
     /// Code 2, the most common one.

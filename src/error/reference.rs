@@ -1,40 +1,7 @@
-//! Prints `docs/errors.md` from the table of error numbers and what each stands for here.
-
-use super::ErrorCode;
-
-/// The text of `docs/errors.md`.
-pub fn errors_reference() -> String {
-    let rows = MEANINGS.iter().map(|(number, meaning)| {
-        let name = ErrorCode(*number).name();
-        format!("| {number} | `{name}` | {meaning} |\n")
-    });
-    std::iter::once(INTRODUCTION.to_owned())
-        .chain(rows)
-        .collect()
-}
-
-const INTRODUCTION: &str = "\
-# Errors
-
-<!-- Printed from src/error; `UPDATE_DOCS=1 cargo test --test meta` renews it. -->
-
-An error is an answer `{ok: 0, errmsg, code, codeName}`, sometimes with further fields such as
-`topologyVersion`. Numbers, names and texts are those of MongoDB 8.0; a number without a name of its
-own prints as `Location<number>`, as it does there. Clients should look at `code` and never at the
-text.
-
-What went wrong inside the server is only in its log: under the id that the text of code 1 names, or,
-for a failed sign-in, with the reason that the client is not told.
-
-A message that breaks the protocol itself (17 for a length, 20, 223, 233, 288, a removed operation, a
-compressed message that cannot be undone) has no answer: the connection closes.
-
-| Code | Name | Answered when |
-|---|---|---|
-";
+//! Every error number and what it stands for here.
 
 /// Every number a client can meet, in ascending order.
-const MEANINGS: &[(i32, &str)] = &[
+pub(super) const MEANINGS: &[(i32, &str)] = &[
     (
         1,
         "The server is at fault; the text has the id of the line in the log.",
@@ -42,6 +9,14 @@ const MEANINGS: &[(i32, &str)] = &[
     (
         2,
         "A value cannot be: an unknown mechanism, an empty password, a range that is none, a `w` that no standalone can fulfil.",
+    ),
+    (
+        4,
+        "A `$readPreference` without `mode`, a `$clusterTime` without its fields; as `writeConcernError`, a tag that no member has.",
+    ),
+    (
+        6,
+        "etcd cannot be reached, so nothing was written; drivers try again.",
     ),
     (
         9,
@@ -55,7 +30,10 @@ const MEANINGS: &[(i32, &str)] = &[
     ),
     (14, "A field has another type than it may have."),
     (15, "A document is nested too deeply."),
-    (16, "An `insert` without documents."),
+    (
+        16,
+        "An `insert` without documents; a `$clusterTime` with a signature of another length.",
+    ),
     (
         17,
         "A message of signing in comes where it does not belong; a message of an impossible length.",
@@ -66,6 +44,10 @@ const MEANINGS: &[(i32, &str)] = &[
         "What a standalone server cannot do, such as transactions; details of users who are not named; a parameter that is fixed at the start.",
     ),
     (22, "Bytes that are no BSON."),
+    (
+        23,
+        "`replSetInitiate`: the replica set is there, whoever starts joins it.",
+    ),
     (
         26,
         "The collection does not exist: no user or role has been made yet.",
@@ -79,27 +61,63 @@ const MEANINGS: &[(i32, &str)] = &[
     (50, "`maxTimeMS` is over."),
     (59, "No server knows the command."),
     (
+        64,
+        "`writeConcernError`: `wtimeout` is over; the change stays.",
+    ),
+    (
         72,
-        "A write concern on a command that takes none, a read concern that is not served, an unknown parameter.",
+        "A write concern on a command that takes none, a read concern that is not served or asks for what has yet to happen, a transaction number out of place, an unknown parameter.",
     ),
     (73, "A database or collection name that cannot be."),
+    (74, "`replSetReconfig` without the member that is asked."),
+    (
+        76,
+        "A command for members of a replica set, on a standalone.",
+    ),
+    (79, "`writeConcernError`: the set has no mode of that name."),
     (
         91,
         "The server is stopping; drivers try elsewhere or again.",
     ),
     (
+        93,
+        "`replSetReconfig` with what is no configuration, or with what is not supported here.",
+    ),
+    (94, "The server has not joined its replica set yet."),
+    (95, "`replSetFreeze` at the primary."),
+    (
         96,
         "Too many passwords wait to be hashed; too many cursors are open; no log of that name.",
+    ),
+    (
+        100,
+        "`writeConcernError`: not even all members could fulfil it.",
+    ),
+    (
+        103,
+        "`replSetReconfig` with a version that is not higher, or with the name or id of another set.",
+    ),
+    (
+        109,
+        "`replSetReconfig` while somebody else changes the configuration.",
     ),
     (
         115,
         "The command is allowed but needs an engine, and none stands behind this server; or it needs more of a system collection than is supported.",
     ),
     (
+        123,
+        "A read concern for members of a replica set, on a standalone.",
+    ),
+    (
         140,
         "`rotateCertificates`: a file cannot be used; the certificates from before stay in use.",
     ),
     (146, "Open cursors would keep more memory than they may."),
+    (
+        160,
+        "A `$readPreference` with `maxStalenessSeconds` below 90.",
+    ),
     (162, "An authentication restriction without a range."),
     (
         183,
@@ -109,6 +127,19 @@ const MEANINGS: &[(i32, &str)] = &[
     (185, "The `client` document of a hello is too large."),
     (186, "The `client` document came again."),
     (
+        189,
+        "`writeConcernError`: the member is primary no more; the change stays.",
+    ),
+    (204, "The signature of a `$clusterTime` is wrong."),
+    (
+        205,
+        "A `$clusterTime` that is not signed and far before the clock.",
+    ),
+    (
+        211,
+        "A `$clusterTime` that no member of this deployment has signed.",
+    ),
+    (
         223,
         "No answer, the connection closes: a flag that nobody knows.",
     ),
@@ -116,13 +147,21 @@ const MEANINGS: &[(i32, &str)] = &[
         224,
         "A filter with an operator that is known but not served.",
     ),
+    (
+        225,
+        "An `insert` with a lower `txnNumber` than its session had before.",
+    ),
     (232, "Pipelines within pipelines too deep."),
     (
         233,
         "No answer, the connection closes: more than two document sequences.",
     ),
     (237, "A cursor was killed while it was read from."),
-    (263, "Not answered yet: transactions are refused with 20."),
+    (
+        262,
+        "`replSetStepDown`: no secondary that may become primary has everything in time.",
+    ),
+    (263, "A transaction, at a member of a replica set."),
     (
         288,
         "No answer, the connection closes: the checksum does not match.",
@@ -143,6 +182,10 @@ const MEANINGS: &[(i32, &str)] = &[
         "A command by `OP_QUERY` that drivers send only by `OP_MSG`.",
     ),
     (
+        10_107,
+        "A write at a member that is not the primary; drivers find the primary and try again.",
+    ),
+    (
         10_334,
         "A user or an answer would be larger than a document may be.",
     ),
@@ -150,7 +193,19 @@ const MEANINGS: &[(i32, &str)] = &[
         11_601,
         "Not met: a long read that nobody waits for any more ends with it.",
     ),
+    (
+        11_602,
+        "etcd did not answer in time: the change may be there or not.",
+    ),
     (12_051, "Somebody else reads from the cursor at the moment."),
+    (
+        13_435,
+        "A read at a secondary without a `$readPreference` that allows it.",
+    ),
+    (
+        13_436,
+        "The member has not joined yet, or has not heard from etcd for so long that it neither answers reads nor signs anybody in.",
+    ),
     (
         14_031,
         "The disk is full; further writes are refused until a restart.",
@@ -244,6 +299,10 @@ const MEANINGS: &[(i32, &str)] = &[
         50_738,
         "A `getMore` in another session than that of its cursor.",
     ),
+    (
+        50_768,
+        "A `txnNumber` on a command that may not be repeated under one.",
+    ),
     (51_002, "The role exists already."),
     (51_003, "The user exists already."),
     (
@@ -307,6 +366,7 @@ const MEANINGS: &[(i32, &str)] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorCode;
 
     #[test]
     fn every_named_number_has_its_line_and_lines_are_sorted() {

@@ -37,6 +37,11 @@ pub(super) async fn authenticate(
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Arc<User>, Status> {
+    if !connection.milvus.services.is_readable() {
+        // Who was dropped elsewhere must not come in here.
+        let text = "this member of the replica set has been out of touch for too long";
+        return Err(Status::unavailable(text));
+    }
     let mut name = String::new();
     let found = find(connection, metadata, &mut name).await;
     let (user, is_remembered) = match found {

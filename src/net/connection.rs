@@ -87,6 +87,8 @@ struct Socket {
     /// Since when a connection has existed, been idle, or had an incomplete message.
     since: Option<Instant>,
     peer_left: bool,
+    /// [`Handler::departure`].
+    departure: Option<Arc<tokio::sync::Notify>>,
 }
 
 /// Serves a connection to its end.
@@ -122,6 +124,7 @@ pub(super) async fn run<S: Service>(accepted: Accepted, service: Arc<S>, admissi
         is_new: true,
         since: Some(since),
         peer_left: false,
+        departure: handler.0.departure(),
     };
     let end = loop {
         socket.message_bytes_max = handler
@@ -312,6 +315,7 @@ impl Socket {
                 return Err(End::PeerLeft);
             } else {
                 self.peer_left = true;
+                self.departure.iter().for_each(|left| left.notify_one());
             }
         }
     }

@@ -29,6 +29,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bson::raw::RawDocumentBuf;
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::wire::{Request, WireError};
@@ -131,6 +132,12 @@ pub trait Handler: Send + 'static {
 
     /// When the connection ends if it is idle then; asked before each wait for a message.
     fn ends_when_idle_at(&self) -> Option<Instant> {
+        None
+    }
+
+    /// What is told when the peer leaves while a request is answered; asked once. What may wait for
+    /// long should listen.
+    fn departure(&self) -> Option<Arc<Notify>> {
         None
     }
 

@@ -12,7 +12,6 @@ use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::privilege::Privilege;
 use crate::model::role::Role;
 use crate::model::user::User;
-use crate::secret::Secret;
 use crate::store::{Change, Sequence, Setting, Store, StoreError};
 
 /// Why a write did not happen.
@@ -74,10 +73,19 @@ impl Directory {
         let catalog = Arc::new(catalog);
         let mut sequence = store.replay(&mut |change| catalog.apply([change]))?;
         if catalog.deployment_secret().is_none() {
-            let secret = Change::PutSetting(Setting::DeploymentSecret(random_secret()?));
+            let secret = Change::PutSetting(Setting::random_deployment_secret()?);
             sequence = store.commit(std::slice::from_ref(&secret))?;
             catalog.apply([secret]);
         }
+        Self::over(catalog, store, sequence)
+    }
+
+    /// Starts the writer over a catalog that has everything the store has, up to `sequence`.
+    pub fn over(
+        catalog: Arc<Catalog>,
+        store: Arc<dyn Store>,
+        sequence: Sequence,
+    ) -> Result<Self, StoreError> {
         let writer = Writer::start(Arc::clone(&catalog), Arc::clone(&store), sequence);
         let writer = writer.map_err(|error| StoreError::NoThread {
             reason: error.to_string(),
@@ -324,12 +332,4 @@ impl Outcome {
             sequence: self.sequence,
         }
     }
-}
-
-fn random_secret() -> Result<Secret<[u8; 32]>, StoreError> {
-    let mut bytes = [0; 32];
-    getrandom::fill(&mut bytes).map_err(|error| StoreError::NoRandomness {
-        reason: error.to_string(),
-    })?;
-    Ok(Secret::new(bytes))
 }

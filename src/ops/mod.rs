@@ -6,4 +6,4 @@ mod order;
 mod writer;
 
 pub use directory::{Directory, OpsError, Written};
-pub use order::{Dropped, Order};
+pub use order::{CommitNote, Dropped, Order};

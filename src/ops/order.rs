@@ -1,10 +1,13 @@
 //! What comes with a wish to write: the permission, and what follows the commit.
 
 use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::OpsError;
 use crate::audit::{Audit, AuditError, Event};
 use crate::authz::Pass;
+use crate::store::Sequence;
 
 /// How many names a write dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -15,6 +18,24 @@ pub struct Dropped {
     pub roles: usize,
 }
 
+/// Where the writer notes the commit that the outcome of an order rests on, for whoever waits until
+/// others have it as well.
+#[derive(Debug, Clone, Default)]
+pub struct CommitNote(Arc<AtomicU64>);
+
+impl CommitNote {
+    /// Notes a commit. The last one counts.
+    pub fn reach(&self, sequence: Sequence) {
+        self.0.fetch_max(sequence.0, Ordering::Relaxed);
+    }
+
+    /// The last commit; `None` if nothing was tried, or nothing was ever committed.
+    pub fn sequence(&self) -> Option<Sequence> {
+        let sequence = self.0.load(Ordering::Relaxed);
+        (sequence > 0).then_some(Sequence(sequence))
+    }
+}
+
 /// Leave to write. The writer asks the pass again against the state it changes, and does what
 /// [`Order::once_written`] names even if whoever waits for the answer has gone: a change without its
 /// line in the log must not be.
@@ -22,6 +43,7 @@ pub struct Order {
     pub(super) pass: Pass,
     pub(super) audited: Option<Audited>,
     pub(super) follow_up: Option<Box<dyn FnOnce(Dropped) + Send>>,
+    pub(super) note: Option<CommitNote>,
 }
 
 /// What the audit log is told of an order, which depends on what comes of it.
@@ -40,6 +62,7 @@ impl Order {
             pass,
             audited: None,
             follow_up: None,
+            note: None,
         }
     }
 
@@ -66,6 +89,12 @@ impl Order {
             audited: Some(Audited { audit, events }),
             ..self
         }
+    }
+
+    /// Has its commit noted there, or the last one if it is refused or changes nothing.
+    #[must_use]
+    pub fn noted_in(self, note: Option<CommitNote>) -> Self {
+        Self { note, ..self }
     }
 
     /// Runs on the writer thread after the commit and before the answer: it must be short.

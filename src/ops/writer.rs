@@ -11,16 +11,14 @@ use std::thread::{self, JoinHandle};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::OpsError;
-use super::order::{Audited, Dropped, Order};
+use super::order::{Audited, CommitNote, Dropped, Order};
 use crate::authz::Pass;
 use crate::catalog::{Catalog, PlanError, View};
-use crate::store::{Change, Sequence, Store};
+use crate::store::record::{RECORD_BYTES_MAX, check_size};
+use crate::store::{Change, Sequence, Store, StoreError};
 
 /// Jobs that may wait; who comes later waits for a place.
 const QUEUE_JOBS_MAX: usize = 1024;
-/// Jobs in one commit.
-const BATCH_JOBS_MAX: usize = 1024;
-
 /// Decides the changes of one command.
 type Plan = Box<dyn FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError> + Send>;
 
@@ -122,9 +120,12 @@ fn write_until_closed(
     mut jobs: mpsc::Receiver<Job>,
 ) {
     let mut batch = Vec::new();
-    while jobs.blocking_recv_many(&mut batch, BATCH_JOBS_MAX) > 0 {
+    let jobs_max = store.jobs_per_batch_max();
+    while jobs.blocking_recv_many(&mut batch, jobs_max) > 0 {
         match write_batch(catalog, store, sequence, batch.drain(..)) {
             Ok(last) => sequence = last,
+            // Nothing is wrong with the store.
+            Err(OpsError::Storage(StoreError::NotPrimary)) => {}
             Err(OpsError::Storage(error)) => {
                 tracing::error!(store = store.name(), %error, "cannot commit");
             }
@@ -139,6 +140,7 @@ struct Planned {
     answer: oneshot::Sender<Result<Outcome, OpsError>>,
     audited: Option<Audited>,
     follow_up: Option<Box<dyn FnOnce(Dropped) + Send>>,
+    note: Option<CommitNote>,
     decided: Result<Dropped, OpsError>,
 }
 
@@ -153,13 +155,20 @@ fn write_batch(
     let mut view = View::new(catalog);
     let mut changes = Vec::new();
     let mut batch = Vec::new();
+    let writable = store.check_writable().map_err(OpsError::Storage);
+    let record_bytes_max = store.record_bytes_max();
     for Job {
         order,
         plan,
         answer,
     } in jobs
     {
-        let decided = decide(&view, &order.pass, plan).map(|planned| {
+        let decided = writable.clone().and_then(|()| {
+            let planned = decide(&view, &order.pass, plan)?;
+            check_sizes(&planned, record_bytes_max)?;
+            Ok(planned)
+        });
+        let decided = decided.map(|planned| {
             view.lay_over(&planned);
             let dropped = dropped_by(&planned);
             changes.extend(planned);
@@ -169,11 +178,12 @@ fn write_batch(
             answer,
             audited: order.audited,
             follow_up: order.follow_up,
+            note: order.note,
             decided,
         });
     }
     let committed = record(&batch).and_then(|()| {
-        if changes.is_empty() {
+        if changes.is_empty() && !store.applies_by_itself() {
             return Ok(sequence);
         }
         let committed = store.commit(&changes).map_err(OpsError::Storage);
@@ -181,7 +191,7 @@ fn write_batch(
         committed
     });
     // Without changes the generation stays, and with it all that was derived from the catalog.
-    if committed.is_ok() && !changes.is_empty() {
+    if committed.is_ok() && !changes.is_empty() && !store.applies_by_itself() {
         catalog.apply(changes);
     }
     for planned in batch {
@@ -192,6 +202,10 @@ fn write_batch(
 
 impl Planned {
     fn answer(self, committed: &Result<Sequence, OpsError>) {
+        let rests_on_state = matches!(self.decided, Ok(_) | Err(OpsError::Plan(_)));
+        if let (Ok(sequence), Some(note), true) = (committed, &self.note, rests_on_state) {
+            note.reach(*sequence);
+        }
         let outcome = match (committed, self.decided) {
             (Ok(sequence), Ok(dropped)) => {
                 if let Some(follow_up) = self.follow_up {
@@ -244,6 +258,18 @@ fn decide(view: &View<'_>, pass: &Pass, plan: Plan) -> Result<Vec<Change>, OpsEr
         }
     }));
     decided.unwrap_or(Err(OpsError::Panicked))
+}
+
+/// Refuses what the store could not take, before the rest of the batch rests on it. The plan has
+/// refused what no store takes.
+fn check_sizes(changes: &[Change], record_bytes_max: usize) -> Result<(), OpsError> {
+    if record_bytes_max >= RECORD_BYTES_MAX {
+        return Ok(());
+    }
+    let checked = changes
+        .iter()
+        .try_for_each(|change| check_size(change, record_bytes_max));
+    Ok(checked.map_err(PlanError::from)?)
 }
 
 fn dropped_by(changes: &[Change]) -> Dropped {

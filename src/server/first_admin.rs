@@ -18,7 +18,7 @@ use crate::model::user::User;
 use crate::ops::{Directory, OpsError, Order};
 use crate::telemetry::events;
 
-/// Creates it, unless there are users or roles.
+/// Creates it.
 pub(super) async fn create(
     directory: &Directory,
     audit: &Audit,
@@ -26,9 +26,6 @@ pub(super) async fn create(
     parameters: &Parameters,
     hash_pool: &HashPool,
 ) -> Result<(), StartError> {
-    if directory.catalog().had_users_or_roles() {
-        return Ok(());
-    }
     let refused = |error: OpsError| StartError::FirstAdmin(error.to_string());
     let name = first_admin.name;
     let request = PasswordRequest {

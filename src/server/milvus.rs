@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Server, StartError, addresses_of, bind_options, write_port_file};
+use super::{Server, StartError, addresses_of, bind_options, directory, write_port_file};
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
 use crate::milvus::{Milvus, bootstrap};
@@ -46,7 +46,11 @@ impl MilvusSockets {
             ..bind_options(&services.config)
         };
         let listeners = Listeners::bind(&options).await?;
-        let root_password = bootstrap(services, &settings).await?;
+        let root_password = if directory::is_writer(services.replica_set.as_ref()).await {
+            bootstrap(services, &settings).await?
+        } else {
+            None
+        };
         write_port_file(settings.port_file.as_deref(), &listeners)?;
         events::milvus_started(&addresses_of(&listeners));
         Ok(Some(Self {

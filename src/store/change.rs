@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bson::RawDocumentBuf;
 
+use super::StoreError;
 use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::{RoleName, UserName};
 use crate::model::role::Role;
@@ -40,6 +41,15 @@ pub enum Setting {
 }
 
 impl Setting {
+    /// A new [`Setting::DeploymentSecret`].
+    pub fn random_deployment_secret() -> Result<Self, StoreError> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|error| StoreError::NoRandomness {
+            reason: error.to_string(),
+        })?;
+        Ok(Self::DeploymentSecret(Secret::new(bytes)))
+    }
+
     /// The name the setting is kept under.
     pub fn key(&self) -> &'static str {
         match self {

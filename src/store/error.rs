@@ -82,6 +82,21 @@ pub enum StoreError {
     /// An earlier commit failed and left open what is on disk.
     #[error("nothing more is written until a restart, because an earlier write failed: {0}")]
     Poisoned(Box<Self>),
+    /// Another member of the replica set takes the writes.
+    #[error("this member is not the primary")]
+    NotPrimary,
+    /// What keeps the changes cannot be reached; nothing was written.
+    #[error("nothing was written, because etcd cannot be reached: {reason}")]
+    Unreachable {
+        /// What was tried and how it failed.
+        reason: String,
+    },
+    /// The answer did not come; the change may be there or not, the members will find out.
+    #[error("it is not known whether it was written: {reason}")]
+    OutcomeUnknown {
+        /// What was tried and how it failed.
+        reason: String,
+    },
     /// The system gave no random bytes for the deployment secret.
     #[error("the system gave no random bytes: {reason}")]
     NoRandomness {

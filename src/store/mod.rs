@@ -51,4 +51,25 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// The name for logs and `serverStatus`.
     fn name(&self) -> &'static str;
+
+    /// Whether what is committed reaches the catalog on its own way before the commit returns, as with
+    /// a store that others write to as well.
+    fn applies_by_itself(&self) -> bool {
+        false
+    }
+
+    /// Whether a commit may be tried now; asked before a batch is planned.
+    fn check_writable(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// How many jobs make one batch at most, so that it fits where it has to.
+    fn jobs_per_batch_max(&self) -> usize {
+        1024
+    }
+
+    /// Bytes a record may have here.
+    fn record_bytes_max(&self) -> usize {
+        record::RECORD_BYTES_MAX
+    }
 }

@@ -7,6 +7,7 @@ mod background;
 pub mod events;
 pub mod logs;
 mod record;
+pub mod replication;
 #[cfg(test)]
 mod tests;
 pub mod timestamp;

@@ -15,6 +15,7 @@ mod hello;
 mod hello_awaitable;
 mod hello_sign_in;
 mod legacy;
+mod replication;
 mod roles_info;
 mod sasl;
 mod sessions;

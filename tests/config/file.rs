@@ -130,8 +130,8 @@ fn a_wrong_file_is_refused_with_place_key_and_reason() {
             "unknown option 'config' in portcullis.conf line 1",
         ),
         (
-            "replication:\n  replSetName: rs0\n",
-            "option 'replication' in portcullis.conf line 1 is one of mongod's that Portcullis \
+            "replication:\n  oplogSizeMB: 5\n",
+            "option 'replication.oplogSizeMB' in portcullis.conf line 2 is one of mongod's that Portcullis \
              does not support",
         ),
         (

@@ -7,6 +7,7 @@ mod environment;
 mod file;
 mod options;
 mod reference;
+mod replication;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -298,8 +298,8 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
         ),
         (&["stray"], "unknown option 'stray' on the command line"),
         (
-            &["--replSet", "rs0"],
-            "option '--replSet' on the command line is one of mongod's that Portcullis does not \
+            &["--oplogSize", "5"],
+            "option '--oplogSize' on the command line is one of mongod's that Portcullis does not \
              support",
         ),
         (
@@ -382,8 +382,8 @@ fn a_wrong_command_line_is_refused_with_one_sentence() {
         ),
         (
             &["--storageEngine", "wiredTiger"],
-            "option '--storageEngine' on the command line is 'wiredTiger'; expected 'redb' or \
-             'ephemeralForTest'",
+            "option '--storageEngine' on the command line is 'wiredTiger'; expected \
+             'redb' or 'etcd' or 'ephemeralForTest'",
         ),
         (
             &["--dbpath", ""],

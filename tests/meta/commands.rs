@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use portcullis::command::registry::{COMMANDS, find};
-use portcullis::command::spec::Access;
+use portcullis::command::spec::{Access, RunsOn};
 
 use crate::source::{Source, sources};
 
@@ -23,6 +23,22 @@ const BEFORE_SIGN_IN: [&str; 9] = [
 
 /// What every signed-in user can call, because there is nothing in it to protect.
 const WITHOUT_PRIVILEGE: [&str; 4] = ["endSessions", "logout", "refreshSessions", "startSession"];
+
+/// What reads data that a secondary may have later than the primary.
+const SECONDARY_IF_ASKED: [&str; 9] = [
+    "aggregate",
+    "count",
+    "distinct",
+    "find",
+    "listCollections",
+    "listDatabases",
+    "listIndexes",
+    "rolesInfo",
+    "usersInfo",
+];
+
+/// What a member out of touch refuses besides.
+const PRIMARY_OR_SECONDARY: [&str; 4] = ["authenticate", "getMore", "saslContinue", "saslStart"];
 
 /// Fields that hold what nobody may print.
 const SECRET_FIELDS: [&str; 2] = ["payload", "pwd"];
@@ -112,6 +128,21 @@ fn writes_are_not_interrupted() {
     for entry in COMMANDS.iter().filter(|entry| entry.spec.write_concern) {
         assert!(!entry.spec.is_interruptible, "{}", entry.spec.name);
     }
+}
+
+#[test]
+fn writes_run_on_the_primary_and_reads_where_they_may() {
+    let running_on = |runs_on| {
+        let found = COMMANDS
+            .iter()
+            .filter(move |entry| entry.spec.runs_on == runs_on);
+        found.map(|entry| entry.spec.name).collect::<Vec<_>>()
+    };
+    let writing = COMMANDS.iter().filter(|entry| entry.spec.write_concern);
+    let writing: Vec<_> = writing.map(|entry| entry.spec.name).collect();
+    assert_eq!(running_on(RunsOn::Primary), writing);
+    assert_eq!(running_on(RunsOn::SecondaryIfAsked), SECONDARY_IF_ASKED);
+    assert_eq!(running_on(RunsOn::PrimaryOrSecondary), PRIMARY_OR_SECONDARY);
 }
 
 #[test]

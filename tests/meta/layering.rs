@@ -31,12 +31,13 @@ const ROOMS: &[Room] = &[
     ),
     room("store", &["model", "secret"]),
     room("catalog", &["model", "secret", "store"]),
+    room(
+        "cluster",
+        &["catalog", "config", "model", "secret", "store", "telemetry"],
+    ),
     room("authz", &["catalog", "error", "model"]),
     room("auth", &["authz", "catalog", "error", "model", "secret"]),
-    room(
-        "ops",
-        &["audit", "authz", "catalog", "model", "secret", "store"],
-    ),
+    room("ops", &["audit", "authz", "catalog", "model", "store"]),
     room(
         "command",
         &[
@@ -44,6 +45,7 @@ const ROOMS: &[Room] = &[
             "auth",
             "authz",
             "catalog",
+            "cluster",
             "config",
             "error",
             "model",
@@ -80,6 +82,7 @@ const ROOMS: &[Room] = &[
             "auth",
             "authz",
             "catalog",
+            "cluster",
             "command",
             "config",
             "error",

@@ -41,6 +41,11 @@ const EXPOSES: &[(&str, &str)] = &[
         "remembers a keyed hash of passwords",
     ),
     (
+        "src/cluster/etcd/mod.rs",
+        "signs in at etcd with the password it was given",
+    ),
+    ("src/command/cluster_time.rs", "signs cluster times"),
+    (
         "src/command/restore/stored_documents.rs",
         "reads keys of a dump back",
     ),

@@ -13,7 +13,11 @@
     clippy::unused_async
 )]
 
+pub mod etcd;
+pub mod ports;
+pub mod proxy;
 mod raw_client;
+pub mod replica_set;
 pub mod scram_client;
 pub mod tls_client;
 
@@ -303,12 +307,7 @@ impl TestServer {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let process = self.child.id().to_string();
-        let status = Command::new("kill")
-            .arg(format!("-{name}"))
-            .arg(process)
-            .status();
-        assert!(status.unwrap().success());
+        signal(self.child.id(), name);
     }
 
     /// SIGKILL; the folder stays for another server.
@@ -327,6 +326,15 @@ impl Drop for TestServer {
             eprintln!("the server's log:\n{}", self.logs());
         }
     }
+}
+
+/// Sends a signal to a process by the signal's name.
+fn signal(process: u32, name: &str) {
+    let status = Command::new("kill")
+        .arg(format!("-{name}"))
+        .arg(process.to_string())
+        .status();
+    assert!(status.unwrap().success());
 }
 
 /// The reply, or the reply as an error.

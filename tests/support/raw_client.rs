@@ -4,6 +4,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use bson::{Document, RawDocumentBuf, doc};
 
@@ -42,6 +43,14 @@ impl RawClient {
             stream: Box::new(stream),
             next_id: 1,
         }
+    }
+
+    /// Like [`Self::connect`] where nobody may be there; no answer takes longer than `patience`.
+    pub fn try_connect(to: SocketAddr, patience: Duration) -> std::io::Result<Self> {
+        let stream = TcpStream::connect_timeout(&to, patience)?;
+        stream.set_read_timeout(Some(patience))?;
+        stream.set_nodelay(true)?;
+        Ok(Self::over(stream))
     }
 
     /// Over a connection that is there already.
@@ -178,26 +187,43 @@ impl RawClient {
 
     /// Signs in by SCRAM-SHA-256 with an independent client; the server's reply if it refuses.
     pub fn sign_in(&mut self, db: &str, user: &str, password: &str) -> Result<(), Document> {
+        self.try_sign_in(db, user, password).unwrap()
+    }
+
+    /// Like [`Self::sign_in`] where the server may end meanwhile.
+    pub fn try_sign_in(
+        &mut self,
+        db: &str,
+        user: &str,
+        password: &str,
+    ) -> std::io::Result<Result<(), Document>> {
         let client = scram::ScramClient::new(user, password, None);
         let (client, first) = client.client_first();
-        let started = self.run(
+        let started = self.try_run(
             db,
             doc! {
                 "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": binary(first.as_bytes()),
                 "options": { "skipEmptyExchange": true },
             },
-        );
-        let reply = text(&checked(started)?);
+        )?;
+        let started = match checked(started) {
+            Ok(started) => started,
+            Err(refused) => return Ok(Err(refused)),
+        };
+        let reply = text(&started);
         let (client, last) = client.handle_server_first(&reply).unwrap().client_final();
-        let continued = self.run(
+        let continued = self.try_run(
             db,
             doc! {
                 "saslContinue": 1, "conversationId": 1, "payload": binary(last.as_bytes()),
             },
-        );
-        let continued = checked(continued)?;
+        )?;
+        let continued = match checked(continued) {
+            Ok(continued) => continued,
+            Err(refused) => return Ok(Err(refused)),
+        };
         assert!(continued.get_bool("done").unwrap());
         client.handle_server_final(&text(&continued)).unwrap();
-        Ok(())
+        Ok(Ok(()))
     }
 }

@@ -13,7 +13,7 @@ use crate::command::arguments::{FromField, Path, arguments};
 use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, number};
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::command::unserved::pipeline::pipeline_needs;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::names::DbName;
@@ -95,6 +95,8 @@ impl FromField for Pipeline {
 impl Command for Aggregate {
     const SPEC: Spec = Spec {
         api_version_1: true,
+        runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new(
             "aggregate",
             "Answers what becomes of the documents of a collection in the stages of a pipeline.",

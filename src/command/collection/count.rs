@@ -9,7 +9,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeInt64};
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -39,6 +39,8 @@ arguments! {
 impl Command for Count {
     const SPEC: Spec = Spec {
         api_version_1: true,
+        runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new("count", "Answers how many documents match a query.")
     };
 

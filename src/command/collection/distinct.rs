@@ -8,7 +8,7 @@ use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -32,7 +32,11 @@ arguments! {
 }
 
 impl Command for Distinct {
-    const SPEC: Spec = Spec::new("distinct", "Answers the different values of a field.");
+    const SPEC: Spec = Spec {
+        runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
+        ..Spec::new("distinct", "Answers the different values of a field.")
+    };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
         authority.require(&self.collection.needs(db, Action::Find))

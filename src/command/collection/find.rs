@@ -13,7 +13,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, SafeInt64};
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -74,6 +74,8 @@ arguments! {
 impl Command for Find {
     const SPEC: Spec = Spec {
         api_version_1: true,
+        runs_on: RunsOn::SecondaryIfAsked,
+        read_concern: true,
         ..Spec::new("find", "Answers the documents of a collection.")
     };
     const ARGUMENTS_NAME: &'static str = "FindCommandRequest";

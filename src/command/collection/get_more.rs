@@ -10,7 +10,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeInt64};
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -35,6 +35,7 @@ arguments! {
 impl Command for GetMore {
     const SPEC: Spec = Spec {
         api_version_1: true,
+        runs_on: RunsOn::PrimaryOrSecondary,
         ..Spec::new(
             "getMore",
             "Answers the next batch of a cursor to the user who opened it.",

@@ -11,7 +11,7 @@ use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
 use crate::command::restore::transient::TransientCollection;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -41,6 +41,7 @@ arguments! {
 impl Command for ListCollections {
     const SPEC: Spec = Spec {
         api_version_1: true,
+        runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new(
             "listCollections",
             "Answers which collections a database has: on admin those of users and roles and what is being restored, elsewhere none.",

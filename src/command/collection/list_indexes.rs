@@ -7,7 +7,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::SafeBool;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -30,6 +30,7 @@ arguments! {
 impl Command for ListIndexes {
     const SPEC: Spec = Spec {
         api_version_1: true,
+        runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new("listIndexes", "Answers which indexes a collection has.")
     };
 

@@ -1,12 +1,18 @@
 //! `getDefaultRWConcern` (MongoDB manual, "getDefaultRWConcern"): not on a standalone.
 
+use std::time::SystemTime;
+
+use bson::DateTime;
+
 use super::set_default_rw_concern::not_on_standalone;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
+use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
+use crate::command::write_concern::RwConcernDefaults;
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -17,7 +23,7 @@ arguments! {
     pub struct GetDefaultRwConcern {
         /// Any value.
         "getDefaultRWConcern" => value: Anything,
-        /// Whether to answer from memory; it means nothing here.
+        /// Repeated in the answer; everything is answered from memory.
         "inMemory" => in_memory: SafeBool = SafeBool(false),
     }
 }
@@ -35,7 +41,26 @@ impl Command for GetDefaultRwConcern {
         authority.require(&[Need::on_cluster(Action::GetDefaultRWConcern)])
     }
 
-    async fn run(self, _: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
-        Err(not_on_standalone(Self::SPEC.name))
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        if context.services.replica_set.is_none() {
+            return Err(not_on_standalone(Self::SPEC.name));
+        }
+        let reply = in_force(context.services);
+        Ok(if self.in_memory.0 {
+            reply.with("inMemory", true)
+        } else {
+            reply
+        })
     }
+}
+
+/// The defaults in force, and since when this member has them.
+pub(super) fn in_force(services: &Services) -> Reply {
+    let defaults = RwConcernDefaults::of(services.directory.catalog());
+    let started = SystemTime::now().checked_sub(services.started.elapsed());
+    let local = match defaults.updated {
+        Some((_, date)) => date,
+        None => started.map_or(DateTime::now(), DateTime::from_system_time),
+    };
+    Reply::from(defaults.to_reply()).with("localUpdateWallClockTime", local)
 }

@@ -8,7 +8,7 @@ use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::registry;
 use crate::command::reply::{Reply, append};
-use crate::command::spec::{Access, Command, Spec};
+use crate::command::spec::{Access, Command, RunsOn, Spec};
 use crate::error::CommandError;
 
 arguments! {
@@ -41,8 +41,7 @@ fn description(spec: &Spec) -> RawDocumentBuf {
     rawdoc! {
         "help": spec.help,
         "requiresAuth": spec.access == Access::SignedIn,
-        // A command that takes a write concern writes, which a secondary does not.
-        "secondaryOk": !spec.write_concern,
+        "secondaryOk": spec.runs_on != RunsOn::Primary,
         "adminOnly": spec.admin_only,
         "apiVersions": versions,
         "deprecatedApiVersions": [],
@@ -68,6 +67,7 @@ mod tests {
         let writer = Spec {
             admin_only: true,
             write_concern: true,
+            runs_on: RunsOn::Primary,
             is_interruptible: false,
             ..Spec::new("x", "Writes x.")
         };

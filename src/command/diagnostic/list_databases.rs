@@ -16,7 +16,7 @@ use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
 use crate::command::services::{Interrupt, Services, internal_error};
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::config::StorageEngine;
 use crate::error::CommandError;
 use crate::model::action::Action;
@@ -54,6 +54,7 @@ impl Command for ListDatabases {
     const SPEC: Spec = Spec {
         admin_only: true,
         api_version_1: true,
+        runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new("listDatabases", "Answers which databases there are.")
     };
 

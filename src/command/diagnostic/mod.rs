@@ -15,7 +15,7 @@ pub mod set_parameter;
 mod machine;
 
 /// The number as a BSON int, or the largest one.
-fn int32(number: impl TryInto<i32>) -> i32 {
+pub(super) fn int32(number: impl TryInto<i32>) -> i32 {
     number.try_into().unwrap_or(i32::MAX)
 }
 

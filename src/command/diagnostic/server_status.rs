@@ -14,6 +14,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, number};
 use crate::command::handshake::build_info::MONGODB_VERSION;
+use crate::command::handshake::replica_set_hello::replication_section;
 use crate::command::metrics::{AuthenticationCounters, MechanismCounters, Metrics};
 use crate::command::reply::{Reply, append};
 use crate::command::services::Services;
@@ -39,7 +40,7 @@ arguments! {
 type Section = (&'static str, fn(&Services) -> RawDocumentBuf);
 
 /// In mongod's order: by name, and the metrics last.
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     ("audit", audit),
     ("connections", connections),
     ("mem", |_| memory(process_memory().as_ref())),
@@ -48,6 +49,7 @@ const SECTIONS: [Section; 10] = [
         operation_counters(&services.metrics)
     }),
     ("portcullis", portcullis),
+    ("repl", replication),
     ("security", |services| {
         security(services.mechanisms(), &services.metrics.authentication)
     }),
@@ -87,7 +89,7 @@ impl Command for ServerStatus {
             .with("uptimeEstimate", i64::from(uptime_seconds))
             .with("localTime", DateTime::now());
         for (name, section) in SECTIONS {
-            if is_wanted(context.body, name) {
+            if is_wanted(context.body, name) && has_section(services, name) {
                 reply.append(name, section(services));
             }
         }
@@ -103,6 +105,16 @@ fn is_wanted(body: &RawDocument, section: &str) -> bool {
         Ok(Some(value)) => number(value) != Some(0.0),
         _ => true,
     }
+}
+
+/// A standalone has no set to tell of.
+fn has_section(services: &Services, section: &str) -> bool {
+    section != "repl" || services.replica_set.is_some()
+}
+
+fn replication(services: &Services) -> RawDocumentBuf {
+    let set = services.replica_set.as_ref();
+    set.map(replication_section).unwrap_or_default()
 }
 
 /// What only this server has: events that were written and events that could not be.
@@ -310,6 +322,7 @@ mod tests {
                 "connections",
                 "opcounters",
                 "portcullis",
+                "repl",
                 "storageEngine",
                 "transportSecurity"
             ]

@@ -1,15 +1,16 @@
 //! `setDefaultRWConcern` (MongoDB manual, "setDefaultRWConcern"): not on a standalone.
 
 use bson::raw::RawDocument;
-use bson::{RawBsonRef, RawDocumentBuf};
+use bson::{DateTime, RawBsonRef, RawDocumentBuf, Timestamp};
 
+use super::get_default_rw_concern::in_force;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::{FromField, Path, arguments, unknown_field, wrong_type};
 use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
-use crate::command::write_concern::{Acknowledgement, WriteConcern};
+use crate::command::spec::{Command, RunsOn, Spec};
+use crate::command::write_concern::{Acknowledgement, RwConcernDefaults, WriteConcern};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -56,6 +57,7 @@ impl Command for SetDefaultRwConcern {
     const SPEC: Spec = Spec {
         admin_only: true,
         write_concern: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         ..Spec::new(
             "setDefaultRWConcern",
@@ -67,9 +69,21 @@ impl Command for SetDefaultRwConcern {
         authority.require(&[Need::on_cluster(Action::SetDefaultRWConcern)])
     }
 
-    async fn run(self, _: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
+        let services = context.services;
         self.check()?;
-        Err(not_on_standalone(Self::SPEC.name))
+        let Some(set) = &services.replica_set else {
+            return Err(not_on_standalone(Self::SPEC.name));
+        };
+        let current = RwConcernDefaults::of(services.directory.catalog());
+        let updated = (services.cluster_clock.now(set), DateTime::now());
+        let defaults = self.changed(current, updated)?;
+        let order = context.bare_order(pass);
+        let written = services
+            .directory
+            .set_default_rw_concern(order, defaults.to_document());
+        written.await.map_err(|error| services.ops_error(error))?;
+        Ok(in_force(services))
     }
 }
 
@@ -82,6 +96,33 @@ pub(super) fn not_on_standalone(command: &str) -> CommandError {
 }
 
 impl SetDefaultRwConcern {
+    /// The defaults `current` with what is asked for; `updated` is when.
+    fn changed(
+        self,
+        current: RwConcernDefaults,
+        updated: (Timestamp, DateTime),
+    ) -> Result<RwConcernDefaults, CommandError> {
+        let write_concern = match self.write_concern {
+            None => current.write_concern,
+            Some(DefaultWriteConcern { concern: None, .. }) if current.write_concern.is_some() => {
+                return Err(CommandError::new(
+                    ErrorCode::ILLEGAL_OPERATION,
+                    "The global default write concern cannot be unset once it is set.",
+                ));
+            }
+            Some(DefaultWriteConcern { concern, .. }) => concern,
+        };
+        let read_concern = match self.read_concern {
+            None => current.read_concern,
+            Some(document) => Some(document).filter(|document| !document.is_empty()),
+        };
+        Ok(RwConcernDefaults {
+            read_concern,
+            write_concern,
+            updated: Some(updated),
+        })
+    }
+
     /// Refuses what cannot be a default.
     fn check(&self) -> Result<(), CommandError> {
         if self.read_concern.is_none() && self.write_concern.is_none() {
@@ -231,6 +272,49 @@ mod tests {
         assert_eq!(code(check(&number)), 14);
         let unknown = rawdoc! { "setDefaultRWConcern": 1, "defaultWrite": {} };
         assert_eq!(code(check(&unknown)), 40_415);
+    }
+
+    fn change(
+        body: &RawDocument,
+        current: &RwConcernDefaults,
+    ) -> Result<RwConcernDefaults, (i32, String)> {
+        let at = Timestamp {
+            time: 5,
+            increment: 1,
+        };
+        let path = Path::root("setDefaultRWConcern");
+        SetDefaultRwConcern::parse(body, &path, rules::<SetDefaultRwConcern>())
+            .and_then(|command| command.changed(current.clone(), (at, DateTime::from_millis(5))))
+            .map_err(|error| (error.code.0, error.message))
+    }
+
+    #[test]
+    fn what_is_not_named_stays() {
+        let command = |fields: RawDocumentBuf| {
+            let mut command = rawdoc! { "setDefaultRWConcern": 1 };
+            for (name, value) in fields.iter().flatten() {
+                command.append(name, value);
+            }
+            command
+        };
+        let nothing = RwConcernDefaults::default();
+        let write = command(rawdoc! { "defaultWriteConcern": { "w": 2 } });
+        let with_write = change(&write, &nothing).unwrap();
+        assert_eq!(
+            with_write.write_concern.as_ref().unwrap().w,
+            Acknowledgement::Members(2)
+        );
+        assert_eq!(with_write.read_concern, None);
+        let read = command(rawdoc! { "defaultReadConcern": { "level": "majority" } });
+        let both = change(&read, &with_write).unwrap();
+        assert_eq!(both.write_concern, with_write.write_concern);
+        assert_eq!(both.read_concern, Some(rawdoc! { "level": "majority" }));
+        let no_read = command(rawdoc! { "defaultReadConcern": {} });
+        assert_eq!(change(&no_read, &both).unwrap().read_concern, None);
+        let no_write = command(rawdoc! { "defaultWriteConcern": {} });
+        assert!(change(&no_write, &nothing).is_ok());
+        let text = "The global default write concern cannot be unset once it is set.";
+        assert_eq!(change(&no_write, &both), Err((20, text.into())));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use bson::{DateTime, RawArrayBuf, RawDocumentBuf, rawdoc};
 use super::hello_sign_in::{
     SupportedMechanismsOf, mechanism_names, speculative_authenticate, supported_mechanisms,
 };
+use super::replica_set_hello::{append_member, writable_field};
 use super::topology::TopologyVersion;
 use super::{client_metadata, hello_sign_in};
 use crate::audit::Event;
@@ -69,6 +70,8 @@ arguments! {
 pub struct HelloStream {
     max_await_ms: u64,
     is_hello: bool,
+    /// Of the topology that was told last.
+    counter: i64,
 }
 
 impl Command for Hello {
@@ -96,17 +99,18 @@ impl Command for Hello {
         if let Some(speculative) = &self.speculative_authenticate {
             hello_sign_in::check_speculative(speculative)?;
         }
-        if let Some(max_await_ms) = wait.pause_ms {
+        if let Some((known, max_await_ms)) = wait.pause {
             let limit = Duration::from_millis(max_await_ms);
-            let change = context.services.wait_for_topology_change(limit);
+            let change = context.services.wait_for_topology_change(known, limit);
             // Boxed, as is the sign-in below: most hellos need the room for neither.
             Box::pin(until(context.deadline, change)).await??;
         }
         let mut reply = Reply::new();
         if self.hello_ok.is_some_and(|hello_ok| hello_ok.0) {
+            context.connection.supports_hello = true;
             reply.append("helloOk", true);
         }
-        append_server(&mut reply, context.services, context.connection, is_hello);
+        let counter = append_server(&mut reply, context.services, context.connection, is_hello);
         if let Some(compression) = &self.compression {
             append_compression(&mut reply, context.services, compression);
         }
@@ -129,6 +133,7 @@ impl Command for Hello {
             context.connection.stream = Some(HelloStream {
                 max_await_ms,
                 is_hello,
+                counter,
             });
             reply.stream = true;
         }
@@ -139,21 +144,24 @@ impl Command for Hello {
 /// The next answer of a stream.
 pub async fn next_of_stream(
     services: &Services,
-    connection: &ConnectionState,
+    connection: &mut ConnectionState,
     stream: HelloStream,
 ) -> Result<Reply, CommandError> {
     let wait = Duration::from_millis(stream.max_await_ms).max(STREAM_INTERVAL_MIN);
-    services.wait_for_topology_change(wait).await?;
+    services
+        .wait_for_topology_change(stream.counter, wait)
+        .await?;
     let mut reply = Reply::new();
-    append_server(&mut reply, services, connection, stream.is_hello);
+    let counter = append_server(&mut reply, services, connection, stream.is_hello);
+    connection.stream = Some(HelloStream { counter, ..stream });
     reply.stream = true;
     Ok(reply)
 }
 
 /// How an awaitable hello waits.
 struct Wait {
-    /// Before this answer.
-    pause_ms: Option<u64>,
+    /// Before this answer: the counter that the client knows, and how long at most.
+    pause: Option<(i64, u64)>,
     /// Between further answers.
     stream_ms: Option<u64>,
 }
@@ -193,10 +201,10 @@ impl Hello {
                 "A hello request with exhaust must specify 'maxAwaitTimeMS'",
             );
         }
-        let server = context.services.topology;
+        let server = context.services.topology_version();
         match (self.topology_version, max_await_ms) {
             (None, None) => Ok(Wait {
-                pause_ms: None,
+                pause: None,
                 stream_ms: None,
             }),
             (Some(_), None) => location(
@@ -217,7 +225,7 @@ impl Hello {
                 }
                 let is_current = is_same_process && known.counter == server.counter;
                 Ok(Wait {
-                    pause_ms: is_current.then_some(max_await_ms),
+                    pause: is_current.then_some((known.counter, max_await_ms)),
                     stream_ms: context.exhaust_allowed.then_some(max_await_ms),
                 })
             }
@@ -237,24 +245,29 @@ static VERSIONS: LazyLock<RawDocumentBuf> = LazyLock::new(|| {
     rawdoc! { "minWireVersion": 0, "maxWireVersion": WIRE_VERSION_MAX, "readOnly": false }
 });
 
+/// What the server is, from one topology, whose counter is returned.
 fn append_server(
     reply: &mut Reply,
     services: &Services,
     connection: &ConnectionState,
     is_hello: bool,
-) {
-    let writable = if is_hello {
-        "isWritablePrimary"
+) -> i64 {
+    let mut version = services.topology;
+    if let Some(set) = &services.replica_set {
+        let topology = set.topology();
+        version.counter = topology.counter;
+        reply.append("topologyVersion", version.to_document());
+        append_member(reply, &topology, set.last_write(), is_hello);
     } else {
-        "ismaster"
-    };
-    reply.append("topologyVersion", services.topology.to_document());
-    reply.append(writable, true);
+        reply.append("topologyVersion", version.to_document());
+        reply.append(writable_field(is_hello), true);
+    }
     reply.append_fields(&SIZES);
     reply.append("localTime", DateTime::now());
     reply.append("logicalSessionTimeoutMinutes", SESSION_TIMEOUT_MINUTES);
     reply.append("connectionId", connection.peer.connection_id);
     reply.append_fields(&VERSIONS);
+    version.counter
 }
 
 fn append_compression(reply: &mut Reply, services: &Services, asked: &[String]) {

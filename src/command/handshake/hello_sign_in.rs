@@ -117,6 +117,9 @@ pub(super) async fn speculative_authenticate(
     speculative: &RawDocument,
     offered: Option<&[Mechanism]>,
 ) -> Option<RawDocumentBuf> {
+    if !context.services.is_readable() {
+        return None;
+    }
     let path = Path::root("hello.speculativeAuthenticate");
     if first_field(speculative) == Some("authenticate") {
         let (authenticate, db) = Authenticate::parse_speculative(speculative, &path)?;

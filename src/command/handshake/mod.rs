@@ -6,5 +6,6 @@ pub mod connection_status;
 pub mod hello;
 mod hello_sign_in;
 pub mod ping;
+pub mod replica_set_hello;
 pub mod topology;
 pub mod whatsmyuri;

@@ -1,7 +1,8 @@
 //! `topologyVersion`: lets a client wait for a change of the topology instead of asking again.
 //!
 //! Server discovery and monitoring specification, "Streaming Protocol". A standalone's topology
-//! never changes, so its counter stays 0 until another process answers.
+//! never changes, so its counter stays 0 until another process answers; a member's is that of
+//! [`crate::cluster::Topology`].
 
 use bson::oid::ObjectId;
 use bson::raw::cstr;

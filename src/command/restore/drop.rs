@@ -7,7 +7,7 @@ use crate::command::collection::options::CollectionName;
 use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -27,6 +27,7 @@ arguments! {
 impl Command for DropCollection {
     const SPEC: Spec = Spec {
         write_concern: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         api_version_1: true,
         ..Spec::new("drop", "Removes a collection.")

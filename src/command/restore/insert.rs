@@ -3,6 +3,7 @@
 use bson::raw::RawDocument;
 use bson::{RawArrayBuf, RawBson, RawBsonRef, RawDocumentBuf, rawdoc};
 
+use super::retries::{RetryableWrite, SessionKey};
 use super::transient::TransientCollection;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::{FromField, Path, arguments, missing_field};
@@ -10,7 +11,7 @@ use crate::command::collection::options::CollectionName;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::command::unserved::Asked;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
@@ -58,6 +59,8 @@ impl FromField for DocumentArray {
 impl Command for Insert {
     const SPEC: Spec = Spec {
         write_concern: true,
+        runs_on: RunsOn::Primary,
+        is_retryable_write: true,
         is_interruptible: false,
         api_version_1: true,
         takes_sequences: true,
@@ -107,25 +110,66 @@ impl Command for Insert {
                 "Write batch sizes must be between 1 and 100000. Got 0 operations.",
             ));
         }
-        let mut inserted = 0_i32;
-        let mut errors = RawArrayBuf::new();
-        for (place, document) in (0_i32..).zip(documents) {
-            if context.services.transient.insert(collection, document)? {
-                inserted = inserted.saturating_add(1);
-                continue;
-            }
-            errors.push(duplicate(place, name, document));
-            if self.ordered.0 {
-                break;
+        let transient = &context.services.transient;
+        let write = retryable_write(context);
+        let mut outcome = Outcome::default();
+        for (place, document) in documents.into_iter().enumerate() {
+            let number = i32::try_from(place).unwrap_or(i32::MAX);
+            if let Some(write) = &write
+                && transient.is_inserted(write, place)?
+            {
+                outcome.retried(number);
+            } else if transient.insert(collection, document)? {
+                outcome.inserted = outcome.inserted.saturating_add(1);
+                if let Some(write) = &write {
+                    transient.remember(write, place)?;
+                }
+            } else {
+                outcome.errors.push(duplicate(number, name, document));
+                if self.ordered.0 {
+                    break;
+                }
             }
         }
-        let reply = Reply::new().with("n", inserted);
-        Ok(if errors.is_empty() {
-            reply
-        } else {
-            reply.with("writeErrors", errors)
-        })
+        Ok(outcome.into_reply())
     }
+}
+
+/// What came of the documents.
+#[derive(Default)]
+struct Outcome {
+    inserted: i32,
+    errors: RawArrayBuf,
+    /// Places of those that were inserted by the same write before.
+    retried: RawArrayBuf,
+}
+
+impl Outcome {
+    fn retried(&mut self, place: i32) {
+        self.inserted = self.inserted.saturating_add(1);
+        self.retried.push(place);
+    }
+
+    fn into_reply(self) -> Reply {
+        let mut reply = Reply::new().with("n", self.inserted);
+        if !self.errors.is_empty() {
+            reply.append("writeErrors", self.errors);
+        }
+        if !self.retried.is_empty() {
+            reply.append("retriedStmtIds", self.retried);
+        }
+        reply
+    }
+}
+
+/// The write that this is a try of, if the client numbers it.
+fn retryable_write(context: &Context<'_>) -> Option<RetryableWrite> {
+    let number = context.generic.transaction_number?;
+    let id = context.body.get_document("lsid").ok()?.get_binary("id");
+    let id = uuid::Uuid::from_slice(id.ok()?.bytes).ok()?;
+    let user = context.caller();
+    let session = SessionKey { user, id };
+    Some(RetryableWrite { session, number })
 }
 
 fn duplicate(place: i32, collection: &str, document: &RawDocument) -> RawDocumentBuf {

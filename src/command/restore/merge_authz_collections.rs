@@ -13,7 +13,7 @@ use crate::command::arguments::{FromField, Path, arguments};
 use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::{DbName, RoleName, UserName};
@@ -75,6 +75,7 @@ impl Command for MergeAuthzCollections {
     const SPEC: Spec = Spec {
         admin_only: true,
         write_concern: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         ..Spec::new(
             "_mergeAuthzCollections",

@@ -7,5 +7,6 @@
 pub mod drop;
 pub mod insert;
 pub mod merge_authz_collections;
+mod retries;
 mod stored_documents;
 pub mod transient;

@@ -11,6 +11,7 @@ use std::time::Duration;
 use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 use tokio::time::Instant;
 
+use super::retries::{Retries, RetryableWrite};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::names::DbName;
 use crate::secret::Secret;
@@ -20,7 +21,7 @@ const TRANSIENT_DOCUMENTS_MAX: usize = 100_000;
 /// Bytes of the documents in one of them.
 const TRANSIENT_BYTES_MAX: usize = 128 * 1024 * 1024;
 /// How long one is kept without being used.
-const TRANSIENT_IDLE_MAX: Duration = Duration::from_mins(10);
+pub(super) const TRANSIENT_IDLE_MAX: Duration = Duration::from_mins(10);
 /// How often those that are not used are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
@@ -63,6 +64,7 @@ pub struct TransientCollections(Mutex<Slots>);
 struct Slots {
     roles: Option<Kept>,
     users: Option<Kept>,
+    retries: Retries,
     is_swept: bool,
 }
 
@@ -98,6 +100,30 @@ impl TransientCollections {
         inserted
     }
 
+    /// Whether this document of the write was inserted before.
+    ///
+    /// # Errors
+    /// 225 if a later write of the session has begun.
+    pub(super) fn is_inserted(
+        &self,
+        write: &RetryableWrite,
+        place: usize,
+    ) -> Result<bool, CommandError> {
+        self.lock().retries.is_done(write, place)
+    }
+
+    /// Remembers that this document of the write is inserted.
+    ///
+    /// # Errors
+    /// 225, as above.
+    pub(super) fn remember(
+        &self,
+        write: &RetryableWrite,
+        place: usize,
+    ) -> Result<(), CommandError> {
+        self.lock().retries.done(write, place)
+    }
+
     /// Forgets a collection; whether it was there.
     pub(super) fn drop_collection(&self, collection: TransientCollection) -> bool {
         self.lock().of(collection).take().is_some()
@@ -130,9 +156,11 @@ impl TransientCollections {
     /// Forgets what has not been used for long; whether anything is left.
     fn forget_idle(&self) -> bool {
         let mut slots = self.lock();
+        let remembers = slots.retries.forget_idle(Instant::now());
         let is_left = TransientCollection::ALL
             .map(|collection| slots.of(collection).is_some())
-            .contains(&true);
+            .contains(&true)
+            || remembers;
         slots.is_swept = is_left;
         is_left
     }

@@ -7,7 +7,7 @@ use crate::command::names::RoleArgument;
 use crate::command::privileges::PrivilegeArgument;
 use crate::command::reply::Reply;
 use crate::command::restrictions::RestrictionArgument;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
@@ -32,6 +32,7 @@ arguments! {
 impl Command for CreateRole {
     const SPEC: Spec = Spec {
         write_concern: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         ..Spec::new(
             "createRole",

@@ -6,7 +6,7 @@ use crate::command::arguments::{arguments, non_empty};
 use crate::command::context::Context;
 use crate::command::privileges::PrivilegeArgument;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
@@ -26,6 +26,7 @@ arguments! {
 impl Command for RevokePrivilegesFromRole {
     const SPEC: Spec = Spec {
         write_concern: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         ..Spec::new(
             "revokePrivilegesFromRole",

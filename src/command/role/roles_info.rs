@@ -12,7 +12,7 @@ use crate::command::context::Context;
 use crate::command::field_types::{SafeBool, number};
 use crate::command::names::RoleArgument;
 use crate::command::reply::{BoundedArray, Reply};
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::{DbName, RoleName};
@@ -85,7 +85,10 @@ impl FromField for ShowPrivileges {
 }
 
 impl Command for RolesInfo {
-    const SPEC: Spec = Spec::new("rolesInfo", "Answers what is known about roles.");
+    const SPEC: Spec = Spec {
+        runs_on: RunsOn::SecondaryIfAsked,
+        ..Spec::new("rolesInfo", "Answers what is known about roles.")
+    };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
         let needs = match &self.target {

@@ -10,7 +10,7 @@ use crate::command::arguments::{Arguments, Path, Rules, arguments};
 use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
-use crate::command::spec::{Access, Command, Spec};
+use crate::command::spec::{Access, Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::mechanism::Mechanism;
 use crate::model::names::DbName;
@@ -34,6 +34,7 @@ impl Command for Authenticate {
         api_version_1: true,
         is_interruptible: false,
         by_op_query: true,
+        runs_on: RunsOn::PrimaryOrSecondary,
         ..Spec::new(
             "authenticate",
             "Signs in by the certificate of the TLS connection.",

@@ -8,7 +8,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SaslPayload};
 use crate::command::reply::Reply;
-use crate::command::spec::{Access, Command, Spec};
+use crate::command::spec::{Access, Command, RunsOn, Spec};
 use crate::error::CommandError;
 
 arguments! {
@@ -30,6 +30,7 @@ impl Command for SaslContinue {
         api_version_1: true,
         is_interruptible: false,
         by_op_query: true,
+        runs_on: RunsOn::PrimaryOrSecondary,
         ..Spec::new("saslContinue", "Goes on with signing in.")
     };
 

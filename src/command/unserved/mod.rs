@@ -9,6 +9,7 @@ mod asked;
 mod collected;
 mod fields;
 mod internal;
+mod members;
 pub(in crate::command) mod needs;
 pub(in crate::command) mod pipeline;
 mod reaching;
@@ -28,6 +29,7 @@ use self::internal::INTERNAL;
 use self::table::{Rule, TABLE, Target};
 use crate::authz::{Authority, Need, Requirement, Way};
 use crate::command::arguments::type_name;
+use crate::command::spec::RunsOn;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -85,6 +87,11 @@ impl Unserved {
     /// Whether its arrays may come as document sequences.
     pub(super) fn takes_sequences(&self) -> bool {
         self.takes_sequences
+    }
+
+    /// Which members of a replica set would run it.
+    pub(in crate::command) fn runs_on(&self) -> RunsOn {
+        members::runs_on(self.name)
     }
 
     /// What it takes to be told 115 instead of 13, for people.

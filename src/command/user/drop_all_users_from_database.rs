@@ -5,7 +5,7 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::directory_change::{ChangeKind, DirectoryChange, Subject};
@@ -23,6 +23,7 @@ arguments! {
 impl Command for DropAllUsersFromDatabase {
     const SPEC: Spec = Spec {
         write_concern: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         ..Spec::new(
             "dropAllUsersFromDatabase",

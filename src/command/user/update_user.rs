@@ -13,7 +13,7 @@ use crate::command::names::RoleArgument;
 use crate::command::reply::Reply;
 use crate::command::restrictions::RestrictionArgument;
 use crate::command::services::Services;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
@@ -47,6 +47,7 @@ arguments! {
 impl Command for UpdateUser {
     const SPEC: Spec = Spec {
         write_concern: true,
+        runs_on: RunsOn::Primary,
         is_interruptible: false,
         ..Spec::new("updateUser", "Replaces the given fields of a user.")
     };

@@ -15,7 +15,7 @@ use crate::command::field_types::{SafeBool, number};
 use crate::command::names::UserArgument;
 use crate::command::reply::{BoundedArray, Reply};
 use crate::command::services::Interrupt;
-use crate::command::spec::{Command, Spec};
+use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::{DbName, UserName};
@@ -82,7 +82,10 @@ fn is_for_all_databases(document: &RawDocument) -> bool {
 }
 
 impl Command for UsersInfo {
-    const SPEC: Spec = Spec::new("usersInfo", "Answers what is known about users.");
+    const SPEC: Spec = Spec {
+        runs_on: RunsOn::SecondaryIfAsked,
+        ..Spec::new("usersInfo", "Answers what is known about users.")
+    };
 
     fn authorize(&self, authority: &Authority<'_>, db: &DbName) -> Result<Pass, Denied> {
         match &self.target {

@@ -84,14 +84,16 @@ pub enum Malformed {
     Surplus,
 }
 
-/// A record beyond [`RECORD_BYTES_MAX`].
+/// A record beyond what records may have: [`RECORD_BYTES_MAX`], or what the store takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the record of \"{name}\" has {bytes} bytes, the limit is {RECORD_BYTES_MAX}")]
+#[error("the record of \"{name}\" has {bytes} bytes, the limit is {max}")]
 pub struct RecordTooLarge {
     /// `name@db`, or the name of the setting.
     pub name: String,
     /// The size it would have.
     pub bytes: usize,
+    /// The size it may have.
+    pub max: usize,
 }
 
 /// What one change writes: a record under a key, or no record there any more.
@@ -126,6 +128,17 @@ pub fn encode(change: &Change) -> Result<Write, RecordTooLarge> {
     Ok(Write { table, key, record })
 }
 
+/// Refuses a change whose record is larger than `max` bytes.
+pub fn check_size(change: &Change, max: usize) -> Result<(), RecordTooLarge> {
+    let write = encode(change)?;
+    let bytes = write.record.as_ref().map_or(0, Vec::len);
+    if bytes <= max {
+        return Ok(());
+    }
+    let name = display_key(write.table, &write.key);
+    Err(RecordTooLarge { name, bytes, max })
+}
+
 /// The change that puts what `record` under `key` holds.
 pub fn decode(table: Table, key: &[u8], record: &[u8]) -> Result<Change, Malformed> {
     let document = unseal(key, record)?;
@@ -142,6 +155,22 @@ pub fn decode(table: Table, key: &[u8], record: &[u8]) -> Result<Change, Malform
             read_role(name, document).map(|role| Change::PutRole(Arc::new(role)))
         }
         Table::Settings => read_setting(key, document).map(Change::PutSetting),
+    }
+}
+
+/// The change that removes what is under `key`. Settings are never removed.
+pub fn removal(table: Table, key: &[u8]) -> Result<Change, Malformed> {
+    let (db, name) = split_key(key)?;
+    match table {
+        Table::Users => {
+            let name = UserName::new(name, db).map_err(|_| Malformed::Key)?;
+            Ok(Change::DropUser(name))
+        }
+        Table::Roles => {
+            let name = RoleName::new(name, db).map_err(|_| Malformed::Key)?;
+            Ok(Change::DropRole(name))
+        }
+        Table::Settings => Err(Malformed::Key),
     }
 }
 
@@ -252,11 +281,13 @@ fn bad_value(field: &'static str, reason: &dyn std::fmt::Display) -> Malformed {
     }
 }
 
-fn user_key(name: &UserName) -> Vec<u8> {
+/// The key of a user.
+pub fn user_key(name: &UserName) -> Vec<u8> {
     join_key(name.db(), name.user())
 }
 
-fn role_key(name: &RoleName) -> Vec<u8> {
+/// The key of a role.
+pub fn role_key(name: &RoleName) -> Vec<u8> {
     join_key(name.db(), name.role())
 }
 
@@ -286,6 +317,7 @@ fn seal(
         return Err(RecordTooLarge {
             name: name.to_string(),
             bytes: record.len(),
+            max: RECORD_BYTES_MAX,
         });
     }
     let checksum = checksum(&key, &record[HEADER_BYTES..]);

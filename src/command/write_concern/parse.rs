@@ -1,44 +1,21 @@
-//! `writeConcern`: how far a write must have come before it is acknowledged.
-//!
-//! Field rules and texts as MongoDB 8.0 (manual page "Write Concern").
+//! Reading a write concern.
+
+use std::collections::BTreeMap;
 
 use bson::raw::RawDocument;
 use bson::{RawBsonRef, RawDocumentBuf};
 
-use super::arguments::{Path, duplicate_field, invalid_bson, type_name, unknown_field, wrong_type};
-use super::field_types::{number, whole_number};
-use super::reply::append;
+use super::{Acknowledgement, Provenance, WriteConcern};
 use crate::authz::redact::command_text;
+use crate::command::arguments::{
+    Path, duplicate_field, invalid_bson, type_name, unknown_field, wrong_type,
+};
+use crate::command::field_types::{number, whole_number};
+use crate::command::reply::append;
 use crate::error::{CommandError, ErrorCode};
 
 /// Most members a write can be asked to wait for.
 const MEMBERS_MAX: u8 = 50;
-
-/// A valid write concern as a client asked for it.
-#[derive(Debug, Clone, PartialEq)]
-pub struct WriteConcern {
-    /// On how many members, or which.
-    pub w: Acknowledgement,
-    /// Whether it must be in the journal; `None` leaves it to the server.
-    pub journal: Option<bool>,
-    /// How long to wait for `w`; 0 or less waits without end.
-    pub timeout_ms: i32,
-}
-
-/// The `w` of a write concern.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Acknowledgement {
-    /// Left out: the server's default.
-    Default,
-    /// On that many members.
-    Members(u8),
-    /// On a majority of the voting members.
-    Majority,
-    /// A mode with a name of its own.
-    Mode(String),
-    /// On members with these tags.
-    Tags,
-}
 
 impl WriteConcern {
     /// Reads the value of `command`'s `writeConcern`. `None`: nothing was asked for, the default
@@ -55,6 +32,7 @@ impl WriteConcern {
             w: Acknowledgement::Default,
             journal: None,
             timeout_ms: 0,
+            provenance: None,
         };
         let mut fsync = false;
         let mut seen = Vec::new();
@@ -72,7 +50,7 @@ impl WriteConcern {
                 "j" => concern.journal = truth(value, &path)?,
                 "fsync" => fsync = truth(value, &path)?.unwrap_or(false),
                 "wtimeout" => concern.timeout_ms = parse_timeout(value)?,
-                "provenance" => check_provenance(value, &path)?,
+                "provenance" => concern.provenance = parse_provenance(value, &path)?,
                 "wElectionId" | "wOpTime" | "getLastError" => {}
                 _ => return Err(unknown_field(&path)),
             }
@@ -83,25 +61,6 @@ impl WriteConcern {
             ));
         }
         Ok(Some(concern))
-    }
-
-    /// Refuses what a server that is not a replica set member can never fulfil.
-    pub fn check_on_standalone(&self, has_journal: bool) -> Result<(), CommandError> {
-        if self.journal == Some(true) && !has_journal {
-            return Err(CommandError::bad_value(
-                "cannot use 'j' option when a host does not have journaling enabled",
-            ));
-        }
-        match &self.w {
-            Acknowledgement::Members(members) if *members > 1 => Err(CommandError::bad_value(
-                "cannot use 'w' > 1 when a host is not replicated",
-            )),
-            Acknowledgement::Mode(mode) => Err(CommandError::bad_value(format!(
-                "cannot use non-majority 'w' mode \"{mode}\" when a host is not a member of a \
-                 replica set"
-            ))),
-            _ => Ok(()),
-        }
     }
 }
 
@@ -135,16 +94,20 @@ fn parse_tags(tags: &RawDocument) -> Result<Acknowledgement, CommandError> {
     if tags.is_empty() {
         return Err(failed_to_parse("tagged write concern requires tags"));
     }
+    let mut wanted = BTreeMap::new();
     for element in tags {
         let (key, value) = element.map_err(|error| invalid_bson(&error))?;
-        if number(value).is_none() {
+        let (Some(_), Some(values)) = (number(value), whole_number(value)) else {
             return Err(failed_to_parse(format!(
                 "tags must be a single level document with only number values; found: {}",
                 element_text(key.as_str(), value)
             )));
-        }
+        };
+        // No set has so many members that more of them could make a difference.
+        let values = u32::try_from(values.max(0)).unwrap_or(u32::MAX);
+        wanted.insert(key.as_str().to_owned(), values);
     }
-    Ok(Acknowledgement::Tags)
+    Ok(Acknowledgement::Tags(wanted))
 }
 
 /// `key: value`.
@@ -184,20 +147,17 @@ fn truth(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Option<bool>, Command
     }
 }
 
-fn check_provenance(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<(), CommandError> {
+fn parse_provenance(
+    value: RawBsonRef<'_>,
+    path: &Path<'_>,
+) -> Result<Option<Provenance>, CommandError> {
     match value {
-        RawBsonRef::Null
-        | RawBsonRef::Undefined
-        | RawBsonRef::String(
-            "clientSupplied"
-            | "implicitDefault"
-            | "customDefault"
-            | "getLastErrorDefaults"
-            | "internalWriteDefault",
-        ) => Ok(()),
-        RawBsonRef::String(other) => Err(CommandError::bad_value(format!(
-            "Enumeration value '{other}' for field '{path}' is not a valid value."
-        ))),
+        RawBsonRef::Null | RawBsonRef::Undefined => Ok(None),
+        RawBsonRef::String(name) => Provenance::find(name).map(Some).ok_or_else(|| {
+            CommandError::bad_value(format!(
+                "Enumeration value '{name}' for field '{path}' is not a valid value."
+            ))
+        }),
         other => Err(wrong_type(path, other, &["string"])),
     }
 }
@@ -227,7 +187,10 @@ mod tests {
             w(&rawdoc! { "w": "Majority" }),
             Acknowledgement::Mode("Majority".into())
         );
-        assert_eq!(w(&rawdoc! { "w": { "dc": 2 } }), Acknowledgement::Tags);
+        assert_eq!(
+            w(&rawdoc! { "w": { "dc": 2 } }),
+            Acknowledgement::Tags(BTreeMap::from([("dc".into(), 2)]))
+        );
         assert_eq!(w(&rawdoc! { "j": true }), Acknowledgement::Default);
         assert_eq!(parse(&rawdoc! {}).unwrap(), None);
     }
@@ -252,6 +215,32 @@ mod tests {
     }
 
     #[test]
+    fn tags_keep_their_numbers() {
+        let w = |document: &RawDocument| parse(document).unwrap().unwrap().w;
+        let tags = |values: &[(&str, u32)]| {
+            let values = values.iter();
+            Acknowledgement::Tags(values.map(|(tag, n)| ((*tag).to_owned(), *n)).collect())
+        };
+        assert_eq!(
+            w(&rawdoc! { "w": { "dc": 2.9, "rack": 3_i64 } }),
+            tags(&[("dc", 2), ("rack", 3)])
+        );
+        assert_eq!(
+            w(&rawdoc! { "w": { "dc": -1, "rack": i64::MAX } }),
+            tags(&[("dc", 0), ("rack", u32::MAX)])
+        );
+    }
+
+    #[test]
+    fn provenance_is_kept() {
+        let provenance = |document: &RawDocument| parse(document).unwrap().unwrap().provenance;
+        let custom = rawdoc! { "w": 1, "provenance": "customDefault" };
+        assert_eq!(provenance(&custom), Some(Provenance::CustomDefault));
+        assert_eq!(provenance(&rawdoc! { "w": 1, "provenance": null }), None);
+        assert_eq!(provenance(&rawdoc! { "w": 1 }), None);
+    }
+
+    #[test]
     fn wtimeout_takes_anything() {
         let timeout = |document: &RawDocument| parse(document).unwrap().unwrap().timeout_ms;
         assert_eq!(timeout(&rawdoc! { "wtimeout": 5000.9 }), 5000);
@@ -262,10 +251,10 @@ mod tests {
     #[test]
     fn a_standalone_refuses_what_needs_others() {
         let check = |document: &RawDocument, journal| {
-            parse(document)
-                .unwrap()
-                .unwrap()
-                .check_on_standalone(journal)
+            let concern = parse(document).unwrap().unwrap();
+            concern
+                .check_journal(journal)
+                .and_then(|()| concern.check_on_standalone())
                 .map_err(|e| e.code.0)
         };
         assert_eq!(check(&rawdoc! { "w": 2 }, true), Err(2));

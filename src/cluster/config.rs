@@ -1,0 +1,343 @@
+//! The configuration of the set: who belongs to it, with which tags, and which modes of write concern
+//! have names. Kept in etcd as the document that `replSetGetConfig` shows (manual, "Replica Set
+//! Configuration").
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bson::oid::ObjectId;
+use bson::{Bson, Document, doc};
+
+/// Most members of a set, as in MongoDB.
+const MEMBERS_MAX: usize = 50;
+/// Most named modes.
+const MODES_MAX: usize = 64;
+/// Most tags of a member or of a mode.
+const TAGS_MAX: usize = 64;
+
+/// Why a document is no configuration. The text is for whoever sent it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidConfig(pub String);
+
+/// A member of the set.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// Its number for life.
+    pub id: i32,
+    /// `host:port`.
+    pub host: Arc<str>,
+    /// 0 keeps it from becoming primary.
+    pub priority: f64,
+    /// Where it is, for tagged write concerns and read preferences.
+    pub tags: BTreeMap<String, String>,
+}
+
+/// Who belongs to the set. The version grows with each change.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReplicaSetConfig {
+    /// The name of the set.
+    pub name: Arc<str>,
+    /// `setVersion`.
+    pub version: i32,
+    /// The term it was made in.
+    pub term: i64,
+    /// Everybody, whether there or not, by `_id`.
+    pub members: Vec<Member>,
+    /// Named modes: for each tag, with how many different values of it members must have the write.
+    pub modes: BTreeMap<String, BTreeMap<String, u32>>,
+    /// Tells apart sets of the same name.
+    pub replica_set_id: ObjectId,
+}
+
+impl Eq for ReplicaSetConfig {}
+
+impl ReplicaSetConfig {
+    /// A set that nobody has joined yet.
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.into(),
+            version: 1,
+            term: 0,
+            members: Vec::new(),
+            modes: BTreeMap::new(),
+            replica_set_id: ObjectId::new(),
+        }
+    }
+
+    /// How many members are a majority.
+    pub fn majority(&self) -> usize {
+        self.members.len() / 2 + 1
+    }
+
+    /// The configuration with `host` in it, or `None` if it is there already with these tags.
+    pub fn joined_by(
+        &self,
+        host: &str,
+        tags: &BTreeMap<String, String>,
+    ) -> Result<Option<Self>, InvalidConfig> {
+        let mut config = self.clone();
+        match config
+            .members
+            .iter_mut()
+            .find(|member| *member.host == *host)
+        {
+            // Tags given by `replSetReconfig` stay where the member itself names none.
+            Some(member) if tags.is_empty() || member.tags == *tags => return Ok(None),
+            Some(member) => member.tags = tags.clone(),
+            None => {
+                let last = config.members.iter().map(|member| member.id).max();
+                config.members.push(Member {
+                    id: last.map_or(0, |last| last.saturating_add(1)),
+                    host: host.into(),
+                    priority: 1.0,
+                    tags: tags.clone(),
+                });
+            }
+        }
+        config.version = config.version.saturating_add(1);
+        config.check()?;
+        Ok(Some(config))
+    }
+
+    /// Refuses a configuration that cannot come after `present`.
+    pub(super) fn check_follows(&self, present: &Self) -> Result<(), InvalidConfig> {
+        if self.name != present.name {
+            return Err(InvalidConfig(format!(
+                "New and old configurations differ in replica set name; old was {}, and new is {}",
+                present.name, self.name
+            )));
+        }
+        if self.version <= present.version {
+            return Err(InvalidConfig(format!(
+                "New replica set configuration version must be greater than old, but {} is not \
+                 greater than {}",
+                self.version, present.version
+            )));
+        }
+        if self.replica_set_id != present.replica_set_id {
+            return Err(InvalidConfig(
+                "New and old configurations differ in replica set ID".to_owned(),
+            ));
+        }
+        self.check()
+    }
+
+    /// As `replSetGetConfig` shows it.
+    pub fn to_document(&self) -> Document {
+        let members: Vec<Bson> = self.members.iter().map(member_document).collect();
+        let modes: Document = self.modes.iter().map(mode_entry).collect();
+        doc! {
+            "_id": &*self.name,
+            "version": self.version,
+            "term": self.term,
+            "members": members,
+            "protocolVersion": 1_i64,
+            "writeConcernMajorityJournalDefault": true,
+            "settings": {
+                "chainingAllowed": true,
+                "heartbeatIntervalMillis": 2000,
+                "heartbeatTimeoutSecs": 10,
+                "electionTimeoutMillis": 10000,
+                "catchUpTimeoutMillis": -1,
+                "catchUpTakeoverDelayMillis": 30000,
+                "getLastErrorModes": modes,
+                "getLastErrorDefaults": { "w": 1, "wtimeout": 0 },
+                "replicaSetId": self.replica_set_id,
+            },
+        }
+    }
+
+    /// Reads such a document; what this server cannot do differently may be left out or must have
+    /// the value that [`Self::to_document`] gives it.
+    pub fn parse(document: &Document) -> Result<Self, InvalidConfig> {
+        let config = Self {
+            name: text(document, "_id")?.into(),
+            version: whole_number(document, "version")?,
+            term: i64::from(whole_number(document, "term").unwrap_or_default()),
+            members: array(document, "members")?
+                .iter()
+                .map(parse_member)
+                .collect::<Result<_, _>>()?,
+            modes: parse_modes(document)?,
+            replica_set_id: document
+                .get_document("settings")
+                .and_then(|settings| settings.get_object_id("replicaSetId"))
+                .unwrap_or_else(|_| ObjectId::new()),
+        };
+        config.check()?;
+        Ok(config)
+    }
+
+    fn check(&self) -> Result<(), InvalidConfig> {
+        if self.members.len() > MEMBERS_MAX {
+            return Err(InvalidConfig(format!(
+                "a replica set has at most {MEMBERS_MAX} members"
+            )));
+        }
+        for (place, member) in self.members.iter().enumerate() {
+            let before = &self.members[..place];
+            if before.iter().any(|other| other.id == member.id) {
+                return Err(InvalidConfig(format!(
+                    "two members have the _id {}",
+                    member.id
+                )));
+            }
+            if before.iter().any(|other| other.host == member.host) {
+                return Err(InvalidConfig(format!(
+                    "two members have the host {}",
+                    member.host
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn member_document(member: &Member) -> Bson {
+    let tags: Document = member
+        .tags
+        .iter()
+        .map(|(tag, value)| (tag.clone(), Bson::from(value.as_str())))
+        .collect();
+    Bson::Document(doc! {
+        "_id": member.id,
+        "host": &*member.host,
+        "arbiterOnly": false,
+        "buildIndexes": true,
+        "hidden": false,
+        "priority": member.priority,
+        "tags": tags,
+        "secondaryDelaySecs": 0_i64,
+        "votes": 1,
+    })
+}
+
+fn mode_entry((name, mode): (&String, &BTreeMap<String, u32>)) -> (String, Bson) {
+    let tags: Document = mode
+        .iter()
+        .map(|(tag, values)| (tag.clone(), Bson::Int64(i64::from(*values))))
+        .collect();
+    (name.clone(), Bson::Document(tags))
+}
+
+fn parse_member(member: &Bson) -> Result<Member, InvalidConfig> {
+    let Bson::Document(member) = member else {
+        return Err(InvalidConfig("a member must be an object".into()));
+    };
+    let fixed = [
+        ("arbiterOnly", Bson::Boolean(false)),
+        ("buildIndexes", Bson::Boolean(true)),
+        ("hidden", Bson::Boolean(false)),
+        ("secondaryDelaySecs", Bson::Int64(0)),
+        ("votes", Bson::Int32(1)),
+    ];
+    for (field, only) in fixed {
+        if let Some(given) = member.get(field)
+            && !means_the_same(given, &only)
+        {
+            return Err(InvalidConfig(format!(
+                "members.{field} cannot be other than {only} here"
+            )));
+        }
+    }
+    let host = text(member, "host")?;
+    if host.is_empty() || !host.contains(':') {
+        return Err(InvalidConfig(format!(
+            "'{host}' is not of the form host:port"
+        )));
+    }
+    let priority = match member.get("priority") {
+        None => 1.0,
+        Some(value) => number(value)
+            .filter(|priority| (0.0..=1000.0).contains(priority))
+            .ok_or_else(|| InvalidConfig("members.priority must be from 0 to 1000".into()))?,
+    };
+    let mut tags = BTreeMap::new();
+    for (tag, value) in member.get_document("tags").unwrap_or(&Document::new()) {
+        let Bson::String(value) = value else {
+            return Err(InvalidConfig(format!("tags.{tag} must be a string")));
+        };
+        tags.insert(tag.clone(), value.clone());
+    }
+    if tags.len() > TAGS_MAX {
+        return Err(InvalidConfig(format!(
+            "a member has at most {TAGS_MAX} tags"
+        )));
+    }
+    Ok(Member {
+        id: whole_number(member, "_id")?,
+        host: host.into(),
+        priority,
+        tags,
+    })
+}
+
+fn parse_modes(
+    document: &Document,
+) -> Result<BTreeMap<String, BTreeMap<String, u32>>, InvalidConfig> {
+    let settings = document.get_document("settings").ok();
+    let modes = settings.and_then(|settings| settings.get_document("getLastErrorModes").ok());
+    let mut parsed = BTreeMap::new();
+    for (name, mode) in modes.into_iter().flatten() {
+        let wrong = || {
+            InvalidConfig(format!(
+                "settings.getLastErrorModes.{name} must map tags to numbers above 0"
+            ))
+        };
+        let Bson::Document(mode) = mode else {
+            return Err(wrong());
+        };
+        let mut tags = BTreeMap::new();
+        for (tag, values) in mode {
+            let values = number(values).filter(|values| (1.0..=50.0).contains(values));
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 1 to 50
+            tags.insert(tag.clone(), values.ok_or_else(wrong)? as u32);
+        }
+        if tags.len() > TAGS_MAX || parsed.len() >= MODES_MAX {
+            return Err(InvalidConfig("too many modes or tags".into()));
+        }
+        parsed.insert(name.clone(), tags);
+    }
+    Ok(parsed)
+}
+
+fn text<'a>(document: &'a Document, field: &str) -> Result<&'a str, InvalidConfig> {
+    document
+        .get_str(field)
+        .map_err(|_| InvalidConfig(format!("{field} must be a string")))
+}
+
+fn array<'a>(document: &'a Document, field: &str) -> Result<&'a [Bson], InvalidConfig> {
+    let array = document.get_array(field);
+    array
+        .map(Vec::as_slice)
+        .map_err(|_| InvalidConfig(format!("{field} must be an array")))
+}
+
+fn whole_number(document: &Document, field: &str) -> Result<i32, InvalidConfig> {
+    let value = document.get(field).and_then(number);
+    let value =
+        value.filter(|value| value.fract() == 0.0 && (0.0..=2_147_483_647.0).contains(value));
+    #[allow(clippy::cast_possible_truncation)] // just checked
+    value
+        .map(|value| value as i32)
+        .ok_or_else(|| InvalidConfig(format!("{field} must be a whole number from 0")))
+}
+
+fn number(value: &Bson) -> Option<f64> {
+    match value {
+        Bson::Int32(value) => Some(f64::from(*value)),
+        #[allow(clippy::cast_precision_loss)] // only small ones are accepted
+        Bson::Int64(value) => Some(*value as f64),
+        Bson::Double(value) => Some(*value),
+        _ => None,
+    }
+}
+
+fn means_the_same(given: &Bson, only: &Bson) -> bool {
+    match (given, number(given), number(only)) {
+        (_, Some(given), Some(only)) => (given - only).abs() < f64::EPSILON,
+        (given, ..) => given == only,
+    }
+}

@@ -1,0 +1,58 @@
+//! What can go wrong with etcd.
+
+use tonic::{Code, Status};
+
+/// A failure of a call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(in crate::cluster) enum EtcdError {
+    /// The configuration names something that cannot be used.
+    #[error("cannot use {0}")]
+    Unusable(String),
+    /// No answer, or none that counts; whether anything was done is open.
+    #[error("{0}")]
+    Unreachable(String),
+    /// etcd has forgotten the token, or the user's rights have changed.
+    #[error("the token has expired")]
+    TokenExpired,
+    /// The revision asked for is no longer kept.
+    #[error("revisions before {0} are compacted")]
+    Compacted(i64),
+    /// etcd answered that it will not.
+    #[error("etcd refuses: {0}")]
+    Refused(String),
+}
+
+impl From<Status> for EtcdError {
+    fn from(status: Status) -> Self {
+        let text = status.message();
+        match status.code() {
+            Code::Unauthenticated if text.contains("invalid auth token") => Self::TokenExpired,
+            // The user was changed after the token was made.
+            Code::InvalidArgument if text.contains("revision of auth store is old") => {
+                Self::TokenExpired
+            }
+            Code::OutOfRange if text.contains("compacted") => Self::Compacted(0),
+            Code::Unavailable
+            | Code::DeadlineExceeded
+            | Code::Cancelled
+            | Code::Aborted
+            | Code::Internal
+            | Code::Unknown => Self::Unreachable(describe(&status)),
+            _ => Self::Refused(text.to_owned()),
+        }
+    }
+}
+
+/// The message, and the transport's reason where there is one.
+fn describe(status: &Status) -> String {
+    let mut text = status.message().to_owned();
+    let mut source = std::error::Error::source(status);
+    while let Some(error) = source {
+        let reason = error.to_string();
+        if !text.contains(&reason) {
+            text = format!("{text}: {reason}");
+        }
+        source = error.source();
+    }
+    text
+}

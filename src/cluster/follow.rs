@@ -1,0 +1,243 @@
+//! Following by watch: the one task that changes the catalog of a member, primary or not.
+//!
+//! etcd delivers all events of one transaction together, and transactions in order, so a batch is
+//! applied whole and in its place.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::time::MissedTickBehavior;
+
+use super::error::FollowError;
+use super::etcd::proto::event::EventType;
+use super::etcd::proto::{Event, KeyValue, RangeRequest, ResponseHeader, WatchResponse};
+use super::etcd::{EtcdError, Watch};
+use super::head::{Damaged, Head, decode_progress};
+use super::keys::Place;
+use super::shared::Shared;
+use super::snapshot::{change_of, config_of, leader_of};
+use super::state::Applied;
+use super::{snapshot, staged};
+use crate::store::record::Write;
+use crate::telemetry::replication as events;
+
+/// How long to wait before trying again, first and at most.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
+
+/// Follows what happens after `revision`, for ever.
+pub(super) async fn follow(shared: Arc<Shared>, mut revision: i64) {
+    let mut pause = PAUSE_MIN;
+    loop {
+        let before = revision;
+        let error = match watch(&shared, &mut revision).await {
+            Ok(()) => continue,
+            Err(error) => error,
+        };
+        if revision > before {
+            pause = PAUSE_MIN;
+        }
+        let needs_snapshot = match &error {
+            FollowError::Etcd(EtcdError::Compacted(_)) => {
+                events::history_compacted(revision);
+                true
+            }
+            FollowError::Etcd(error) => {
+                shared.missed(error);
+                false
+            }
+            FollowError::Damaged(damaged) => {
+                events::cannot_follow(damaged);
+                shared.update(|state| {
+                    state.is_damaged = true;
+                    state.reign = None;
+                });
+                true
+            }
+        };
+        // Somebody may be repairing it.
+        if shared.state().is_damaged || !needs_snapshot {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(PAUSE_MAX);
+        }
+        if needs_snapshot {
+            match snapshot::load(&shared).await {
+                Ok(loaded) => revision = loaded,
+                Err(FollowError::Etcd(error)) => shared.missed(&error),
+                Err(FollowError::Damaged(damaged)) => events::cannot_follow(&damaged),
+            }
+        }
+    }
+}
+
+/// Watches until something fails. `revision` is the last one that was followed.
+async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
+    let mut watch = Watch::open(&shared.etcd, shared.keys.root(), *revision + 1).await?;
+    let mut beat = tokio::time::interval(shared.beat());
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    // When it was last asked whether anything is missing, and when anything was last heard.
+    let mut asked: Option<Instant> = None;
+    let mut heard = Instant::now();
+    loop {
+        tokio::select! {
+            answer = watch.next() => {
+                let answer = answer?;
+                shared.reached();
+                check_not_back(shared, &answer, *revision).await?;
+                let is_progress = answer.events.is_empty() && !answer.created;
+                take(shared, answer, revision).await?;
+                heard = Instant::now();
+                if is_progress && let Some(asked) = asked.take() {
+                    // Whatever happened before it was asked has come before the answer.
+                    shared.update(|state| state.fresh_at = asked);
+                }
+            }
+            _ = beat.tick() => {
+                if heard.elapsed() > shared.beat() * 3 {
+                    watch.turn();
+                    let text = "the watch does not answer".to_owned();
+                    return Err(EtcdError::Unreachable(text).into());
+                }
+                // An answer may be left out while there are events.
+                let is_open = asked.is_some_and(|asked| asked.elapsed() < shared.beat() * 2);
+                if !is_open && watch.ask_for_progress() {
+                    asked = Some(Instant::now());
+                }
+            }
+        }
+    }
+}
+
+/// Refuses to go on where etcd has forgotten what was followed: an older backup of it was put back.
+async fn check_not_back(
+    shared: &Shared,
+    answer: &WatchResponse,
+    followed: i64,
+) -> Result<(), FollowError> {
+    let revision = |header: &Option<ResponseHeader>| {
+        header.as_ref().map_or(i64::MAX, |header| header.revision)
+    };
+    if revision(&answer.header) >= followed {
+        return Ok(());
+    }
+    // One member may only be behind the others; this asks them all.
+    let head = RangeRequest {
+        key: shared.keys.head(),
+        ..RangeRequest::default()
+    };
+    let present = revision(&shared.etcd.range(head).await?.header);
+    if present >= followed {
+        return Ok(());
+    }
+    let reason = format!("it went back from revision {followed} to {present}");
+    Err(Damaged::new("the history", reason).into())
+}
+
+/// Applies events, one transaction after the other.
+async fn take(
+    shared: &Shared,
+    answer: WatchResponse,
+    revision: &mut i64,
+) -> Result<(), FollowError> {
+    let mut rest = answer.events.as_slice();
+    while let Some(first) = rest.first() {
+        let of = revision_of(first);
+        let together = rest.iter().take_while(|event| revision_of(event) == of);
+        let (transaction, later) = rest.split_at(together.count().max(1));
+        apply(shared, transaction, of).await?;
+        *revision = of.max(*revision);
+        rest = later;
+    }
+    Ok(())
+}
+
+fn revision_of(event: &Event) -> i64 {
+    event.kv.as_ref().map_or(0, |kv| kv.mod_revision)
+}
+
+async fn apply(shared: &Shared, events: &[Event], revision: i64) -> Result<(), FollowError> {
+    let mut writes = Vec::new();
+    let mut head = None;
+    for event in events {
+        let Some(kv) = &event.kv else { continue };
+        let is_put = event.r#type() == EventType::Put;
+        match shared.keys.place(&kv.key) {
+            Place::Head if is_put => head = Some(Head::decode(&kv.value)?),
+            Place::Record(table, key) => writes.push(Write {
+                table,
+                key: key.to_vec(),
+                record: is_put.then(|| kv.value.to_vec()),
+            }),
+            Place::Config | Place::Primary | Place::Member(_) => {
+                note(shared, kv, is_put)?;
+            }
+            _ => {}
+        }
+    }
+    let Some(head) = head else {
+        // Records without a new head: a primary brings up to date what counts already.
+        return Ok(());
+    };
+    let last = shared.state().applied.last;
+    if head.last != last {
+        if head.last.sequence.0 != last.sequence.0.saturating_add(1) {
+            let (from, to) = (last.sequence, head.last.sequence);
+            let reason = format!("batch {to} follows batch {from}");
+            return Err(Damaged::new("the history", reason).into());
+        }
+        if head.is_staged {
+            writes = staged::read(shared, head.batch, revision).await?;
+        }
+        let changes = writes.iter().map(change_of);
+        let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        // Without changes the generation stays, and with it all that was derived from the catalog.
+        if !changes.is_empty() {
+            shared.catalog.apply(changes);
+        }
+    }
+    shared.update(|state| {
+        state.applied = Applied {
+            last: head.last,
+            head_revision: revision,
+        };
+    });
+    Ok(())
+}
+
+/// Takes note of something that is no record.
+fn note(shared: &Shared, kv: &KeyValue, is_put: bool) -> Result<(), FollowError> {
+    match (shared.keys.place(&kv.key), is_put) {
+        (Place::Config, true) => {
+            let config = Arc::new(config_of(kv)?);
+            shared.update(|state| {
+                state.config = config;
+                state.config_revision = kv.mod_revision;
+            });
+        }
+        (Place::Primary, true) => {
+            let leader = leader_of(kv)?;
+            shared.update(|state| {
+                let is_mine = |reign: &_| is_of(reign, leader.create_revision);
+                state.reign = state.reign.filter(is_mine);
+                state.leader = Some(leader);
+            });
+        }
+        (Place::Primary, false) => shared.update(|state| {
+            state.leader = None;
+            state.reign = None;
+        }),
+        (Place::Member(host), true) => {
+            let progress = decode_progress(host, &kv.value)?;
+            shared.update(|state| state.live.insert(host.into(), progress));
+        }
+        (Place::Member(host), false) => {
+            shared.update(|state| state.live.remove(host));
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn is_of(reign: &super::state::Reign, create_revision: i64) -> bool {
+    reign.create_revision == create_revision
+}

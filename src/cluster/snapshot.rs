@@ -1,0 +1,232 @@
+//! Reading everything at one revision.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::error::FollowError;
+use super::etcd::proto::{KeyValue, RangeRequest};
+use super::etcd::{EtcdError, range_of};
+use super::head::{Damaged, Head, decode_primary, decode_progress, parse};
+use super::keys::Place;
+use super::shared::Shared;
+use super::staged;
+use super::state::{Applied, Leader};
+use super::{MemberProgress, ReplicaSetConfig};
+use crate::catalog::Catalog;
+use crate::model::names::{RoleName, UserName};
+use crate::store::Change;
+use crate::store::record::{self, Table, Write};
+use crate::telemetry::replication as events;
+
+/// Keys in one answer, to begin with and at least. It becomes fewer where records are so large that
+/// an answer does not fit or does not come in time.
+const PAGE_KEYS_MAX: i64 = 2048;
+const PAGE_KEYS_MIN: i64 = 32;
+
+/// Reads everything, makes it visible at once, and answers the revision that it was read at.
+pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
+    let started = Instant::now();
+    let snapshot = read(shared).await?;
+    let revision = snapshot.revision;
+    let changes = snapshot.changes(&shared.catalog)?;
+    shared.catalog.apply(changes);
+    shared.update(|state| {
+        state.applied = Applied {
+            last: snapshot.head.last,
+            head_revision: snapshot.head_revision,
+        };
+        state.config = Arc::new(snapshot.config);
+        state.config_revision = snapshot.config_revision;
+        state.leader = snapshot.leader;
+        state.live = snapshot.live;
+        state.fresh_at = started;
+        state.is_damaged = false;
+    });
+    let (users, roles) = (shared.catalog.user_count(), shared.catalog.role_count());
+    events::snapshot_loaded(revision, users, roles, started.elapsed());
+    Ok(revision)
+}
+
+/// Everything there was at one revision.
+struct Snapshot {
+    revision: i64,
+    head: Head,
+    head_revision: i64,
+    config: ReplicaSetConfig,
+    config_revision: i64,
+    leader: Option<Leader>,
+    live: BTreeMap<Arc<str>, MemberProgress>,
+    /// Every record, and what a staged batch does to them.
+    writes: Vec<Write>,
+}
+
+async fn read(shared: &Shared) -> Result<Snapshot, FollowError> {
+    let keys = &shared.keys;
+    let mut small = BTreeMap::new();
+    let mut live = BTreeMap::new();
+    let mut leader = None;
+    let mut writes = Vec::new();
+    let mut pages = Pages::of(keys.root());
+    while let Some(page) = pages.next(shared).await? {
+        for kv in page {
+            match keys.place(&kv.key) {
+                Place::Head | Place::Config => {
+                    small.insert(kv.key.clone(), kv);
+                }
+                Place::Primary => leader = Some(leader_of(&kv)?),
+                Place::Member(host) => {
+                    live.insert(host.into(), decode_progress(host, &kv.value)?);
+                }
+                Place::Record(table, key) => writes.push(Write {
+                    table,
+                    key: key.to_vec(),
+                    record: Some(kv.value.to_vec()),
+                }),
+                Place::Format | Place::Staged | Place::Unknown => {}
+            }
+        }
+    }
+    let missing = |key: &str| Damaged::new(key, "it is missing");
+    let head_entry = small.get(&keys.head()).ok_or_else(|| missing("head"))?;
+    let config_entry = small.get(&keys.config()).ok_or_else(|| missing("config"))?;
+    let head = Head::decode(&head_entry.value)?;
+    if head.is_staged {
+        writes.extend(staged::read(shared, head.batch, pages.revision).await?);
+    }
+    Ok(Snapshot {
+        revision: pages.revision,
+        head,
+        head_revision: head_entry.mod_revision,
+        config: config_of(config_entry)?,
+        config_revision: config_entry.mod_revision,
+        leader,
+        live,
+        writes,
+    })
+}
+
+impl Snapshot {
+    /// What leads from the catalog as it is to the snapshot.
+    fn changes(&self, catalog: &Catalog) -> Result<Vec<Change>, Damaged> {
+        let mut users: HashSet<&[u8]> = HashSet::new();
+        let mut roles: HashSet<&[u8]> = HashSet::new();
+        for Write { table, key, record } in &self.writes {
+            let names = match table {
+                Table::Settings => continue,
+                Table::Roles => &mut roles,
+                Table::Users => &mut users,
+            };
+            if record.is_some() {
+                names.insert(key);
+            } else {
+                names.remove(key.as_slice());
+            }
+        }
+        let mut changes = Vec::with_capacity(self.writes.len());
+        for write in &self.writes {
+            changes.push(change_of(write)?);
+        }
+        let gone = |name: &UserName| !users.contains(record::user_key(name).as_slice());
+        let all_users = catalog.all_users();
+        let dropped = all_users.iter().filter(|user| gone(&user.name));
+        changes.extend(dropped.map(|user| Change::DropUser(user.name.clone())));
+        let gone = |name: &RoleName| !roles.contains(record::role_key(name).as_slice());
+        let all_roles = catalog.all_roles();
+        let dropped = all_roles.iter().filter(|role| gone(&role.name));
+        changes.extend(dropped.map(|role| Change::DropRole(role.name.clone())));
+        Ok(changes)
+    }
+}
+
+/// All keys with a prefix at one revision, page by page.
+pub(super) struct Pages {
+    request: RangeRequest,
+    /// The revision read at; 0 until the first page is there.
+    pub(super) revision: i64,
+    is_done: bool,
+}
+
+impl Pages {
+    /// As of now.
+    pub(super) fn of(prefix: &[u8]) -> Self {
+        Self::at(prefix, 0)
+    }
+
+    /// As of `revision`; 0 for now.
+    pub(super) fn at(prefix: &[u8], revision: i64) -> Self {
+        Self {
+            request: RangeRequest {
+                limit: PAGE_KEYS_MAX,
+                revision,
+                ..range_of(prefix)
+            },
+            revision,
+            is_done: false,
+        }
+    }
+
+    /// The next page, or `None` after the last.
+    pub(super) async fn next(
+        &mut self,
+        shared: &Shared,
+    ) -> Result<Option<Vec<KeyValue>>, FollowError> {
+        if self.is_done {
+            return Ok(None);
+        }
+        let mut tries_left = shared.etcd.endpoint_count();
+        let page = loop {
+            match shared.etcd.range(self.request.clone()).await {
+                // Reading twice does no harm.
+                Err(EtcdError::Refused(_)) if self.request.limit > PAGE_KEYS_MIN => {
+                    self.request.limit /= 2;
+                }
+                Err(error @ EtcdError::Unreachable(_))
+                    if tries_left > 1 || self.request.limit > PAGE_KEYS_MIN =>
+                {
+                    tries_left = tries_left.saturating_sub(1);
+                    self.request.limit = (self.request.limit / 4).max(PAGE_KEYS_MIN);
+                    shared.missed(&error);
+                }
+                result => break result?,
+            }
+        };
+        if self.revision == 0 {
+            self.revision = page.header.map_or(0, |header| header.revision);
+            self.request.revision = self.revision;
+        }
+        match page.kvs.last() {
+            Some(last) if page.more => {
+                // The first key after it.
+                self.request.key = [&last.key[..], b"\0"].concat().into();
+            }
+            _ => self.is_done = true,
+        }
+        Ok(Some(page.kvs))
+    }
+}
+
+/// The change that a write of a record is.
+pub(super) fn change_of(write: &Write) -> Result<Change, Damaged> {
+    let change = match &write.record {
+        Some(record) => record::decode(write.table, &write.key, record),
+        None => record::removal(write.table, &write.key),
+    };
+    change.map_err(|error| {
+        let key = record::display_key(write.table, &write.key);
+        Damaged::new(format!("{}/{key}", write.table.name()), error)
+    })
+}
+
+pub(super) fn leader_of(kv: &KeyValue) -> Result<Leader, Damaged> {
+    Ok(Leader {
+        host: decode_primary(&kv.value)?.into(),
+        create_revision: kv.create_revision,
+        lease: kv.lease,
+    })
+}
+
+pub(super) fn config_of(kv: &KeyValue) -> Result<ReplicaSetConfig, Damaged> {
+    let document = parse(&kv.value).map_err(|reason| Damaged::new("config", reason))?;
+    ReplicaSetConfig::parse(&document).map_err(|error| Damaged::new("config", error))
+}

@@ -1,0 +1,166 @@
+//! What this member knows, and what follows from it. No input or output here.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bson::DateTime;
+
+use super::{LastWrite, MemberProgress, MemberState, Progress, ReplicaSetConfig, Topology};
+
+/// The lease that says that this member is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Lease {
+    /// Its number in etcd.
+    pub(super) id: i64,
+    /// From then on another may have what was this member's.
+    pub(super) until: Instant,
+}
+
+/// Who holds `primary` in etcd.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Leader {
+    pub(super) host: Arc<str>,
+    /// When the key was made: no two elections have the same.
+    pub(super) create_revision: i64,
+    /// Under which lease.
+    pub(super) lease: i64,
+}
+
+/// This member is primary and has said so in the history.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Reign {
+    /// Of the key `primary`.
+    pub(super) create_revision: i64,
+    pub(super) term: i64,
+    pub(super) elected_at: DateTime,
+}
+
+/// How far this member has followed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Applied {
+    pub(super) last: LastWrite,
+    /// When `head` was last written, as far as was followed.
+    pub(super) head_revision: i64,
+}
+
+/// Everything a member knows besides the catalog.
+#[derive(Debug)]
+pub(super) struct State {
+    pub(super) config: Arc<ReplicaSetConfig>,
+    /// When it was last written.
+    pub(super) config_revision: i64,
+    pub(super) me: Option<Arc<str>>,
+    pub(super) lease: Option<Lease>,
+    pub(super) leader: Option<Leader>,
+    pub(super) reign: Option<Reign>,
+    pub(super) applied: Applied,
+    /// Members that are there, by host, and how far they say they have come.
+    pub(super) live: BTreeMap<Arc<str>, MemberProgress>,
+    pub(super) frozen_until: Option<Instant>,
+    /// When it was last sure that nothing newer was missing.
+    pub(super) fresh_at: Instant,
+    /// Since when etcd has not answered.
+    pub(super) unreachable_since: Option<Instant>,
+    /// What was followed could not be read; nothing here can be trusted until it is.
+    pub(super) is_damaged: bool,
+    /// How long to be read from without being fresh.
+    pub(super) staleness_max: Option<Duration>,
+}
+
+impl State {
+    /// Whether the lease holds at this moment.
+    pub(super) fn has_lease(&self, now: Instant) -> bool {
+        self.lease.is_some_and(|lease| now < lease.until)
+    }
+
+    /// The reign, if nobody else can have begun one.
+    pub(super) fn reign(&self, now: Instant) -> Option<Reign> {
+        self.reign.filter(|_| self.has_lease(now))
+    }
+
+    /// Whether the key `primary` is this member's own, put under the lease that it has now.
+    pub(super) fn is_leader(&self) -> bool {
+        match (&self.leader, &self.me, self.lease) {
+            (Some(leader), Some(me), Some(lease)) => leader.host == *me && leader.lease == lease.id,
+            _ => false,
+        }
+    }
+
+    /// Whether it should try to become primary now.
+    pub(super) fn may_stand(&self, now: Instant) -> bool {
+        let is_frozen = self.frozen_until.is_some_and(|until| now < until);
+        let has_priority = self
+            .me
+            .as_deref()
+            .and_then(|me| {
+                self.config
+                    .members
+                    .iter()
+                    .find(|member| *member.host == *me)
+            })
+            .is_some_and(|member| member.priority > 0.0);
+        has_priority
+            && !is_frozen
+            && !self.is_damaged
+            && self.reign.is_none()
+            && self.has_lease(now)
+            && (self.leader.is_none() || self.is_leader())
+    }
+
+    pub(super) fn member_state(&self, now: Instant) -> MemberState {
+        let is_stale = self
+            .staleness_max
+            .is_some_and(|max| now.saturating_duration_since(self.fresh_at) > max);
+        if self.me.is_none() {
+            MemberState::Startup
+        } else if self.is_damaged || is_stale {
+            MemberState::Recovering
+        } else if self.reign(now).is_some() {
+            MemberState::Primary
+        } else {
+            MemberState::Secondary
+        }
+    }
+
+    /// The topology as it is now, with the counter of the one before.
+    pub(super) fn topology(&self, now: Instant, counter: i64) -> Topology {
+        let state = self.member_state(now);
+        let leader = self.leader.as_ref().map(|leader| &leader.host);
+        // Who once was primary and is not says nothing about who is.
+        let primary =
+            leader.filter(|host| state == MemberState::Primary || self.me.as_ref() != Some(host));
+        Topology {
+            counter,
+            config: Arc::clone(&self.config),
+            me: self.me.clone(),
+            state,
+            primary: primary.cloned(),
+            term: self.applied.last.op_time.term,
+        }
+    }
+
+    /// How far each member has come.
+    pub(super) fn progress(&self) -> Progress {
+        let mine = MemberProgress::from(self.applied.last);
+        let mut members = BTreeMap::new();
+        for member in &self.config.members {
+            let progress = if self.me.as_ref() == Some(&member.host) {
+                Some(mine)
+            } else if self
+                .leader
+                .as_ref()
+                .is_some_and(|leader| leader.host == member.host)
+            {
+                // It applies before it tells anybody.
+                self.live.get(&member.host).map(|_| mine)
+            } else {
+                self.live.get(&member.host).copied()
+            };
+            if let Some(progress) = progress {
+                members.insert(member.id, progress);
+            }
+        }
+        Progress { members }
+    }
+}

@@ -1,0 +1,246 @@
+//! `replSetReconfig` (MongoDB manual, "replSetReconfig"). Servers join by themselves; what is left to
+//! configure are priorities, tags and named write concerns, and who is not to be waited for any more.
+
+use bson::{Document, RawBsonRef, RawDocumentBuf};
+
+use super::joined_set;
+use crate::authz::{Authority, Denied, Need, Pass};
+use crate::cluster::{ReconfigureError, ReplicaSetConfig, Topology};
+use crate::command::arguments::{FromField, Path, arguments, invalid_bson};
+use crate::command::context::Context;
+use crate::command::field_types::SafeBool;
+use crate::command::reply::Reply;
+use crate::command::spec::{Command, Spec};
+use crate::error::{CommandError, ErrorCode};
+use crate::model::action::Action;
+use crate::model::names::DbName;
+use crate::telemetry::events;
+
+/// A document; whatever is none is refused by the command, after its privileges.
+#[derive(Debug)]
+pub struct ConfigDocument(Option<RawDocumentBuf>);
+
+impl FromField for ConfigDocument {
+    const TYPES: &'static [&'static str] = &[];
+    const REQUIRED: bool = false;
+
+    fn from_field(value: RawBsonRef<'_>, _: &Path<'_>) -> Result<Option<Self>, CommandError> {
+        Ok(Some(Self(value.as_document().map(ToOwned::to_owned))))
+    }
+}
+
+arguments! {
+    /// The fields of `replSetReconfig`.
+    #[derive(Debug)]
+    pub struct ReplSetReconfig {
+        /// The whole new configuration, with a higher version.
+        "replSetReconfig" => config: ConfigDocument,
+        /// Whether any member takes it, and with any version; it gets a higher one.
+        "force" => force: SafeBool = SafeBool(false),
+    }
+}
+
+impl Command for ReplSetReconfig {
+    const SPEC: Spec = Spec {
+        admin_only: true,
+        strict: false,
+        is_interruptible: false,
+        ..Spec::new(
+            "replSetReconfig",
+            "Replaces the configuration of the replica set.",
+        )
+    };
+
+    fn authorize(&self, authority: &Authority<'_>, _: &DbName) -> Result<Pass, Denied> {
+        authority.require(&[Need::on_cluster(Action::ReplSetConfigure)])
+    }
+
+    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+        let (set, topology) = joined_set(context.services)?;
+        let document = self.config.0.ok_or_else(|| {
+            let text = "no configuration specified";
+            CommandError::new(ErrorCode::INVALID_REPLICA_SET_CONFIG, text)
+        })?;
+        let force = self.force.0;
+        if !force {
+            set.check_writable().map_err(|_| not_primary(&topology))?;
+        }
+        let config = new_config(&document, &topology, force)?;
+        match set.reconfigure(config, force).await {
+            Ok(()) => Ok(Reply::new()),
+            Err(ReconfigureError::NotPrimary) => Err(not_primary(&set.topology())),
+            Err(ReconfigureError::Invalid(invalid)) => Err(invalid_config(&invalid.0)),
+            Err(error @ ReconfigureError::Changed) => Err(CommandError::new(
+                ErrorCode::CONFIGURATION_IN_PROGRESS,
+                error.to_string(),
+            )),
+            Err(ReconfigureError::Unreachable(reason)) => Err(unreachable(&reason)),
+        }
+    }
+}
+
+/// 6; the reason is in the log, it may name addresses.
+fn unreachable(reason: &str) -> CommandError {
+    events::store_failed(&reason);
+    CommandError::new(ErrorCode::HOST_UNREACHABLE, "etcd cannot be reached")
+}
+
+fn not_primary(topology: &Topology) -> CommandError {
+    let state = topology.state.name();
+    CommandError::new(
+        ErrorCode::NOT_WRITABLE_PRIMARY,
+        format!(
+            "New config is rejected :: caused by :: replSetReconfig should only be run on a \
+             writable PRIMARY. Current state {state};"
+        ),
+    )
+}
+
+/// What the document makes of the present configuration.
+fn new_config(
+    document: &RawDocumentBuf,
+    topology: &Topology,
+    force: bool,
+) -> Result<ReplicaSetConfig, CommandError> {
+    let document = Document::try_from(document).map_err(|error| invalid_bson(&error))?;
+    let mut new = ReplicaSetConfig::parse(&document).map_err(|error| invalid_config(&error.0))?;
+    let old = &topology.config;
+    if new.name != old.name {
+        return Err(incompatible(format!(
+            "New and old configurations differ in replica set name; old was {}, and new is {}",
+            old.name, new.name
+        )));
+    }
+    let names_its_id = document
+        .get_document("settings")
+        .is_ok_and(|settings| settings.contains_key("replicaSetId"));
+    if names_its_id && new.replica_set_id != old.replica_set_id {
+        return Err(incompatible(format!(
+            "New and old configurations differ in replica set ID; old was {}, and new is {}",
+            old.replica_set_id, new.replica_set_id
+        )));
+    }
+    new.replica_set_id = old.replica_set_id;
+    if !force && new.version <= old.version {
+        return Err(incompatible(format!(
+            "New replica set configuration version and term must be greater than old, but \
+             {{version: {}, term: {}}} is not greater than {{version: {}, term: {}}}",
+            new.version, topology.term, old.version, old.term
+        )));
+    }
+    new.term = topology.term;
+    let me = topology.me.as_deref();
+    if !new.members.iter().any(|member| Some(&*member.host) == me) {
+        return Err(CommandError::new(
+            ErrorCode::NODE_NOT_FOUND,
+            format!(
+                "No host described in new configuration with {{version: {}, term: {}}} for replica \
+                 set {} maps to this node",
+                new.version, new.term, new.name
+            ),
+        ));
+    }
+    Ok(new)
+}
+
+fn invalid_config(reason: &str) -> CommandError {
+    CommandError::new(ErrorCode::INVALID_REPLICA_SET_CONFIG, reason)
+}
+
+fn incompatible(reason: String) -> CommandError {
+    CommandError::new(
+        ErrorCode::NEW_REPLICA_SET_CONFIGURATION_INCOMPATIBLE,
+        reason,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use bson::oid::ObjectId;
+    use bson::{Bson, doc};
+
+    use super::*;
+    use crate::cluster::MemberState;
+
+    fn document(version: i32) -> Document {
+        doc! {
+            "_id": "rs0",
+            "version": version,
+            "members": [{ "_id": 0, "host": "a:1" }, { "_id": 1, "host": "b:1" }],
+            "settings": { "replicaSetId": ObjectId::from_bytes([1; 12]) },
+        }
+    }
+
+    fn topology() -> Topology {
+        Topology {
+            counter: 1,
+            config: Arc::new(ReplicaSetConfig::parse(&document(3)).unwrap()),
+            me: Some("a:1".into()),
+            state: MemberState::Primary,
+            primary: Some("a:1".into()),
+            term: 5,
+        }
+    }
+
+    fn reconfigured(document: &Document, force: bool) -> Result<ReplicaSetConfig, CommandError> {
+        let raw = RawDocumentBuf::try_from(document).unwrap();
+        new_config(&raw, &topology(), force)
+    }
+
+    #[test]
+    fn a_new_configuration_is_of_this_term_and_keeps_the_id_of_the_set() {
+        let mut given = document(4);
+        given.remove("settings");
+        let config = reconfigured(&given, false).unwrap();
+        assert_eq!((config.version, config.term), (4, 5));
+        assert_eq!(config.replica_set_id, ObjectId::from_bytes([1; 12]));
+        assert!(reconfigured(&document(2), true).is_ok());
+    }
+
+    #[test]
+    fn what_is_of_another_set_older_or_without_this_member_is_refused() {
+        let with = |name: &str, value: Bson| {
+            let mut document = document(4);
+            document.insert(name, value);
+            document
+        };
+        let table = [
+            (
+                document(3),
+                103,
+                "New replica set configuration version and term must be greater than old, but \
+                 {version: 3, term: 5} is not greater than {version: 3, term: 0}",
+            ),
+            (
+                with("_id", "rs1".into()),
+                103,
+                "New and old configurations differ in replica set name; old was rs0, and new is rs1",
+            ),
+            (
+                with(
+                    "settings",
+                    doc! { "replicaSetId": ObjectId::from_bytes([2; 12]) }.into(),
+                ),
+                103,
+                "New and old configurations differ in replica set ID; old was \
+                 010101010101010101010101, and new is 020202020202020202020202",
+            ),
+            (
+                with(
+                    "members",
+                    Bson::Array(vec![doc! { "_id": 1, "host": "b:1" }.into()]),
+                ),
+                74,
+                "No host described in new configuration with {version: 4, term: 5} for replica \
+                 set rs0 maps to this node",
+            ),
+            (with("members", 1.into()), 93, "members must be an array"),
+        ];
+        for (document, code, text) in table {
+            let error = reconfigured(&document, false).unwrap_err();
+            assert_eq!((error.code.0, error.message.as_str()), (code, text));
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! A loopback TCP proxy that can be cut, stalled, delayed and healed: what a broken network looks like.
+
+use std::io::{Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+/// A proxy in front of one address; it ends when dropped.
+pub struct Proxy {
+    pub port: u16,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    to: SocketAddr,
+    state: Mutex<State>,
+    changed: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    link: Link,
+    delay: Duration,
+    /// Both ends of each connection, to be closed by a cut.
+    open: Vec<TcpStream>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+enum Link {
+    #[default]
+    Whole,
+    /// Connections are closed, new ones too.
+    Cut,
+    /// Connections stay and carry nothing.
+    Stalled,
+    Ended,
+}
+
+impl Proxy {
+    pub fn to(to: SocketAddr) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let shared = Arc::new(Shared {
+            to,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        });
+        let accepting = Arc::clone(&shared);
+        thread::spawn(move || accepting.accept(&listener));
+        Self { port, shared }
+    }
+
+    /// Closes every connection and refuses new ones.
+    pub fn cut(&self) {
+        self.shared.change(Link::Cut);
+    }
+
+    /// Carries nothing in either direction any more, and closes nothing; what was on its way is kept.
+    pub fn stall(&self) {
+        self.shared.change(Link::Stalled);
+    }
+
+    /// Carries everything at once, what was kept while stalled too.
+    pub fn heal(&self) {
+        self.shared.state.lock().unwrap().delay = Duration::ZERO;
+        self.shared.change(Link::Whole);
+    }
+
+    /// Every piece of data arrives so much later.
+    pub fn delay(&self, delay: Duration) {
+        self.shared.state.lock().unwrap().delay = delay;
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.shared.change(Link::Ended);
+        // Wakes the thread that accepts.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+    }
+}
+
+impl Shared {
+    fn change(&self, link: Link) {
+        let mut state = self.state.lock().unwrap();
+        state.link = link;
+        if matches!(link, Link::Cut | Link::Ended) {
+            for stream in state.open.drain(..) {
+                let _ = stream.shutdown(Shutdown::Both);
+            }
+        }
+        self.changed.notify_all();
+    }
+
+    fn accept(self: &Arc<Self>, listener: &TcpListener) {
+        for client in listener.incoming() {
+            let link = self.state.lock().unwrap().link;
+            match (link, client) {
+                (Link::Ended, _) => return,
+                (Link::Cut, _) | (_, Err(_)) => {}
+                (Link::Whole | Link::Stalled, Ok(client)) => self.connect(client),
+            }
+        }
+    }
+
+    fn connect(self: &Arc<Self>, client: TcpStream) {
+        let Ok(server) = TcpStream::connect(self.to) else {
+            return;
+        };
+        let _ = (client.set_nodelay(true), server.set_nodelay(true));
+        let mut state = self.state.lock().unwrap();
+        if state.link == Link::Cut {
+            return;
+        }
+        state.open.push(client.try_clone().unwrap());
+        state.open.push(server.try_clone().unwrap());
+        drop(state);
+        let ends = (client.try_clone().unwrap(), server.try_clone().unwrap());
+        let (up, down) = (Arc::clone(self), Arc::clone(self));
+        thread::spawn(move || up.copy(client, server));
+        thread::spawn(move || down.copy(ends.1, ends.0));
+    }
+
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream) {
+        let mut buffer = vec![0; 64 * 1024];
+        while let Ok(length @ 1..) = from.read(&mut buffer) {
+            if !self.may_pass() || to.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
+        let _ = from.shutdown(Shutdown::Both);
+        let _ = to.shutdown(Shutdown::Both);
+    }
+
+    /// Waits while the link is stalled or slow; whether the data may go on.
+    fn may_pass(&self) -> bool {
+        let state = self.state.lock().unwrap();
+        let delay = state.delay;
+        drop(state);
+        if !delay.is_zero() {
+            thread::sleep(delay);
+        }
+        let state = self.state.lock().unwrap();
+        let is_stalled = |state: &mut State| state.link == Link::Stalled;
+        let state = self.changed.wait_while(state, is_stalled).unwrap();
+        state.link == Link::Whole
+    }
+}

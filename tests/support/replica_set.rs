@@ -1,0 +1,341 @@
+//! Servers that form a replica set over an etcd of their own; every link from a server to etcd goes
+//! through a [`Proxy`].
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bson::{Document, doc};
+use tempfile::TempDir;
+
+use super::etcd::{Etcd, EtcdOptions, endpoints};
+use super::ports::ClaimedPort;
+use super::proxy::Proxy;
+use super::{ADMIN, Options, PATIENCE, RawClient, TestServer};
+
+/// The name of the set.
+pub const SET_NAME: &str = "rs0";
+/// How long a primary that is gone keeps its place: the shortest that is allowed.
+pub const LEASE_TTL_SECS: u64 = 3;
+/// Longest one `hello` waits for a change while several members are watched.
+const TURN_MS: i64 = 100;
+
+/// What kind of set to start.
+#[derive(Debug, Clone)]
+pub struct ReplicaSetOptions {
+    pub nodes: usize,
+    pub etcd: EtcdOptions,
+    /// Arguments of every node.
+    pub arguments: Vec<String>,
+    /// Of each node, `dc:east,rack:1`; may be shorter.
+    pub tags: Vec<&'static str>,
+}
+
+impl Default for ReplicaSetOptions {
+    fn default() -> Self {
+        Self {
+            nodes: 3,
+            etcd: EtcdOptions {
+                members: 1,
+                ..EtcdOptions::default()
+            },
+            arguments: Vec::new(),
+            tags: Vec::new(),
+        }
+    }
+}
+
+/// A running replica set with [`ADMIN`] in it.
+pub struct ReplicaSet {
+    nodes: Vec<Node>,
+    pub etcd: Etcd,
+}
+
+struct Node {
+    port: ClaimedPort,
+    links: Vec<Proxy>,
+    folder: Arc<TempDir>,
+    arguments: Vec<String>,
+    server: Option<TestServer>,
+    is_paused: bool,
+}
+
+impl ReplicaSet {
+    /// Three nodes over one member of etcd.
+    pub fn three() -> Self {
+        Self::start(&ReplicaSetOptions::default())
+    }
+
+    /// Starts the nodes and waits until each knows the primary.
+    pub fn start(options: &ReplicaSetOptions) -> Self {
+        let etcd = Etcd::start(options.etcd);
+        let nodes = (0..options.nodes)
+            .map(|index| Node::new(options, index, &etcd))
+            .collect();
+        let mut set = Self { nodes, etcd };
+        for node in 0..options.nodes {
+            set.start_node(node);
+        }
+        set.create_admin();
+        for node in 0..options.nodes {
+            set.wait_until(node, |hello| {
+                let hosts = hello.get_array("hosts").map_or(0, Vec::len);
+                hosts == options.nodes && hello.contains_key("primary")
+            });
+        }
+        set
+    }
+
+    fn create_admin(&self) {
+        let primary = self.primary();
+        let created = self.raw(primary).run(
+            "admin",
+            doc! {
+                "createUser": ADMIN.0, "pwd": ADMIN.1, "roles": ["root"],
+                "writeConcern": { "w": i32::try_from(self.nodes.len()).unwrap(), "wtimeout": 60_000 },
+            },
+        );
+        assert_eq!(created.get_f64("ok").ok(), Some(1.0), "{created}");
+        assert!(!created.contains_key("writeConcernError"), "{created}");
+    }
+
+    /// The number of nodes, running or not.
+    pub fn nodes(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub fn address(&self, node: usize) -> SocketAddr {
+        SocketAddr::new(Ipv4Addr::LOCALHOST.into(), self.nodes[node].port.number)
+    }
+
+    /// `host:port`, as the set calls the node.
+    pub fn host(&self, node: usize) -> String {
+        self.address(node).to_string()
+    }
+
+    /// The node of that `host:port`.
+    pub fn node_of(&self, host: &str) -> usize {
+        let mut nodes = 0..self.nodes();
+        nodes.find(|node| self.host(*node) == host).unwrap()
+    }
+
+    /// The server of a node that runs.
+    pub fn server(&self, node: usize) -> &TestServer {
+        self.nodes[node].server.as_ref().expect("the node runs")
+    }
+
+    pub fn is_running(&self, node: usize) -> bool {
+        self.nodes[node].server.is_some()
+    }
+
+    /// Neither killed nor paused.
+    pub fn is_awake(&self, node: usize) -> bool {
+        self.is_running(node) && !self.nodes[node].is_paused
+    }
+
+    /// A connection to the node, not signed in.
+    pub fn raw(&self, node: usize) -> RawClient {
+        self.server(node).raw()
+    }
+
+    /// A connection to the node, signed in as [`ADMIN`].
+    pub fn admin(&self, node: usize) -> RawClient {
+        self.server(node).admin()
+    }
+
+    /// The node that says that it is primary; waits for it.
+    pub fn primary(&self) -> usize {
+        self.primary_but(None)
+    }
+
+    /// Like [`Self::primary`]; `not` is not believed any more.
+    pub fn primary_but(&self, not: Option<usize>) -> usize {
+        let started = Instant::now();
+        loop {
+            let awake = (0..self.nodes()).filter(|node| self.is_awake(*node) && Some(*node) != not);
+            let mut waits = None;
+            for node in awake {
+                let hello = self.hello(node);
+                if hello.get_bool("isWritablePrimary").ok() == Some(true) {
+                    return node;
+                }
+                waits = Some((node, hello));
+            }
+            assert!(started.elapsed() < PATIENCE, "nobody becomes primary");
+            let (node, hello) = waits.expect("a node runs");
+            next_hello(&mut self.raw(node), &hello);
+        }
+    }
+
+    /// A node that is awake and not primary.
+    pub fn secondary(&self) -> usize {
+        let primary = self.primary();
+        let mut nodes = 0..self.nodes();
+        let found = nodes.find(|node| *node != primary && self.is_awake(*node));
+        found.expect("a secondary")
+    }
+
+    /// The nodes that are awake, the primary first.
+    pub fn primary_and_secondaries(&self) -> Vec<usize> {
+        let primary = self.primary();
+        let others = (0..self.nodes()).filter(|node| *node != primary && self.is_awake(*node));
+        [primary].into_iter().chain(others).collect()
+    }
+
+    pub fn hello(&self, node: usize) -> Document {
+        self.raw(node).run("admin", doc! { "hello": 1 })
+    }
+
+    /// Waits until the node's `hello` is as wanted; returns it.
+    pub fn wait_until(&self, node: usize, is_wanted: impl Fn(&Document) -> bool) -> Document {
+        let started = Instant::now();
+        let mut client = self.raw(node);
+        let mut hello = client.run("admin", doc! { "hello": 1 });
+        while !is_wanted(&hello) {
+            assert!(
+                started.elapsed() < PATIENCE,
+                "node {node} stays so: {hello}"
+            );
+            hello = next_hello(&mut client, &hello);
+        }
+        hello
+    }
+
+    /// Waits until every node that is awake has applied everything acknowledged so far.
+    pub fn wait_until_all_have_everything(&self) {
+        let nodes = (0..self.nodes()).filter(|node| self.is_awake(*node));
+        let nodes = i32::try_from(nodes.count()).unwrap();
+        let reply = self.admin(self.primary()).run(
+            "admin",
+            doc! {
+                "updateUser": ADMIN.0, "customData": { "asked": nodes },
+                "writeConcern": { "w": nodes, "wtimeout": 60_000 },
+            },
+        );
+        assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+        assert!(!reply.contains_key("writeConcernError"), "{reply}");
+    }
+
+    /// Starts a node that is not running, with its data if it has any.
+    pub fn start_node(&mut self, node: usize) {
+        let node = &mut self.nodes[node];
+        assert!(node.server.is_none());
+        let mut options = Options::in_folder(Arc::clone(&node.folder));
+        for argument in &node.arguments {
+            options = options.argument(argument);
+        }
+        node.server = Some(options.start());
+    }
+
+    /// kill -9.
+    pub fn kill(&mut self, node: usize) {
+        self.nodes[node].is_paused = false;
+        if let Some(server) = self.nodes[node].server.take() {
+            server.kill();
+        }
+    }
+
+    /// SIGTERM, and waits for the end; returns the log.
+    pub fn stop(&mut self, node: usize) -> String {
+        let server = self.nodes[node].server.take().expect("the node runs");
+        let (status, log) = server.stop();
+        assert!(status.success(), "{log}");
+        log
+    }
+
+    /// SIGSTOP.
+    pub fn pause(&mut self, node: usize) {
+        self.server(node).signal("STOP");
+        self.nodes[node].is_paused = true;
+    }
+
+    /// SIGCONT.
+    pub fn resume(&mut self, node: usize) {
+        self.server(node).signal("CONT");
+        self.nodes[node].is_paused = false;
+    }
+
+    /// The links of the node to the members of etcd.
+    pub fn links(&self, node: usize) -> &[Proxy] {
+        &self.nodes[node].links
+    }
+
+    /// Cuts the node off from etcd: its connections are closed.
+    pub fn cut(&self, node: usize) {
+        self.links(node).iter().for_each(Proxy::cut);
+    }
+
+    /// Cuts the node off from etcd: its connections stay and carry nothing.
+    pub fn stall(&self, node: usize) {
+        self.links(node).iter().for_each(Proxy::stall);
+    }
+
+    pub fn heal(&self, node: usize) {
+        self.links(node).iter().for_each(Proxy::heal);
+    }
+
+    /// The connection string of drivers, signed in as [`ADMIN`]; `more` are options after `&`.
+    pub fn uri(&self, more: &str) -> String {
+        let hosts: Vec<String> = (0..self.nodes()).map(|node| self.host(node)).collect();
+        let (user, password) = ADMIN;
+        let password = password.replace('\'', "%27").replace(' ', "%20");
+        format!(
+            "mongodb://{user}:{password}@{}/?authSource=admin&replicaSet={SET_NAME}{more}",
+            hosts.join(",")
+        )
+    }
+}
+
+impl Node {
+    fn new(options: &ReplicaSetOptions, index: usize, etcd: &Etcd) -> Self {
+        let to = |port: &u16| Proxy::to(SocketAddr::new(Ipv4Addr::LOCALHOST.into(), *port));
+        let links: Vec<Proxy> = etcd.ports().iter().map(to).collect();
+        let ports: Vec<u16> = links.iter().map(|link| link.port).collect();
+        let port = ClaimedPort::new();
+        let mut arguments = vec![
+            format!("--port={}", port.number),
+            "--storageEngine=etcd".into(),
+            format!("--replSet={SET_NAME}"),
+            format!("--etcd.endpoints={}", endpoints(etcd.scheme(), &ports)),
+            format!("--etcd.leaseTtlSecs={LEASE_TTL_SECS}"),
+            // Less hashing, more changes.
+            "--setParameter=scramIterationCount=5000".into(),
+            "--setParameter=scramSHA256IterationCount=5000".into(),
+        ];
+        if let Some(tags) = options.tags.get(index) {
+            arguments.push(format!("--replication.tags={tags}"));
+        }
+        arguments.extend(options.arguments.iter().cloned());
+        Self {
+            port,
+            links,
+            folder: Arc::new(tempfile::tempdir().unwrap()),
+            arguments,
+            server: None,
+            is_paused: false,
+        }
+    }
+}
+
+impl Drop for ReplicaSet {
+    fn drop(&mut self) {
+        // A paused process is killed all the same, but one that is being stopped would wait.
+        for node in &mut self.nodes {
+            node.server = None;
+        }
+    }
+}
+
+/// The node's answer after a change of the topology, or after a while.
+fn next_hello(client: &mut RawClient, hello: &Document) -> Document {
+    let version = hello.get_document("topologyVersion").unwrap();
+    let wait = doc! { "hello": 1, "topologyVersion": version, "maxAwaitTimeMS": TURN_MS };
+    client.run("admin", wait)
+}
+
+/// How long something takes at most that has to happen within [`PATIENCE`].
+pub fn timed<T>(what: impl FnOnce() -> T) -> (T, Duration) {
+    let started = Instant::now();
+    let result = what();
+    (result, started.elapsed())
+}
