@@ -69,6 +69,7 @@ impl Catalog {
             default_read_write_concern: RwLock::default(),
             deployment_secret: RwLock::default(),
             privilege_groups: RwLock::default(),
+            whole: RwLock::default(),
             milvus_db: db,
             had_users_or_roles: AtomicBool::default(),
             has_auth_schema: AtomicBool::default(),
