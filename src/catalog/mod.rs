@@ -76,7 +76,6 @@ impl Catalog {
             milvus_users: AtomicUsize::default(),
             milvus_roles: AtomicUsize::default(),
             generation: AtomicU64::default(),
-            whole: RwLock::default(),
         }
     }
 
