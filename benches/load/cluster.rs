@@ -183,19 +183,21 @@ fn write_users(store: &dyn Store, users: u32) -> io::Result<()> {
 /// The members, with an administrator.
 struct Members {
     servers: Vec<Process>,
-    _folders: Vec<TempDir>,
+    /// Removed with the members.
+    #[allow(dead_code)] // kept, not read
+    folders: Vec<TempDir>,
 }
 
 impl Members {
     async fn start(etcd: &Etcd) -> io::Result<Self> {
         let mut members = Self {
             servers: Vec::new(),
-            _folders: Vec::new(),
+            folders: Vec::new(),
         };
         for _ in 0..MEMBERS {
             let folder = tempfile::tempdir()?;
             members.servers.push(start_member(etcd, &folder)?);
-            members._folders.push(folder);
+            members.folders.push(folder);
         }
         let primary = members.primary(None).await?;
         let mut connection = Connection::open(members.servers[primary].address).await?;

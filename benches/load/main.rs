@@ -11,7 +11,9 @@ mod cluster;
 mod creating;
 mod echo;
 mod group_commit;
+mod grpc;
 mod measure;
+mod milvus;
 mod options;
 mod population;
 mod process;
@@ -61,6 +63,7 @@ fn run(options: &Options) -> io::Result<()> {
         throughput::run(options, &mut table).await?;
         creating::run(options, &mut table).await?;
         group_commit::run(options, &mut table)?;
+        milvus::run(options, &mut table).await?;
         cluster::run(options, &mut table).await?;
         resources::run(options, &mut table).await
     }))?;

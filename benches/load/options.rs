@@ -6,8 +6,8 @@ use std::time::Duration;
 const HELP: &str = "\
 cargo bench --bench load -- [OPTIONS]
 
-  --only LIST      some of: ping hello signin usersinfo createuser beside commit start memory idle
-                   etcd failover etcdstart (with etcd installed)
+  --only LIST      some of: ping hello signin usersinfo createuser beside commit milvus start memory
+                   idle etcd failover etcdstart (the last three with etcd installed)
   --seconds N      length of one measurement; each is repeated (default 1.5)
   --rounds N       repetitions, the server and its floor in turn (default 3)
   --users N        size of the large directory (default 1000000)
@@ -15,7 +15,7 @@ cargo bench --bench load -- [OPTIONS]
 ";
 
 /// Everything that can be measured, in the order of the table.
-const ALL: [&str; 13] = [
+const ALL: [&str; 14] = [
     "ping",
     "hello",
     "signin",
@@ -23,6 +23,7 @@ const ALL: [&str; 13] = [
     "createuser",
     "beside",
     "commit",
+    "milvus",
     "start",
     "memory",
     "idle",
@@ -41,6 +42,8 @@ pub struct Options {
     pub rounds: u32,
     /// Users in the large directory.
     pub users: u32,
+    /// Users of Milvus clients in the larger directory.
+    pub milvus_users: u32,
     /// Idle connections that are opened.
     pub idle_connections: [usize; 2],
 }
@@ -53,6 +56,7 @@ impl Options {
             duration: Duration::from_millis(1500),
             rounds: 3,
             users: 1_000_000,
+            milvus_users: 100_000,
             idle_connections: [1_000, 10_000],
         };
         let mut rest = arguments.iter();
@@ -90,6 +94,7 @@ impl Options {
         self.duration = Duration::from_millis(50);
         self.rounds = 1;
         self.users = 2_000;
+        self.milvus_users = 2_000;
         self.idle_connections = [50, 100];
     }
 }

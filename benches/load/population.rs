@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
+use portcullis::auth::plain::{Argon2Cost, PlainPassword};
 use portcullis::auth::scram::{Sha1Password, Sha256Password};
 use portcullis::model::names::{DbName, RoleName, UserName};
 use portcullis::model::restriction::Restrictions;
@@ -20,6 +21,13 @@ pub const DATABASE: &str = "bench";
 pub const SHA_1_ROUNDS: u32 = 10_000;
 /// mongod's defaults.
 pub const SHA_256_ROUNDS: u32 = 15_000;
+
+/// The server's own.
+pub const ARGON2_COST: Argon2Cost = Argon2Cost {
+    memory_kib: 19_456,
+    iterations: 2,
+    parallelism: 1,
+};
 
 const BATCH_USERS: u32 = 20_000;
 
@@ -46,6 +54,29 @@ pub fn populate(folder: &Path, users: u32) -> io::Result<()> {
         let changes: io::Result<Vec<Change>> = numbers
             .map(|number| {
                 user(&name(number), db.clone(), "read", &credentials).map(Change::PutUser)
+            })
+            .collect();
+        commit(&store, &changes?)?;
+    }
+    Ok(())
+}
+
+/// Makes a data folder in `folder` with `users` users of Milvus clients, who all have [`PASSWORD`].
+pub fn populate_milvus(folder: &Path, users: u32) -> io::Result<()> {
+    let store = RedbStore::open(&folder.join("data")).map_err(io::Error::other)?;
+    let password = Secret::new(PASSWORD.to_owned());
+    let prepared = PlainPassword::prepare(&password).map_err(io::Error::other)?;
+    let plain = prepared.derive(ARGON2_COST).map_err(io::Error::other)?;
+    let credentials = Credentials::Stored {
+        sha_1: None,
+        sha_256: None,
+        plain: Some(Box::new(plain)),
+    };
+    for first in (0..users).step_by(usize::try_from(BATCH_USERS).unwrap_or(1)) {
+        let numbers = first..(first + BATCH_USERS).min(users);
+        let changes: io::Result<Vec<Change>> = numbers
+            .map(|number| {
+                user(&name(number), DbName::MILVUS, "public", &credentials).map(Change::PutUser)
             })
             .collect();
         commit(&store, &changes?)?;

@@ -53,6 +53,18 @@ impl Table {
         self.line(work, connections, of, ratio, target);
     }
 
+    /// Work that is compared with nothing.
+    pub fn alone(work: &str, connections: usize, sample: &Sample) {
+        let cells = [
+            sample.per_second(),
+            sample.latency_micros(500),
+            sample.latency_micros(990),
+            sample.cpu_micros(),
+        ];
+        let cells = cells.map(number).join(" | ");
+        say(&format!("| {work} | {connections} | {cells} | | | | | |"));
+    }
+
     /// A single figure.
     pub fn figure(&mut self, what: &str, figure: f64, target: Target) {
         let (shown, wanted) = (number(figure), target.text());

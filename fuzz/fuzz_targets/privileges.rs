@@ -76,6 +76,8 @@ fn check(document: &RawDocument) {
         privileges: privileges.into(),
         roles: Box::default(),
         restrictions: Restrictions::NONE,
+        milvus_grants: Box::default(),
+        milvus_description: Box::default(),
     });
     let resolved = Resolved::of(&[role.name.clone()], &|_: &RoleName| Some(Arc::clone(&role)));
     let effective = EffectivePrivileges::of(&resolved);

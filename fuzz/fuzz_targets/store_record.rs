@@ -5,11 +5,13 @@
 
 #![no_main]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use libfuzzer_sys::fuzz_target;
 use portcullis::model::action::{Action, ActionSet};
+use portcullis::model::milvus::{MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups};
 use portcullis::model::names::{DbName, RoleName, UserName};
 use portcullis::model::privilege::Privilege;
 use portcullis::model::resource::Resource;
@@ -135,6 +137,7 @@ fn same(one: &Change, other: &Change) -> bool {
             (Setting::DeploymentSecret(one), Setting::DeploymentSecret(other)) => {
                 one.matches(other.expose())
             }
+            (Setting::PrivilegeGroups(one), Setting::PrivilegeGroups(other)) => one == other,
             _ => false,
         },
         _ => false,
@@ -179,9 +182,10 @@ fn change(u: &mut Unstructured<'_>) -> Result<Change> {
     Ok(match u.int_in_range(0..=8)? {
         0..=3 => Change::PutUser(Arc::new(user(u)?)),
         4..=7 => Change::PutRole(Arc::new(role(u)?)),
-        _ => Change::PutSetting(match u.int_in_range(0..=2)? {
+        _ => Change::PutSetting(match u.int_in_range(0..=3)? {
             0 => Setting::AuthSchema,
             1 => Setting::DefaultReadWriteConcern(Arc::new(WORDS.document(u)?)),
+            2 => Setting::PrivilegeGroups(privilege_groups(u)?),
             _ => Setting::DeploymentSecret(Secret::new(u.arbitrary()?)),
         }),
     })
@@ -208,7 +212,8 @@ fn role(u: &mut Unstructured<'_>) -> Result<Role> {
         privileges: some(u, 4, privilege)?.into(),
         roles: some(u, 12, role_name)?.into(),
         restrictions: restrictions(u)?,
-        milvus_grants: [].into(),
+        milvus_grants: some(u, 4, milvus_grant)?.into(),
+        milvus_description: u.arbitrary::<&str>()?.into(),
     })
 }
 
@@ -291,6 +296,27 @@ fn privilege(u: &mut Unstructured<'_>) -> Result<Privilege> {
         resource: resource(u)?,
         actions: ActionSet::from_iter(actions),
     })
+}
+
+fn milvus_grant(u: &mut Unstructured<'_>) -> Result<MilvusGrant> {
+    Ok(MilvusGrant {
+        object: *u.choose(&MilvusObject::EVERY)?,
+        object_name: u.arbitrary::<&str>()?.into(),
+        db: u.arbitrary::<&str>()?.into(),
+        privilege: u.arbitrary::<&str>()?.into(),
+        grantor: u.arbitrary::<&str>()?.into(),
+    })
+}
+
+fn privilege_groups(u: &mut Unstructured<'_>) -> Result<PrivilegeGroups> {
+    let groups = some(u, 4, |u| {
+        let names: BTreeSet<&str> = some(u, 4, |u| u.arbitrary())?.into_iter().collect();
+        Ok(PrivilegeGroup {
+            name: u.arbitrary::<&str>()?.into(),
+            privileges: names.into_iter().map(Into::into).collect(),
+        })
+    })?;
+    Ok(groups.into_iter().fold(PrivilegeGroups::default(), |groups, group| groups.with(group)))
 }
 
 fn resource(u: &mut Unstructured<'_>) -> Result<Resource> {

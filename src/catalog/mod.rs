@@ -69,13 +69,13 @@ impl Catalog {
             default_read_write_concern: RwLock::default(),
             deployment_secret: RwLock::default(),
             privilege_groups: RwLock::default(),
+            whole: RwLock::default(),
             milvus_db: db,
             had_users_or_roles: AtomicBool::default(),
             has_auth_schema: AtomicBool::default(),
             milvus_users: AtomicUsize::default(),
             milvus_roles: AtomicUsize::default(),
             generation: AtomicU64::default(),
-            whole: RwLock::default(),
         }
     }
 

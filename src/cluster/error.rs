@@ -47,7 +47,10 @@ pub enum JoinError {
 impl From<EtcdError> for JoinError {
     fn from(error: EtcdError) -> Self {
         match error {
-            EtcdError::Unreachable(_) => Self::Unreachable(error.to_string()),
+            // The next try reads a later state.
+            EtcdError::Unreachable(_) | EtcdError::Compacted(_) => {
+                Self::Unreachable(error.to_string())
+            }
             error => Self::Unusable(error.to_string()),
         }
     }

@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::error::FollowError;
 use super::etcd::proto::event::EventType;
-use super::etcd::proto::{Event, KeyValue, RangeRequest, ResponseHeader, WatchResponse};
+use super::etcd::proto::{Event, KeyValue, RangeRequest, WatchResponse};
 use super::etcd::{EtcdError, Watch};
 use super::head::{Damaged, Head, decode_progress};
 use super::keys::Place;
@@ -40,6 +40,11 @@ pub(super) async fn follow(shared: Arc<Shared>, mut revision: i64) {
         let needs_snapshot = match &error {
             FollowError::Etcd(EtcdError::Compacted(_)) => {
                 events::history_compacted(revision);
+                true
+            }
+            FollowError::Etcd(error @ (EtcdError::Refused(_) | EtcdError::NoSpace(_))) => {
+                events::etcd_refused("a watch", error);
+                tokio::time::sleep(pause).await;
                 true
             }
             FollowError::Etcd(error) => {
@@ -75,61 +80,71 @@ async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
     let mut watch = Watch::open(&shared.etcd, shared.keys.root(), *revision + 1).await?;
     let mut beat = tokio::time::interval(shared.beat());
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    // When it was last asked whether anything is missing, and when anything was last heard.
-    let mut asked: Option<Instant> = None;
-    let mut heard = Instant::now();
+    check_history(shared, *revision).await?;
     loop {
         tokio::select! {
             answer = watch.next() => {
                 let answer = answer?;
                 shared.reached();
-                check_not_back(shared, &answer, *revision).await?;
-                let is_progress = answer.events.is_empty() && !answer.created;
                 take(shared, answer, revision).await?;
-                heard = Instant::now();
-                if is_progress && let Some(asked) = asked.take() {
-                    // Whatever happened before it was asked has come before the answer.
-                    shared.update(|state| state.fresh_at = asked);
-                }
             }
             _ = beat.tick() => {
-                if heard.elapsed() > shared.beat() * 3 {
+                if watch.heard().elapsed() > shared.beat() * 3 {
                     watch.turn();
                     let text = "the watch does not answer".to_owned();
                     return Err(EtcdError::Unreachable(text).into());
                 }
-                // An answer may be left out while there are events.
-                let is_open = asked.is_some_and(|asked| asked.elapsed() < shared.beat() * 2);
-                if !is_open && watch.ask_for_progress() {
-                    asked = Some(Instant::now());
-                }
+                // Else silence would say nothing.
+                watch.ask_for_progress();
             }
         }
     }
 }
 
-/// Refuses to go on where etcd has forgotten what was followed: an older backup of it was put back.
-async fn check_not_back(
-    shared: &Shared,
-    answer: &WatchResponse,
-    followed: i64,
-) -> Result<(), FollowError> {
-    let revision = |header: &Option<ResponseHeader>| {
-        header.as_ref().map_or(i64::MAX, |header| header.revision)
-    };
-    if revision(&answer.header) >= followed {
-        return Ok(());
-    }
-    // One member may only be behind the others; this asks them all.
-    let head = RangeRequest {
+/// Finds out at each beat whether anything is missing here, for ever. The watch does not tell: etcd
+/// 3.4 says that it has told everything before it has.
+pub(super) async fn compare(shared: Arc<Shared>) {
+    let request = RangeRequest {
         key: shared.keys.head(),
         ..RangeRequest::default()
     };
-    let present = revision(&shared.etcd.range(head).await?.header);
-    if present >= followed {
+    loop {
+        tokio::time::sleep(shared.beat()).await;
+        let asked = Instant::now();
+        match shared.etcd.range(request.clone()).await {
+            Ok(answer) => {
+                let present = answer.kvs.first().map_or(0, |head| head.mod_revision);
+                shared.update(|state| {
+                    if state.applied.head_revision >= present {
+                        state.fresh_at = asked;
+                    }
+                });
+            }
+            Err(error) => shared.missed(&error),
+        }
+    }
+}
+
+/// Refuses to go on where etcd has another past than was followed, because an older backup of it was
+/// put in its place. That breaks every watch, so it is enough to look when one is opened.
+async fn check_history(shared: &Shared, followed: i64) -> Result<(), FollowError> {
+    let request = RangeRequest {
+        key: shared.keys.head(),
+        revision: followed,
+        ..RangeRequest::default()
+    };
+    let applied = shared.state().applied;
+    let past = match shared.etcd.range(request).await {
+        Ok(past) => past.kvs.into_iter().next(),
+        // A revision that is still to come.
+        Err(EtcdError::Refused(reason)) if reason.contains("future revision") => None,
+        Err(error) => return Err(error.into()),
+    };
+    let past = past.map(|entry| Head::decode(&entry.value)).transpose()?;
+    if past.is_some_and(|head| head.last == applied.last && head.batch == applied.batch) {
         return Ok(());
     }
-    let reason = format!("it went back from revision {followed} to {present}");
+    let reason = format!("it has another batch at revision {followed} than was followed");
     Err(Damaged::new("the history", reason).into())
 }
 
@@ -198,8 +213,10 @@ async fn apply(shared: &Shared, events: &[Event], revision: i64) -> Result<(), F
     shared.update(|state| {
         state.applied = Applied {
             last: head.last,
+            batch: head.batch,
             head_revision: revision,
         };
+        state.note_term();
     });
     Ok(())
 }

@@ -71,7 +71,7 @@ impl Head {
 /// The head of the first batch of a term or of a change that follows `last`; the clock is asked, and
 /// never believed where it would lead back.
 pub(super) fn following(last: LastWrite, term: i64) -> LastWrite {
-    let date = DateTime::now();
+    let date = DateTime::now().max(last.date);
     let seconds = u32::try_from(date.timestamp_millis() / 1000).unwrap_or_default();
     let before = last.op_time.timestamp;
     let timestamp = if seconds > before.time {

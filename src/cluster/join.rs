@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 use super::ReplicaSetConfig;
 use super::error::JoinError;
-use super::etcd::proto::response_op::Response;
-use super::etcd::{Etcd, EtcdError, get, is_absent, mod_revision_is, put, txn};
+use super::etcd::proto::{KeyValue, RangeRequest};
+use super::etcd::{Etcd, EtcdError, is_absent, mod_revision_is, put, txn};
 use super::head::{Damaged, Head, bytes_of, following};
 use super::shared::Shared;
 use super::snapshot::config_of;
@@ -54,6 +56,10 @@ pub(super) async fn load(
 /// Makes the set unless it is there.
 async fn found(shared: &Shared, secret: Setting) -> Result<(), JoinError> {
     let keys = &shared.keys;
+    // Looked at first: an etcd that is full lets nobody write, and everybody read.
+    if let Some(format) = read(shared, keys.format()).await? {
+        return check_format(&format.value);
+    }
     let secret = Change::PutSetting(secret);
     let secret = record::encode(&secret).map_err(|error| JoinError::Unusable(error.to_string()))?;
     let head = Head {
@@ -72,30 +78,32 @@ async fn found(shared: &Shared, secret: Setting) -> Result<(), JoinError> {
             0,
         ),
     ];
-    let request = txn(
-        vec![is_absent(keys.format())],
-        new,
-        vec![get(keys.format())],
-    );
-    // Once more is harmless: the second time it is there.
-    let answer = shared.etcd.txn(request).await?;
-    if answer.succeeded {
+    let request = txn(vec![is_absent(keys.format())], new, Vec::new());
+    if shared.etcd.txn(request).await?.succeeded {
         return Ok(());
     }
-    let response = answer.responses.into_iter().next();
-    let entry = match response.and_then(|response| response.response) {
-        Some(Response::ResponseRange(range)) => range.kvs.into_iter().next(),
-        _ => None,
-    };
-    let text = entry.map(|entry| String::from_utf8_lossy(&entry.value).into_owned());
-    match text.as_deref().map(str::parse) {
-        Some(Ok(FORMAT_VERSION)) => Ok(()),
-        Some(Ok(found)) if found > FORMAT_VERSION => Err(JoinError::NewerFormat {
+    // Another member was faster.
+    let format = read(shared, keys.format()).await?;
+    check_format(&format.map(|format| format.value).unwrap_or_default())
+}
+
+fn check_format(value: &[u8]) -> Result<(), JoinError> {
+    match String::from_utf8_lossy(value).parse() {
+        Ok(FORMAT_VERSION) => Ok(()),
+        Ok(found) if found > FORMAT_VERSION => Err(JoinError::NewerFormat {
             found,
             known: FORMAT_VERSION,
         }),
         _ => Err(Damaged::new("format", "it is not a known number").into()),
     }
+}
+
+async fn read(shared: &Shared, key: Bytes) -> Result<Option<KeyValue>, EtcdError> {
+    let request = RangeRequest {
+        key,
+        ..RangeRequest::default()
+    };
+    Ok(shared.etcd.range(request).await?.kvs.into_iter().next())
 }
 
 /// Lists this member in the configuration of the set.
@@ -115,14 +123,7 @@ pub(super) async fn enlist(shared: &Shared, host: &str) -> Result<(), JoinError>
 }
 
 async fn enlist_once(shared: &Shared, host: &str) -> Result<bool, JoinError> {
-    let key = shared.keys.config();
-    let read = txn(Vec::new(), vec![get(key.clone())], Vec::new());
-    let answer = shared.etcd.txn(read).await?;
-    let response = answer.responses.into_iter().next();
-    let entry = match response.and_then(|response| response.response) {
-        Some(Response::ResponseRange(range)) => range.kvs.into_iter().next(),
-        _ => None,
-    };
+    let entry = read(shared, shared.keys.config()).await?;
     let entry = entry.ok_or_else(|| Damaged::new("config", "it is missing"))?;
     let config = config_of(&entry)?;
     let Some(joined) = config.joined_by(host, &shared.options.tags)? else {

@@ -14,6 +14,7 @@ mod election;
 mod error;
 mod etcd;
 mod follow;
+mod guarded;
 mod head;
 mod join;
 mod keys;

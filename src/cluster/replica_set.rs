@@ -91,6 +91,7 @@ impl ReplicaSet {
         let (shared, revision) = join::load(options, catalog, secret).await?;
         let mut tasks = JoinSet::new();
         tasks.spawn(follow::follow(Arc::clone(&shared), revision));
+        tasks.spawn(follow::compare(Arc::clone(&shared)));
         tasks.spawn(tick(Arc::clone(&shared)));
         let store = EtcdStore::new(Arc::clone(&shared));
         let tasks = Arc::new(Mutex::new(tasks));

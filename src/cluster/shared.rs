@@ -33,6 +33,7 @@ impl Shared {
     pub(super) fn new(options: ReplicationConfig, etcd: Arc<Etcd>, catalog: Arc<Catalog>) -> Self {
         let applied = Applied {
             last: LastWrite::NONE,
+            batch: uuid::Uuid::nil(),
             head_revision: 0,
         };
         let state = State {
@@ -43,6 +44,7 @@ impl Shared {
             leader: None,
             reign: None,
             applied,
+            term_seen: 0,
             live: std::collections::BTreeMap::new(),
             frozen_until: None,
             fresh_at: Instant::now(),

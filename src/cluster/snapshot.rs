@@ -22,7 +22,7 @@ use crate::telemetry::replication as events;
 /// Keys in one answer, to begin with and at least. It becomes fewer where records are so large that
 /// an answer does not fit or does not come in time.
 const PAGE_KEYS_MAX: i64 = 2048;
-const PAGE_KEYS_MIN: i64 = 32;
+const PAGE_KEYS_MIN: i64 = 1;
 
 /// Reads everything, makes it visible at once, and answers the revision that it was read at.
 pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
@@ -34,8 +34,10 @@ pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
     shared.update(|state| {
         state.applied = Applied {
             last: snapshot.head.last,
+            batch: snapshot.head.batch,
             head_revision: snapshot.head_revision,
         };
+        state.note_term();
         state.config = Arc::new(snapshot.config);
         state.config_revision = snapshot.config_revision;
         state.leader = snapshot.leader;
@@ -179,7 +181,8 @@ impl Pages {
             match shared.etcd.range(self.request.clone()).await {
                 // Reading twice does no harm.
                 Err(EtcdError::Refused(_)) if self.request.limit > PAGE_KEYS_MIN => {
-                    self.request.limit /= 2;
+                    self.request.limit /= 4;
+                    self.request.limit = self.request.limit.max(PAGE_KEYS_MIN);
                 }
                 Err(error @ EtcdError::Unreachable(_))
                     if tries_left > 1 || self.request.limit > PAGE_KEYS_MIN =>
@@ -191,6 +194,7 @@ impl Pages {
                 result => break result?,
             }
         };
+        self.request.limit = (self.request.limit * 2).min(PAGE_KEYS_MAX);
         if self.revision == 0 {
             self.revision = page.header.map_or(0, |header| header.revision);
             self.request.revision = self.revision;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bson::DateTime;
+use uuid::Uuid;
 
 use super::{LastWrite, MemberProgress, MemberState, Progress, ReplicaSetConfig, Topology};
 
@@ -40,6 +41,8 @@ pub(super) struct Reign {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Applied {
     pub(super) last: LastWrite,
+    /// Which batch that was.
+    pub(super) batch: Uuid,
     /// When `head` was last written, as far as was followed.
     pub(super) head_revision: i64,
 }
@@ -55,6 +58,8 @@ pub(super) struct State {
     pub(super) leader: Option<Leader>,
     pub(super) reign: Option<Reign>,
     pub(super) applied: Applied,
+    /// The highest term seen: an older backup of etcd may go back behind it, and drivers do not.
+    pub(super) term_seen: i64,
     /// Members that are there, by host, and how far they say they have come.
     pub(super) live: BTreeMap<Arc<str>, MemberProgress>,
     pub(super) frozen_until: Option<Instant>,
@@ -69,6 +74,11 @@ pub(super) struct State {
 }
 
 impl State {
+    /// To be called with each change of what is applied.
+    pub(super) fn note_term(&mut self) {
+        self.term_seen = self.term_seen.max(self.applied.last.op_time.term);
+    }
+
     /// Whether the lease holds at this moment.
     pub(super) fn has_lease(&self, now: Instant) -> bool {
         self.lease.is_some_and(|lease| now < lease.until)

@@ -63,8 +63,9 @@ impl ClusterClock {
         Self {
             heard: AtomicU64::new(0),
             key: Secret::new(derive(b"key that signs cluster times")),
-            // Positive and never 0, which stands for no key.
-            key_id: i64::try_from(id >> 1).unwrap_or(i64::MAX).max(1),
+            // Never 0, which stands for no key, and no more than 53 bits: some clients take numbers
+            // for doubles.
+            key_id: i64::try_from(id >> 11).unwrap_or(i64::MAX).max(1),
         }
     }
 

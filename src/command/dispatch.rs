@@ -11,7 +11,7 @@ use super::auditing::{are_allowed_audited, audit_end};
 use super::context::{ConnectionGuard, ConnectionState, Context};
 use super::generic::Generic;
 use super::handshake::hello;
-use super::member::complete_error;
+use super::member::{complete_error, label_write_concern_error};
 use super::registry;
 use super::reply::{Reply, error_document, too_large};
 use super::services::Services;
@@ -183,11 +183,14 @@ impl Connection {
         self.refresh_session();
         let name = command_name(request.body)?;
         let mut result = self.find_and_run(name, &request).await;
-        if let Err(error) = &mut result
-            && self.services.replica_set.is_some()
-        {
-            let version = self.services.topology_version();
-            complete_error(error, version, self.state.supports_hello, request.body);
+        if self.services.replica_set.is_some() {
+            match &mut result {
+                Ok(reply) => label_write_concern_error(reply, request.body),
+                Err(error) => {
+                    let version = self.services.topology_version();
+                    complete_error(error, version, self.state.supports_hello, request.body);
+                }
+            }
         }
         if let Err(error) = &result
             && error.code == ErrorCode::UNAUTHORIZED

@@ -4,11 +4,12 @@
 //! `topologyVersion` that they have to look for another member, and from the labels that they may
 //! send the command again (specifications "Server Discovery and Monitoring", "Retryable Writes").
 
-use bson::RawDocumentBuf;
 use bson::raw::{RawDocument, cstr};
+use bson::{RawArrayBuf, RawDocumentBuf};
 
 use super::handshake::topology::TopologyVersion;
 use super::read_preference::ReadPreference;
+use super::reply::Reply;
 use super::services::Services;
 use super::spec::RunsOn;
 use crate::cluster::MemberState;
@@ -96,7 +97,8 @@ pub fn complete_error(
             extra.append(cstr!("topologyVersion"), version.to_document());
         }
     }
-    if is_retriable(error.code)
+    let beside = error.extra.as_deref().and_then(write_concern_error_code);
+    if (is_retriable(error.code) || beside.is_some_and(is_retriable))
         && is_retryable_write(request)
         && !error.labels.contains(&RETRYABLE_WRITE_ERROR)
     {
@@ -109,6 +111,23 @@ pub fn complete_error(
             }
         }
     }
+}
+
+/// Adds the label of retryable writes to the answer of one that was done but may not last, because the
+/// member has stepped down or stops before others have it.
+pub fn label_write_concern_error(reply: &mut Reply, request: &RawDocument) {
+    let is_retriable = is_retryable_write(request)
+        && write_concern_error_code(reply.document()).is_some_and(is_retriable);
+    if is_retriable {
+        let labels = RawArrayBuf::from_iter([RETRYABLE_WRITE_ERROR]);
+        reply.append("errorLabels", labels);
+    }
+}
+
+fn write_concern_error_code(document: &RawDocument) -> Option<ErrorCode> {
+    let error = document.get("writeConcernError").ok().flatten()?;
+    let code = error.as_document()?.get("code").ok().flatten()?;
+    code.as_i32().map(ErrorCode)
 }
 
 /// mongod's categories of errors about its state and of its end, and what takes their place here
@@ -213,6 +232,34 @@ mod tests {
         assert!(completed(error, true, &in_transaction).labels.is_empty());
         let refused = completed(CommandError::not_writable_primary(), true, &numbered);
         assert_eq!(refused.labels, ["RetryableWriteError", "NoWritesPerformed"]);
+    }
+
+    #[test]
+    fn a_numbered_write_that_may_not_last_may_be_sent_again() {
+        let numbered = rawdoc! { "insert": "c", "txnNumber": 1_i64 };
+        let labelled = |code: i32, request: &RawDocument| {
+            let beside = rawdoc! { "code": code };
+            let mut reply = Reply::new().with("writeConcernError", beside.clone());
+            label_write_concern_error(&mut reply, request);
+            let document = reply.into_embedded();
+            let label = match document.get_array("errorLabels") {
+                Ok(labels) => labels.get_str(0).ok() == Some("RetryableWriteError"),
+                Err(_) => false,
+            };
+            let mut error = CommandError::bad_value("x");
+            error.extra = Some(rawdoc! { "writeConcernError": beside });
+            let error = completed(error, true, request);
+            assert_eq!(
+                error.labels.contains(&RETRYABLE_WRITE_ERROR),
+                label,
+                "{code}"
+            );
+            label
+        };
+        assert!(labelled(189, &numbered));
+        assert!(labelled(91, &numbered));
+        assert!(!labelled(64, &numbered));
+        assert!(!labelled(189, &rawdoc! { "insert": "c" }));
     }
 
     #[test]

@@ -58,6 +58,11 @@ impl Reply {
         self.document = RawDocumentBuf::from_bytes(bytes).unwrap_or_default();
     }
 
+    /// The document so far, without `ok`.
+    pub fn document(&self) -> &RawDocument {
+        &self.document
+    }
+
     /// The finished document.
     pub fn into_document(mut self) -> RawDocumentBuf {
         self.document.append(cstr!("ok"), 1.0);

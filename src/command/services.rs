@@ -210,14 +210,17 @@ impl Services {
             OpsError::Storage(StoreError::NotPrimary) => CommandError::not_writable_primary(),
             OpsError::Storage(failure @ StoreError::Unreachable { .. }) => {
                 events::store_failed(&failure);
-                CommandError::new(ErrorCode::HOST_UNREACHABLE, failure.to_string())
-                    .before_any_write()
+                CommandError::new(
+                    ErrorCode::HOST_UNREACHABLE,
+                    "nothing was written, because etcd cannot be reached",
+                )
+                .before_any_write()
             }
             OpsError::Storage(failure @ StoreError::OutcomeUnknown { .. }) => {
                 events::store_failed(&failure);
                 CommandError::new(
                     ErrorCode::INTERRUPTED_DUE_TO_REPL_STATE_CHANGE,
-                    failure.to_string(),
+                    "it is not known whether it was written: etcd did not answer",
                 )
             }
             OpsError::Storage(failure) => internal_error("a commit", &failure),

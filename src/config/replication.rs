@@ -118,7 +118,7 @@ fn tags(settings: &Settings) -> Result<BTreeMap<String, String>, ConfigError> {
     for word in words(setting)? {
         let (tag, value) = word
             .split_once(':')
-            .filter(|(tag, value)| !tag.is_empty() && !value.is_empty())
+            .filter(|(tag, value)| !tag.is_empty() && !value.is_empty() && !word.contains('\0'))
             .ok_or_else(|| setting.refuse("tags such as dc:east,rack:1"))?;
         if tags.insert(tag.to_owned(), value.to_owned()).is_some() {
             return Err(setting.refuse("each tag once"));

@@ -81,7 +81,7 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         93,
-        "`replSetReconfig` with what is no configuration, or with what is not supported here.",
+        "`replSetReconfig` with what is no configuration, or with what is not supported here; `replSetGetStatus` of a server that was removed.",
     ),
     (94, "The server has not joined its replica set yet."),
     (95, "`replSetFreeze` at the primary."),

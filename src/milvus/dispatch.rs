@@ -63,6 +63,10 @@ pub(super) async fn answer(
             let text = format!("grpc: received message larger than max {bytes_max}");
             Status::resource_exhausted(text).into_http()
         }
+        // Of a frame that is none. Clients repeat these for minutes, and no call has them.
+        Some(status) if matches!(status.code(), Code::Internal | Code::Unknown) => {
+            Status::invalid_argument(status.message()).into_http()
+        }
         _ => response,
     }
 }

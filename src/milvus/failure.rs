@@ -5,7 +5,7 @@
 
 use super::proto::common::{ErrorCode, Status};
 use crate::catalog::PlanError;
-use crate::command::services::Services;
+use crate::command::services::{Services, ops_error_code};
 use crate::error::{CommandError, ErrorCode as CommandErrorCode};
 use crate::ops::OpsError;
 
@@ -152,8 +152,9 @@ impl Failure {
 
 /// Whether the same write would be refused again.
 fn is_lasting(error: &OpsError) -> bool {
-    matches!(
-        error,
-        OpsError::Plan(_) | OpsError::Storage(_) | OpsError::Panicked
-    )
+    let lasting = [
+        CommandErrorCode::INTERNAL_ERROR,
+        CommandErrorCode::OUT_OF_DISK_SPACE,
+    ];
+    matches!(error, OpsError::Plan(_)) || lasting.contains(&ops_error_code(error))
 }

@@ -91,10 +91,10 @@ pub enum StoreError {
     /// Another member of the replica set takes the writes.
     #[error("this member is not the primary")]
     NotPrimary,
-    /// What keeps the changes cannot be reached; nothing was written.
-    #[error("nothing was written, because etcd cannot be reached: {reason}")]
+    /// What keeps the changes cannot be reached, or refuses; nothing was written.
+    #[error("nothing was written: {reason}")]
     Unreachable {
-        /// What was tried and how it failed.
+        /// A sentence that says what was tried and how it failed.
         reason: String,
     },
     /// The answer did not come; the change may be there or not, the members will find out.

@@ -116,6 +116,31 @@ fn the_configuration_is_replaced_by_the_primary_alone() {
 }
 
 #[test]
+fn a_server_that_was_removed_knows_it() {
+    let set = ReplicaSet::three();
+    let nodes = set.primary_and_secondaries();
+    let removed = set.host(nodes[2]);
+    let mut config = config(&set, nodes[0]);
+    let members = config.get_array_mut("members").unwrap();
+    members.retain(|member| member.as_document().unwrap().get_str("host").unwrap() != removed);
+    let version = config.get_i32("version").unwrap() + 1;
+    config.insert("version", version);
+    let mut admin = set.admin(nodes[0]);
+    let reply = admin.run("admin", doc! { "replSetReconfig": config });
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+    let hello = set.wait_until(nodes[2], |hello| !hello.contains_key("setName"));
+    assert!(hello.get_bool("isreplicaset").unwrap());
+    let mut gone = set.admin(nodes[2]);
+    let text = "Our replica set config is invalid or we are not a member of it";
+    let reply = gone.run("admin", doc! { "replSetGetStatus": 1 });
+    assert_eq!(error_of(&reply), (93, text.to_owned()));
+    let hello = set.wait_until(nodes[0], |hello| {
+        hello.get_array("hosts").unwrap().len() == 2
+    });
+    assert_eq!(hello.get_i32("setVersion").unwrap(), version);
+}
+
+#[test]
 fn stepping_down_and_freezing_have_their_conditions() {
     let set = ReplicaSet::three();
     let nodes = set.primary_and_secondaries();

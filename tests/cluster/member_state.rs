@@ -180,6 +180,36 @@ fn a_member_out_of_touch_signs_nobody_in_and_answers_no_reads() {
     set.raw(node).sign_in("admin", user, password).unwrap();
 }
 
+#[test]
+fn without_etcd_reads_and_sign_ins_go_on_and_writes_fail_at_once() {
+    let set = ReplicaSet::three();
+    let node = set.primary();
+    let mut client = modern(&set, node);
+    set.cut(node);
+    let write = || doc! { "createUser": "x", "pwd": "x", "roles": [] };
+    let reply = client.run("shop", write());
+    let (code, text) = error_of(&reply);
+    // Certainly not written; 11602 would be a change that was on its way when the link was cut.
+    assert_eq!((code, labels(&reply).len()), (6, 2), "{reply}");
+    assert_eq!(text, "nothing was written, because etcd cannot be reached");
+    assert!(reply.contains_key("topologyVersion"));
+    // The lease runs out: another one may be primary now.
+    set.wait_until(node, |hello| !hello.get_bool("isWritablePrimary").unwrap());
+    let reply = client.run("shop", write());
+    assert_eq!(error_of(&reply), (10_107, "not primary".into()));
+    let (user, password) = crate::support::ADMIN;
+    set.raw(node).sign_in("admin", user, password).unwrap();
+    let read = with(
+        doc! { "usersInfo": 1 },
+        "$readPreference",
+        secondary_preferred(),
+    );
+    assert!(is_ok(&client.run("admin", read)));
+    set.heal(node);
+    let primary = set.primary();
+    assert!(is_ok(&set.admin(primary).run("shop", write())));
+}
+
 /// The port of the face for Milvus clients, which the system has chosen.
 fn milvus_port(logs: &str) -> u16 {
     let line = logs

@@ -9,7 +9,7 @@ const FILE_LINES_MAX: usize = 400;
 const FUNCTION_LINES_MAX: usize = 70;
 
 /// Longer files, and why.
-const LONG_FILES: &[(&str, &str)] = &[];
+const LONG_FILES: &[(&str, &str)] = &[("src/cluster/etcd/proto/etcd.rs", "generated")];
 
 /// Longer functions, by file and name, and why.
 const LONG_FUNCTIONS: &[(&str, &str, &str)] = &[];
@@ -44,7 +44,6 @@ const EXPOSES: &[(&str, &str)] = &[
         "src/auth/verified.rs",
         "remembers a keyed hash of passwords",
     ),
-    ("src/command/cluster_time.rs", "signs cluster times"),
     (
         "src/cluster/etcd/mod.rs",
         "signs in at etcd with the password it was given",

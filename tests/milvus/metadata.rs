@@ -2,11 +2,14 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use portcullis::milvus::proto::common;
 use portcullis::milvus::proto::milvus::{
     ConnectRequest, ConnectResponse, CreateCredentialRequest, GetVersionRequest,
     GetVersionResponse, ListCredUsersRequest, ListCredUsersResponse,
 };
+use tokio::net::TcpStream;
 use tonic::Code;
 
 use crate::client::{ROOT_PASSWORD, Server, encoded, told};
@@ -130,6 +133,42 @@ async fn the_method_is_looked_at_first_and_the_message_next() {
         refused.message().starts_with("Insert is not served"),
         "{refused:?}"
     );
+}
+
+/// `grpc-status` of a call whose body is this.
+async fn status_of_body(port: u16, body: &str) -> String {
+    let stream = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream));
+    let (mut sender, connection) = handshake.await.unwrap();
+    tokio::spawn(connection);
+    let request =
+        hyper::Request::post("http://localhost/milvus.proto.milvus.MilvusService/GetVersion");
+    let request = request
+        .header("content-type", "application/grpc")
+        .header("authorization", encoded(&format!("root:{ROOT_PASSWORD}")))
+        .body(body.to_owned())
+        .unwrap();
+    let response = sender.send_request(request).await.unwrap();
+    assert_eq!(response.status(), 200);
+    let status = response.headers().get("grpc-status").unwrap();
+    status.to_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_frame_that_is_none_is_nothing_that_clients_repeat() {
+    const INVALID_ARGUMENT: &str = "3";
+    let server = Server::start();
+    for body in [
+        "",
+        "\0",
+        // Compressed, without saying how; no flag at all; shorter than it says.
+        "\u{1}\0\0\0\0",
+        "\u{2}\0\0\0\0",
+        "\0\0\0\0\t",
+    ] {
+        let status = status_of_body(server.port, body).await;
+        assert_eq!(status, INVALID_ARGUMENT, "{body:?}");
+    }
 }
 
 #[tokio::test]

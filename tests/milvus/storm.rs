@@ -20,7 +20,7 @@ const CALLS_MAX: usize = 400_000;
 const PINGS: usize = 100;
 /// What a storm may add: an Argon2 run for each hashing thread, and the calls under way.
 const GROWTH_KIB_MAX: u64 = 160 * 1024;
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 #[derive(Default)]
 struct Storm {

@@ -17,6 +17,10 @@ pub(in crate::cluster) enum EtcdError {
     /// The revision asked for is no longer kept.
     #[error("revisions before {0} are compacted")]
     Compacted(i64),
+    /// etcd is full. What was asked for may nevertheless have been done: it looks at its size first,
+    /// does it, and then says so.
+    #[error("{0}")]
+    NoSpace(String),
     /// etcd answered that it will not.
     #[error("etcd refuses: {0}")]
     Refused(String),
@@ -28,6 +32,9 @@ impl From<Status> for EtcdError {
         match status.code() {
             Code::Unauthenticated | Code::InvalidArgument if is_about_token(text) => {
                 Self::TokenExpired
+            }
+            Code::ResourceExhausted if text.contains("space exceeded") => {
+                Self::NoSpace(text.to_owned())
             }
             Code::OutOfRange if text.contains("compacted") => Self::Compacted(0),
             Code::Unavailable

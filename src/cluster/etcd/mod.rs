@@ -181,6 +181,7 @@ impl Etcd {
         self.turn_from(place);
     }
 
+    /// Signs in anew before the next call.
     fn forget_token(&self) {
         *self.token.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }

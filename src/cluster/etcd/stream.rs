@@ -15,7 +15,7 @@ use tonic_prost::ProstCodec;
 
 use super::proto::watch_request::RequestUnion;
 use super::proto::{
-    LeaseKeepAliveRequest, LeaseKeepAliveResponse, WatchCreateRequest, WatchProgressRequest,
+    Event, LeaseKeepAliveRequest, LeaseKeepAliveResponse, WatchCreateRequest, WatchProgressRequest,
     WatchRequest, WatchResponse,
 };
 use super::{CALL_TIMEOUT, Etcd, EtcdError, MESSAGE_BYTES_MAX, not_ready, prefix_end};
@@ -93,7 +93,13 @@ where
 }
 
 /// Events of all keys with a prefix, from a revision on.
-pub(in crate::cluster) struct Watch(Call<WatchRequest, WatchResponse>);
+pub(in crate::cluster) struct Watch {
+    call: Call<WatchRequest, WatchResponse>,
+    /// What has come of an answer that comes in parts.
+    parts: Vec<Event>,
+    /// When anything came.
+    heard: Instant,
+}
 
 impl Watch {
     /// Watches all keys that begin with `prefix`, from `revision` on.
@@ -107,17 +113,28 @@ impl Watch {
             range_end: prefix_end(prefix),
             start_revision: revision,
             progress_notify: true,
+            // Who is far behind gets much at once.
+            fragment: true,
         };
         let first = WatchRequest {
             request_union: Some(RequestUnion::CreateRequest(create)),
         };
         let call = Call::open(etcd, "/etcdserverpb.Watch/Watch", first).await?;
-        Ok(Self(call))
+        Ok(Self {
+            call,
+            parts: Vec::new(),
+            heard: Instant::now(),
+        })
+    }
+
+    /// When anything came last, were it a part of an answer.
+    pub(in crate::cluster) fn heard(&self) -> Instant {
+        self.heard
     }
 
     /// Asks for an answer even if nothing happens.
     pub(in crate::cluster) fn ask_for_progress(&self) -> bool {
-        self.0.send(WatchRequest {
+        self.call.send(WatchRequest {
             request_union: Some(RequestUnion::ProgressRequest(WatchProgressRequest {})),
         })
     }
@@ -125,13 +142,23 @@ impl Watch {
     /// The next events; all of one revision come together. Without events it says that etcd is there.
     /// May be dropped at any time without losing anything.
     pub(in crate::cluster) async fn next(&mut self) -> Result<WatchResponse, EtcdError> {
-        let answer = self.0.next().await?;
+        let mut answer = self.call.next().await?;
+        self.heard = Instant::now();
+        while answer.fragment {
+            self.parts.append(&mut answer.events);
+            answer = self.call.next().await?;
+            self.heard = Instant::now();
+        }
+        if !self.parts.is_empty() {
+            self.parts.append(&mut answer.events);
+            answer.events = std::mem::take(&mut self.parts);
+        }
         if answer.compact_revision > 0 {
             return Err(EtcdError::Compacted(answer.compact_revision));
         }
         if answer.canceled {
             let error = EtcdError::canceled(answer.cancel_reason);
-            self.0.etcd.lost(self.0.place, &error);
+            self.call.etcd.lost(self.call.place, &error);
             return Err(error);
         }
         Ok(answer)
@@ -139,7 +166,7 @@ impl Watch {
 
     /// Asks another endpoint the next time.
     pub(in crate::cluster) fn turn(&self) {
-        self.0.etcd.turn_from(self.0.place);
+        self.call.etcd.turn_from(self.call.place);
     }
 }
 

@@ -1,5 +1,7 @@
 //! `replSetGetStatus` (MongoDB manual, "replSetGetStatus").
 
+use std::sync::Arc;
+
 use bson::DateTime;
 
 use super::joined_set;
@@ -10,7 +12,7 @@ use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
 
@@ -41,7 +43,12 @@ impl Command for ReplSetGetStatus {
 
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let (set, topology) = joined_set(context.services)?;
-        let progress = std::sync::Arc::clone(&set.progress().borrow());
+        if topology.my_member().is_none() {
+            let text = "Our replica set config is invalid or we are not a member of it";
+            let code = ErrorCode::INVALID_REPLICA_SET_CONFIG;
+            return Err(CommandError::new(code, text));
+        }
+        let progress = Arc::clone(&set.progress().borrow());
         Ok(status(&View {
             topology: &topology,
             last_write: set.last_write(),

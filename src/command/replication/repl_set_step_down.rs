@@ -67,7 +67,11 @@ impl Command for ReplSetStepDown {
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let (set, _) = joined_set(context.services)?;
         let how = self.how()?;
-        match set.step_down(how).await {
+        let stepped_down = tokio::select! {
+            stepped_down = set.step_down(how) => stepped_down,
+            () = context.services.stop.stopped() => return Err(context.services.stopping()),
+        };
+        match stepped_down {
             Ok(()) => Ok(Reply::new()),
             Err(StepDownError::NotPrimary) => Err(CommandError::new(
                 ErrorCode::NOT_WRITABLE_PRIMARY,

@@ -4,7 +4,7 @@ use bson::raw::RawDocument;
 use bson::{RawArrayBuf, RawBson, RawBsonRef, RawDocumentBuf, rawdoc};
 
 use super::retries::{RetryableWrite, SessionKey};
-use super::transient::TransientCollection;
+use super::transient::{Inserted, TransientCollection};
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::{FromField, Path, arguments, missing_field};
 use crate::command::collection::options::CollectionName;
@@ -115,19 +115,15 @@ impl Command for Insert {
         let mut outcome = Outcome::default();
         for (place, document) in documents.into_iter().enumerate() {
             let number = i32::try_from(place).unwrap_or(i32::MAX);
-            if let Some(write) = &write
-                && transient.is_inserted(write, place)?
-            {
-                outcome.retried(number);
-            } else if transient.insert(collection, document)? {
-                outcome.inserted = outcome.inserted.saturating_add(1);
-                if let Some(write) = &write {
-                    transient.remember(write, place)?;
-                }
-            } else {
-                outcome.errors.push(duplicate(number, name, document));
-                if self.ordered.0 {
-                    break;
+            let write = write.as_ref().map(|write| (write, place));
+            match transient.insert(collection, document, write)? {
+                Inserted::New => outcome.inserted = outcome.inserted.saturating_add(1),
+                Inserted::Retried => outcome.retried(number),
+                Inserted::Duplicate => {
+                    outcome.errors.push(duplicate(number, name, document));
+                    if self.ordered.0 {
+                        break;
+                    }
                 }
             }
         }

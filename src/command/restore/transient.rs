@@ -53,6 +53,17 @@ impl TransientCollection {
     }
 }
 
+/// What came of a document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Inserted {
+    /// It is there now.
+    New,
+    /// It was there from an earlier try of the same write.
+    Retried,
+    /// Another one with its `_id` is there.
+    Duplicate,
+}
+
 /// A document as it was inserted.
 pub(super) type Document = Arc<Secret<Vec<u8>>>;
 
@@ -80,48 +91,37 @@ struct Kept {
 }
 
 impl TransientCollections {
-    /// Adds a document; false if one with its `_id` is there. Values of `_id` are the same if their
-    /// bytes are.
+    /// Adds a document; `Duplicate` if one with its `_id` is there, `Retried` if the same place of the
+    /// same write brought it before. Values of `_id` are the same if their bytes are.
     ///
     /// # Errors
     /// 146 beyond [`TRANSIENT_DOCUMENTS_MAX`] or [`TRANSIENT_BYTES_MAX`]. What was inserted before is
-    /// forgotten then, and the collection takes and gives nothing more until it is dropped.
+    /// forgotten then, and the collection takes and gives nothing more until it is dropped. 225 if a
+    /// later write of the session has begun.
     pub(super) fn insert(
         self: &Arc<Self>,
         collection: TransientCollection,
         document: &RawDocument,
-    ) -> Result<bool, CommandError> {
+        write: Option<(&RetryableWrite, usize)>,
+    ) -> Result<Inserted, CommandError> {
         let mut slots = self.lock();
+        if let Some((write, place)) = write
+            && slots.retries.is_done(write, place)?
+        {
+            return Ok(Inserted::Retried);
+        }
         let kept = slots.of(collection).get_or_insert_with(Kept::new);
         let inserted = kept.insert(document);
         if !std::mem::replace(&mut slots.is_swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self)));
         }
-        inserted
-    }
-
-    /// Whether this document of the write was inserted before.
-    ///
-    /// # Errors
-    /// 225 if a later write of the session has begun.
-    pub(super) fn is_inserted(
-        &self,
-        write: &RetryableWrite,
-        place: usize,
-    ) -> Result<bool, CommandError> {
-        self.lock().retries.is_done(write, place)
-    }
-
-    /// Remembers that this document of the write is inserted.
-    ///
-    /// # Errors
-    /// 225, as above.
-    pub(super) fn remember(
-        &self,
-        write: &RetryableWrite,
-        place: usize,
-    ) -> Result<(), CommandError> {
-        self.lock().retries.done(write, place)
+        if !inserted? {
+            return Ok(Inserted::Duplicate);
+        }
+        if let Some((write, place)) = write {
+            slots.retries.done(write, place)?;
+        }
+        Ok(Inserted::New)
     }
 
     /// Forgets a collection; whether it was there.
@@ -251,6 +251,7 @@ fn too_much() -> CommandError {
 mod tests {
     use bson::rawdoc;
 
+    use super::super::retries::SessionKey;
     use super::*;
 
     const USERS: TransientCollection = TransientCollection::Users;
@@ -258,21 +259,24 @@ mod tests {
     fn insert(
         collections: &Arc<TransientCollections>,
         document: &RawDocument,
-    ) -> Result<bool, i32> {
-        let inserted = collections.insert(USERS, document);
+    ) -> Result<Inserted, i32> {
+        let inserted = collections.insert(USERS, document, None);
         inserted.map_err(|error| error.code.0)
     }
 
     #[tokio::test]
     async fn an_id_comes_once() {
         let collections = Arc::default();
-        assert_eq!(insert(&collections, &rawdoc! { "_id": "a" }), Ok(true));
+        assert_eq!(
+            insert(&collections, &rawdoc! { "_id": "a" }),
+            Ok(Inserted::New)
+        );
         assert_eq!(
             insert(&collections, &rawdoc! { "_id": "a", "b": 1 }),
-            Ok(false)
+            Ok(Inserted::Duplicate)
         );
-        assert_eq!(insert(&collections, &rawdoc! { "b": 1 }), Ok(true));
-        assert_eq!(insert(&collections, &rawdoc! { "b": 1 }), Ok(true));
+        assert_eq!(insert(&collections, &rawdoc! { "b": 1 }), Ok(Inserted::New));
+        assert_eq!(insert(&collections, &rawdoc! { "b": 1 }), Ok(Inserted::New));
         let documents = collections.documents(USERS).unwrap().unwrap();
         assert_eq!(documents.len(), 3);
         assert!(!collections.exists(TransientCollection::Roles));
@@ -282,24 +286,44 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_retry_is_no_duplicate() {
+        let collections: Arc<TransientCollections> = Arc::default();
+        let document = rawdoc! { "_id": "a" };
+        let insert = |number, place| {
+            let session = SessionKey {
+                user: None,
+                id: uuid::Uuid::nil(),
+            };
+            let write = RetryableWrite { session, number };
+            let inserted = collections.insert(USERS, &document, Some((&write, place)));
+            inserted.map_err(|error| error.code.0)
+        };
+        assert_eq!(insert(1, 0), Ok(Inserted::New));
+        assert_eq!(insert(1, 0), Ok(Inserted::Retried));
+        assert_eq!(insert(1, 1), Ok(Inserted::Duplicate));
+        assert_eq!(insert(2, 0), Ok(Inserted::Duplicate));
+        assert_eq!(insert(1, 0), Err(225));
+    }
+
+    #[tokio::test]
     async fn a_part_is_not_given() {
         let collections = Arc::default();
         let text = "x".repeat(TRANSIENT_BYTES_MAX / 2);
         assert_eq!(
             insert(&collections, &rawdoc! { "a": text.as_str() }),
-            Ok(true)
+            Ok(Inserted::New)
         );
         assert_eq!(insert(&collections, &rawdoc! { "a": text }), Err(146));
         assert_eq!(insert(&collections, &rawdoc! {}), Err(146));
         assert_eq!(collections.documents(USERS).unwrap_err().code.0, 146);
         assert!(collections.drop_collection(USERS));
-        assert_eq!(insert(&collections, &rawdoc! {}), Ok(true));
+        assert_eq!(insert(&collections, &rawdoc! {}), Ok(Inserted::New));
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_is_not_used_is_forgotten() {
         let collections: Arc<TransientCollections> = Arc::default();
-        assert_eq!(insert(&collections, &rawdoc! {}), Ok(true));
+        assert_eq!(insert(&collections, &rawdoc! {}), Ok(Inserted::New));
         let almost = TRANSIENT_IDLE_MAX.saturating_sub(Duration::from_secs(1));
         tokio::time::sleep(almost).await;
         assert!(collections.documents(USERS).unwrap().is_some());
