@@ -89,7 +89,6 @@ impl Shared {
     fn publish(&self, state: &State) {
         let now = Instant::now();
         let applied = state.applied;
-        self.applied.send_if_modified(|kept| replace(kept, applied));
         self.last_write
             .send_if_modified(|kept| replace(kept, applied.last));
         let progress = state.progress();
@@ -111,6 +110,8 @@ impl Shared {
             }
             is_new
         });
+        // Last: whoever has waited for a commit finds all that follows from it.
+        self.applied.send_if_modified(|kept| replace(kept, applied));
         if let Some((state_before, primary_before)) = changed {
             let topology = Arc::clone(&self.topology.borrow());
             if topology.state != state_before {

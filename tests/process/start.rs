@@ -173,7 +173,7 @@ fn a_catalog_of_a_newer_server() {
     let line = refusal(&Options::in_folder(folder));
     assert_contains(
         &line,
-        "has format version 3, this program knows versions up to 2",
+        "has format version 4, this program knows versions up to 3",
     );
 }
 
