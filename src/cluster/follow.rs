@@ -30,47 +30,50 @@ pub(super) async fn follow(shared: Arc<Shared>, mut revision: i64) {
     let mut pause = PAUSE_MIN;
     loop {
         let before = revision;
-        let error = match watch(&shared, &mut revision).await {
-            Ok(()) => continue,
-            Err(error) => error,
+        let Err(error) = watch(&shared, &mut revision).await else {
+            continue;
         };
         if revision > before {
             pause = PAUSE_MIN;
         }
-        let needs_snapshot = match &error {
-            FollowError::Etcd(EtcdError::Compacted(_)) => {
-                events::history_compacted(revision);
-                true
-            }
-            FollowError::Etcd(error @ (EtcdError::Refused(_) | EtcdError::NoSpace(_))) => {
-                events::etcd_refused("a watch", error);
-                tokio::time::sleep(pause).await;
-                true
-            }
-            FollowError::Etcd(error) => {
-                shared.missed(error);
-                false
-            }
-            FollowError::Damaged(damaged) => {
-                events::cannot_follow(damaged);
-                shared.update(|state| {
-                    state.is_damaged = true;
-                    state.reign = None;
-                });
-                true
-            }
-        };
-        // Somebody may be repairing it.
-        if shared.state().is_damaged || !needs_snapshot {
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(PAUSE_MAX);
+        if let FollowError::Etcd(EtcdError::Compacted(_)) = error {
+            events::history_compacted(revision);
+        } else {
+            note_failure(&shared, &error);
+            // Somebody may be repairing it.
+            rest(&mut pause).await;
         }
-        if needs_snapshot {
-            match snapshot::load(&shared).await {
-                Ok(loaded) => revision = loaded,
-                Err(FollowError::Etcd(error)) => shared.missed(&error),
-                Err(FollowError::Damaged(damaged)) => events::cannot_follow(&damaged),
+        if let FollowError::Etcd(EtcdError::Unreachable(_) | EtcdError::TokenExpired) = error {
+            continue;
+        }
+        match snapshot::load(&shared).await {
+            Ok(loaded) => revision = loaded,
+            Err(error) => {
+                note_failure(&shared, &error);
+                rest(&mut pause).await;
             }
+        }
+    }
+}
+
+async fn rest(pause: &mut Duration) {
+    tokio::time::sleep(*pause).await;
+    *pause = (*pause * 2).min(PAUSE_MAX);
+}
+
+/// What cannot be read stops this member from being believed, until it can.
+fn note_failure(shared: &Shared, error: &FollowError) {
+    match error {
+        FollowError::Etcd(error @ (EtcdError::Refused(_) | EtcdError::NoSpace(_))) => {
+            events::etcd_refused("a watch", error);
+        }
+        FollowError::Etcd(error) => shared.missed(error),
+        FollowError::Damaged(damaged) => {
+            events::cannot_follow(damaged);
+            shared.update(|state| {
+                state.is_damaged = true;
+                state.reign = None;
+            });
         }
     }
 }

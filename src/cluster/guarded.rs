@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::etcd::proto::response_op::Response;
-use super::etcd::proto::{Compare, KeyValue, RequestOp, TxnResponse};
+use super::etcd::proto::{Compare, KeyValue, RangeRequest, RequestOp, TxnResponse};
 use super::etcd::{
     EtcdError, create_revision_is, delete, delete_prefix, get, mod_revision_is, put, txn,
 };
@@ -84,14 +84,14 @@ impl Guarded<'_> {
         let request = txn(self.guards(), operations, vec![get(key)]);
         let begun = Instant::now();
         // Why it is open whether an earlier try has made it.
-        let mut is_open: Option<String> = None;
+        let mut open: Option<String> = None;
         loop {
-            match self.shared.etcd.txn(request.clone()).await {
+            let reason = match self.shared.etcd.txn(request.clone()).await {
                 Ok(answer) if answer.succeeded => {
                     let revision = answer.header.map_or(0, |header| header.revision);
                     return self.written_at(revision).await;
                 }
-                Ok(answer) => match (first_entry(answer), is_open) {
+                Ok(answer) => match (first_entry(answer), open) {
                     // An earlier try has made it, though its answer was lost.
                     (Some(entry), Some(_)) if is_batch(&entry, head) => {
                         return self.written_at(entry.mod_revision).await;
@@ -100,29 +100,42 @@ impl Guarded<'_> {
                     (_, Some(reason)) => return Err(self.unknown(reason)),
                     (_, None) => return Err(self.lost()),
                 },
-                Err(error @ EtcdError::Refused(_)) if is_open.is_none() => {
+                Err(error @ EtcdError::Refused(_)) if open.is_none() => {
                     events::etcd_refused("a commit", &error);
                     return Err(not_written(&error));
                 }
-                // Nothing of it is still to come, so one look tells whether it was done.
-                Err(error @ EtcdError::NoSpace(_)) if is_open.is_none() => {
-                    match self.read_head().await {
-                        Ok(_) => return Err(not_written(&error)),
-                        Err(_) => is_open = Some(error.to_string()),
-                    }
+                Err(error @ EtcdError::NoSpace(_)) if open.is_none() => {
+                    return self.look_for(head, &error).await;
                 }
                 Err(error) => {
                     self.shared.missed(&error);
-                    is_open = Some(error.to_string());
+                    error.to_string()
                 }
-            }
-            let gives_up =
-                begun.elapsed() > OUTCOME_TIMEOUT || !self.shared.state().has_lease(Instant::now());
-            if let (true, Some(reason)) = (gives_up, is_open.take()) {
+            };
+            let has_lease = self.shared.state().has_lease(Instant::now());
+            if begun.elapsed() > OUTCOME_TIMEOUT || !has_lease {
                 return Err(self.unknown(reason));
             }
-            is_open.get_or_insert_default();
+            open = Some(reason);
             tokio::time::sleep(PAUSE).await;
+        }
+    }
+
+    /// etcd is full and has said so after it had done what was asked, or before it began: nothing of it
+    /// is still to come, so one look tells.
+    async fn look_for(&mut self, head: &Head, error: &EtcdError) -> Result<(), StoreError> {
+        let request = RangeRequest {
+            key: self.shared.keys.head(),
+            ..RangeRequest::default()
+        };
+        let found = match self.shared.etcd.range(request).await {
+            Ok(found) => found.kvs.into_iter().next(),
+            Err(error) => return Err(self.unknown(error.to_string())),
+        };
+        match found {
+            Some(entry) if is_batch(&entry, head) => self.written_at(entry.mod_revision).await,
+            Some(entry) if entry.mod_revision == self.head_revision => Err(not_written(error)),
+            _ => Err(self.unknown(error.to_string())),
         }
     }
 
