@@ -11,7 +11,7 @@ use super::head::{Damaged, Head, decode_primary, decode_progress, parse};
 use super::keys::Place;
 use super::shared::Shared;
 use super::staged;
-use super::state::{Applied, Leader};
+use super::state::{Applied, Leader, Reign};
 use super::{MemberProgress, ReplicaSetConfig};
 use crate::catalog::Catalog;
 use crate::model::names::{RoleName, UserName};
@@ -40,6 +40,12 @@ pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
         state.note_term();
         state.config = Arc::new(snapshot.config);
         state.config_revision = snapshot.config_revision;
+        let leader = snapshot
+            .leader
+            .as_ref()
+            .map(|leader| leader.create_revision);
+        let is_present = |reign: &Reign| Some(reign.create_revision) == leader;
+        state.reign = state.reign.filter(is_present);
         state.leader = snapshot.leader;
         state.live = snapshot.live;
         state.fresh_at = started;
