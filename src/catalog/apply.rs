@@ -3,7 +3,8 @@
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 
-use super::Catalog;
+use super::{Catalog, builtin};
+use crate::model::names::DbName;
 use crate::store::{Change, Setting};
 
 impl Catalog {
@@ -23,11 +24,35 @@ impl Catalog {
         self.generation.fetch_add(1, Ordering::Release);
     }
 
+    /// Whether it puts a user or role that is more than one of Milvus clients: on another database, or
+    /// by what MongoDB gives it. A stored role that users of Milvus may have has been asked about when
+    /// it was put.
+    pub(super) fn is_beyond_milvus(&self, change: &Change) -> bool {
+        let is_elsewhere = |db: &DbName| *db != self.milvus_db;
+        match change {
+            Change::PutUser(user) => {
+                is_elsewhere(user.name.db())
+                    || user
+                        .roles
+                        .iter()
+                        .any(|role| is_elsewhere(role.db()) || builtin::is_builtin(role))
+            }
+            Change::PutRole(role) => {
+                is_elsewhere(role.name.db())
+                    || !role.privileges.is_empty()
+                    || !role.roles.is_empty()
+            }
+            Change::DropUser(_) | Change::DropRole(_) | Change::PutSetting(_) => false,
+        }
+    }
+
     fn apply_one(&self, change: Change) {
+        if self.is_beyond_milvus(&change) {
+            self.had_users_or_roles.store(true, Ordering::Release);
+        }
         match change {
             Change::PutUser(user) => {
                 let is_milvus = *user.name.db() == self.milvus_db;
-                self.note_user_or_role(is_milvus);
                 let is_new = self.users.insert(user.name.clone(), user).is_none();
                 if is_milvus && is_new {
                     self.milvus_users.fetch_add(1, Ordering::Relaxed);
@@ -40,7 +65,6 @@ impl Catalog {
             }
             Change::PutRole(role) => {
                 let is_milvus = *role.name.db() == self.milvus_db;
-                self.note_user_or_role(is_milvus);
                 let is_new = self.roles.insert(role.name.clone(), role).is_none();
                 if is_milvus && is_new {
                     self.milvus_roles.fetch_add(1, Ordering::Relaxed);
@@ -52,13 +76,6 @@ impl Catalog {
                 }
             }
             Change::PutSetting(setting) => self.apply_setting(setting),
-        }
-    }
-
-    /// Those of Milvus do not count: none of them could administer anything but Milvus.
-    fn note_user_or_role(&self, is_milvus: bool) {
-        if !is_milvus {
-            self.had_users_or_roles.store(true, Ordering::Release);
         }
     }
 

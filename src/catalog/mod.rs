@@ -61,7 +61,7 @@ impl Catalog {
     }
 
     /// An empty catalog, with Milvus clients on that database: its users and roles are counted for
-    /// their limits, and do not end the localhost exception.
+    /// their limits, and do not end the localhost exception unless MongoDB's privileges come with them.
     pub fn with_milvus_on(db: DbName) -> Self {
         Self {
             users: DashMap::default(),
@@ -160,7 +160,7 @@ impl Catalog {
         changes
     }
 
-    /// Whether there was a user or role at any time since the start, other than those of Milvus
+    /// Whether there was a user or role at any time since the start that is more than one of Milvus
     /// clients: once true, true until a restart, as with mongod. The localhost exception ends with it.
     pub fn had_users_or_roles(&self) -> bool {
         self.had_users_or_roles.load(Ordering::Acquire)

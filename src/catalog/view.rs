@@ -39,16 +39,15 @@ impl<'a> View<'a> {
     /// Lays changes over what the view shows.
     pub fn lay_over(&mut self, changes: &[Change]) {
         for change in changes {
+            self.had_users_or_roles |= self.catalog.is_beyond_milvus(change);
             match change {
                 Change::PutUser(user) => {
-                    self.had_users_or_roles |= user.name.db() != self.milvus_db();
                     self.users.insert(user.name.clone(), Some(Arc::clone(user)));
                 }
                 Change::DropUser(name) => {
                     self.users.insert(name.clone(), None);
                 }
                 Change::PutRole(role) => {
-                    self.had_users_or_roles |= role.name.db() != self.milvus_db();
                     self.roles.insert(role.name.clone(), Some(Arc::clone(role)));
                 }
                 Change::DropRole(name) => {
@@ -142,7 +141,7 @@ impl<'a> View<'a> {
         })
     }
 
-    /// Whether there was a user or role at any time since the start, other than those of Milvus
+    /// Whether there was a user or role at any time since the start that is more than one of Milvus
     /// clients.
     pub fn had_users_or_roles(&self) -> bool {
         self.had_users_or_roles

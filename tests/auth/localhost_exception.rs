@@ -144,6 +144,49 @@ fn the_door_is_closed_after_a_restart_with_users() {
     server.admin();
 }
 
+/// Whether the first administrator can still be made, after a restart, once these were run without
+/// authorization on the database of Milvus clients.
+fn is_open_after(commands: Vec<Document>) -> bool {
+    let server = options().argument("--noauth").start();
+    let mut client = server.raw();
+    for command in commands {
+        ok(&mut client, "milvus", command);
+    }
+    let server = Options::in_folder(server.kill()).start();
+    let reply = server.raw().run("admin", create_admin());
+    let is_open = reply.get_f64("ok").is_ok_and(|ok| ok > 0.5);
+    assert!(is_open || error_of(&reply).0 == 13, "{reply}");
+    is_open
+}
+
+#[test]
+fn who_is_only_for_milvus_leaves_the_door_open() {
+    let user = |roles: Vec<Bson>| doc! { "createUser": "ann", "pwd": "x", "roles": roles };
+    let role = |name: &str, privileges: Vec<Bson>, roles: Vec<Bson>| {
+        doc! { "createRole": name, "privileges": privileges, "roles": roles }
+    };
+    let plain = || role("clerk", vec![], vec![]);
+    let root = || Bson::from(doc! { "role": "root", "db": "admin" });
+    let privilege = doc! {
+        "resource": { "db": "milvus", "collection": "" }, "actions": ["changePassword"],
+    };
+    let grant = doc! { "grantRolesToUser": "ann", "roles": [root()] };
+    for (commands, is_open) in [
+        (vec![plain(), user(vec!["clerk".into()])], true),
+        (vec![user(vec![root()])], false),
+        (vec![user(vec!["userAdmin".into()])], false),
+        (vec![user(vec![]), grant], false),
+        (vec![role("clerk", vec![privilege.into()], vec![])], false),
+        (
+            vec![plain(), role("boss", vec![], vec!["clerk".into()])],
+            false,
+        ),
+    ] {
+        let text = format!("{commands:?}");
+        assert_eq!(is_open_after(commands), is_open, "{text}");
+    }
+}
+
 #[test]
 fn without_auth_nothing_is_checked() {
     let server = options().argument("--noauth").start();

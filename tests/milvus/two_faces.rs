@@ -3,7 +3,7 @@
 use bson::doc;
 use portcullis::milvus::proto::milvus::{
     CreateCredentialRequest, DeleteCredentialRequest, GetVersionResponse, ListCredUsersRequest,
-    ListCredUsersResponse, UpdateCredentialRequest,
+    ListCredUsersResponse, SelectUserRequest, SelectUserResponse, UpdateCredentialRequest,
 };
 use tonic::Code;
 
@@ -109,6 +109,25 @@ async fn a_user_of_mongodb_is_a_user_of_milvus() {
     assert!(is_signed_in(&mut bob).await);
     run(doc! { "dropUser": "bob" });
     assert!(!is_signed_in(&mut bob).await);
+}
+
+#[tokio::test]
+async fn a_user_called_like_everybody_is_one_user() {
+    let server = Server::start();
+    let create = doc! { "createUser": "*", "pwd": "secret", "roles": [], "mechanisms": ["PLAIN"] };
+    let reply = server.mongodb.admin().run("milvus", create);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let mut star = server.client_as("*", "secret").await;
+    assert!(is_signed_in(&mut star).await);
+    let all = SelectUserRequest {
+        user: None,
+        include_role_info: true,
+    };
+    let listed: Result<SelectUserResponse, _> = star.call("SelectUser", all.clone()).await;
+    assert_eq!(listed.unwrap_err().code(), Code::PermissionDenied);
+    let mut root = server.root().await;
+    let listed: SelectUserResponse = root.call("SelectUser", all).await.unwrap();
+    assert_eq!(listed.results.len(), 2);
 }
 
 #[tokio::test]

@@ -18,10 +18,12 @@ impl Call for SelectUserRequest {
     const METHOD: &'static str = "SelectUser";
     type Reply = SelectUserResponse;
 
-    /// None to look at oneself.
+    /// None to look at oneself. Whoever is called `*` on the other face is not everybody.
     fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
-        let name = self.user.as_ref().map_or(ANY, |user| &user.name);
-        (!context.is_caller(name)).then(|| context.need("SelectUser", MilvusObject::User, name))
+        let name = self.user.as_ref().map(|user| user.name.as_str());
+        let is_own = name.is_some_and(|name| context.is_caller(name));
+        let name = name.unwrap_or(ANY);
+        (!is_own).then(|| context.need("SelectUser", MilvusObject::User, name))
     }
 
     async fn run(self, context: &Context<'_>, _: Pass) -> Result<SelectUserResponse, Failure> {
