@@ -29,7 +29,7 @@ use std::sync::Arc;
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
 
-pub use bootstrap::{BootstrapError, bootstrap};
+pub use bootstrap::{BootstrapError, Root, bootstrap};
 
 /// Serves Milvus' calls to every connection.
 #[derive(Clone)]
