@@ -3,13 +3,17 @@
 use std::time::Instant;
 
 use bson::doc;
-use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
+use portcullis::milvus::proto::common::Status;
+use portcullis::milvus::proto::milvus::{
+    CreateCredentialRequest, ListCredUsersRequest, ListCredUsersResponse, UpdateCredentialRequest,
+};
+use tonic::Code;
 
 use crate::common::{done, from_any, names};
 use crate::member_state::milvus_port;
-use crate::milvus_client::Client;
+use crate::milvus_client::{Client, encoded};
 use crate::support::PATIENCE;
-use crate::support::replica_set::ReplicaSet;
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
 
 const ENABLED: &str = "--milvus.enabled";
 const PORT: &str = "--milvus.port=0";
@@ -84,5 +88,44 @@ fn a_password_is_not_made_up_where_nobody_is_shown_it() {
         .is_empty()
     {
         assert!(started.elapsed() < PATIENCE, "there is no root");
+    }
+}
+
+/// Before it looks at names and passwords, and so before it hashes any.
+#[tokio::test]
+async fn a_secondary_refuses_passwords_before_anything_else() {
+    let set = ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 2,
+        arguments: [ENABLED, PORT, PASSWORD].map(str::to_owned).to_vec(),
+        ..ReplicaSetOptions::default()
+    });
+    let create = CreateCredentialRequest {
+        username: "root".to_owned(),
+        password: encoded("another"),
+        description: None,
+    };
+    let update = UpdateCredentialRequest {
+        username: "root".to_owned(),
+        old_password: encoded("wrong"),
+        new_password: encoded("another"),
+        description: None,
+    };
+    for (node, is_primary) in [(set.primary(), true), (set.secondary(), false)] {
+        let mut root = root_of(&set, node).await;
+        let started = Instant::now();
+        while users(&mut root).await.is_none() {
+            assert!(started.elapsed() < PATIENCE, "node {node} has no root");
+        }
+        let created: Result<Status, _> = root.call("CreateCredential", create.clone()).await;
+        let updated: Result<Status, _> = root.call("UpdateCredential", update.clone()).await;
+        for (answer, refusal) in [(created, 65535), (updated, 1400)] {
+            match answer {
+                Ok(status) => assert!(is_primary && status.code == refusal, "{status:?}"),
+                Err(status) => {
+                    assert_eq!((status.code(), is_primary), (Code::Unavailable, false));
+                    assert_eq!(status.message(), "not primary");
+                }
+            }
+        }
     }
 }
