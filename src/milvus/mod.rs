@@ -22,6 +22,7 @@ mod password;
 mod rbac;
 mod role;
 mod server;
+mod timed_body;
 mod user;
 
 use std::sync::Arc;
