@@ -235,7 +235,15 @@ impl Server {
             let sockets = self.milvus?;
             let (counters, stop) = (Arc::clone(counters), stop.clone());
             let service = Arc::new(sockets.milvus);
-            Some(serve_streams(sockets.listeners, service, self.door, counters, stop).await)
+            let (services, stopped) = (Arc::clone(&self.services), stop.clone());
+            let beginning = async {
+                tokio::select! {
+                    () = milvus::bootstrap_as_primary(services, sockets.settings) => {}
+                    () = stopped.stopped() => {}
+                }
+            };
+            let serving = serve_streams(sockets.listeners, service, self.door, counters, stop);
+            Some(tokio::join!(serving, beginning).0)
         };
         let announcing = async {
             stop.clone().stopped().await;

@@ -50,29 +50,45 @@ pub enum BootstrapError {
     NoRandomness(#[from] getrandom::Error),
 }
 
-/// Makes what is missing. Gives root's password if it had to be made up: nobody else knows it.
+/// What became of the user `root`.
+#[derive(Debug)]
+pub enum Root {
+    /// It is there, and its password is known to whoever set it.
+    Exists,
+    /// It was made with this password, which nobody else knows.
+    MadeWith(Secret<String>),
+    /// It is not there: no password is set, and none was to be made up.
+    Missing,
+}
+
+/// Makes what is missing; a password for root that is not set only where it `may_make_up` one, because
+/// somebody is there to be shown it.
 pub async fn bootstrap(
     services: &Services,
     settings: &MilvusConfig,
-) -> Result<Option<Secret<String>>, BootstrapError> {
+    may_make_up: bool,
+) -> Result<Root, BootstrapError> {
     for (name, grants) in [(ADMIN_ROLE, Vec::new()), (PUBLIC_ROLE, public_grants())] {
         let name = RoleName::new(name, settings.database.clone())?;
         create_role(services, name, grants).await?;
     }
     let root = UserName::new(ROOT, settings.database.clone())?;
     if services.directory.catalog().user(&root).is_some() {
-        return Ok(None);
+        return Ok(Root::Exists);
     }
-    let made_up = match settings.default_root_password {
-        Some(_) => None,
-        None => Some(random_password()?),
-    };
-    let set = settings.default_root_password.as_ref();
-    let Some(password) = set.or(made_up.as_ref()).cloned() else {
-        return Ok(None);
-    };
-    create_root(services, settings, root, password).await?;
-    Ok(made_up)
+    if let Some(password) = &settings.default_root_password {
+        create_root(services, settings, root, password.clone()).await?;
+        return Ok(Root::Exists);
+    }
+    if !may_make_up {
+        return Ok(Root::Missing);
+    }
+    let password = random_password()?;
+    if create_root(services, settings, root, password.clone()).await? {
+        Ok(Root::MadeWith(password))
+    } else {
+        Ok(Root::Exists)
+    }
 }
 
 async fn create_role(
@@ -97,16 +113,19 @@ async fn create_role(
         milvus_grants: Some(role.milvus_grants.clone()).filter(|grants| !grants.is_empty()),
         ..change
     };
-    directory.create_role(order(services, change), role).await?;
-    Ok(())
+    match directory.create_role(order(services, change), role).await {
+        Ok(_) | Err(OpsError::Plan(PlanError::RoleExists(_))) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
+/// Whether it was this password that root was made with: somebody else may have been faster.
 async fn create_root(
     services: &Services,
     settings: &MilvusConfig,
     name: UserName,
     password: Secret<String>,
-) -> Result<(), BootstrapError> {
+) -> Result<bool, BootstrapError> {
     let unusable = |failure| match failure {
         Failure::Status(status) => BootstrapError::Password(status.reason),
         Failure::Rpc(status) => BootstrapError::Password(status.message().to_owned()),
@@ -136,7 +155,8 @@ async fn create_root(
     let directory = &services.directory;
     let change = DirectoryChange::of_user("createUser", ChangeKind::Created, &user.name);
     match directory.create_user(order(services, change), user).await {
-        Ok(_) | Err(OpsError::Plan(PlanError::UserExists(_))) => Ok(()),
+        Ok(_) => Ok(true),
+        Err(OpsError::Plan(PlanError::UserExists(_))) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

@@ -11,7 +11,9 @@ use super::proto::common::Status;
 use crate::audit::Event;
 use crate::auth::hash_pool::{Owner, Share};
 use crate::authz::{MilvusNeed, Pass};
+use crate::command::read_preference::ReadPreference;
 use crate::command::services::{Services, ops_error_code};
+use crate::command::spec::RunsOn;
 use crate::config::MilvusConfig;
 use crate::error::ErrorCode;
 use crate::model::directory_change::DirectoryChange;
@@ -104,6 +106,15 @@ impl Context<'_> {
             None => Owner::Stranger(self.connection.origin),
         };
         self.services().hash_pool.share_of(owner)
+    }
+
+    /// Refused where another member writes. For calls that hash before they ask the writer, who would
+    /// say the same: clients repeat them for minutes.
+    pub(super) fn check_writable(&self) -> Result<(), Failure> {
+        let services = self.services();
+        services
+            .check_member(RunsOn::Primary, ReadPreference::Primary)
+            .map_err(|refusal| Failure::Rpc(tonic::Status::unavailable(refusal.message)))
     }
 
     /// A privilege on the server as a whole.

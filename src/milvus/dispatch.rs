@@ -19,6 +19,7 @@ use super::call::{Call, Context, REQUEST_BYTES_MAX, Reply};
 use super::calls::{self, Known, Unserved};
 use super::connection::Connection;
 use super::failure::Failure;
+use super::timed_body::TimedBody;
 use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
 use crate::model::milvus::DEFAULT_DATABASE;
 use crate::telemetry::events;
@@ -49,6 +50,7 @@ pub(super) async fn answer(
     {
         return status.into_http();
     }
+    let limit = connection.message_timeout();
     let service = Unary {
         handle: served.handle,
         connection,
@@ -56,6 +58,7 @@ pub(super) async fn answer(
     };
     let bytes_max = served.request_bytes_max;
     let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(bytes_max);
+    let request = request.map(|body| TimedBody::new(body, limit));
     let response = grpc.unary(service, request).await;
     match response.extensions().get::<Status>() {
         // Clients repeat this one, and it would be too large again.

@@ -22,6 +22,7 @@ mod password;
 mod rbac;
 mod role;
 mod server;
+mod timed_body;
 mod user;
 
 use std::sync::Arc;
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
 
-pub use bootstrap::{BootstrapError, bootstrap};
+pub use bootstrap::{BootstrapError, Root, bootstrap};
 
 /// Serves Milvus' calls to every connection.
 #[derive(Clone)]

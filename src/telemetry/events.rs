@@ -55,6 +55,22 @@ pub fn milvus_started(addresses: &[String]) {
     info!(target: CONTROL, id = 9_900_042_u64, addresses, "Waiting for Milvus clients");
 }
 
+/// Milvus clients have no root, and none can be made by a server that was not given its password.
+pub fn milvus_root_missing(db: &str) {
+    warn!(
+        target: CONTROL,
+        id = 9_900_044_u64,
+        db,
+        "There is no Milvus user root, and nobody is shown a password that is made up now: restart the \
+         members with --milvus.defaultRootPassword"
+    );
+}
+
+/// What Milvus clients begin with could not be made.
+pub fn milvus_not_begun(error: &dyn Display) {
+    warn!(target: CONTROL, id = 9_900_045_u64, %error, "Cannot create what Milvus clients begin with");
+}
+
 /// Something the operator should know, also shown by `mongosh` when it connects.
 pub fn startup_warning(message: &str) {
     warn!(target: CONTROL, id = 9_900_001_u64, startup_warning = true, "{message}");

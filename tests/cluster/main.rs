@@ -22,6 +22,7 @@ mod house;
 mod interrupted;
 mod kill;
 mod member_state;
+mod milvus;
 #[allow(dead_code, unreachable_pub)] // not all of it is needed here
 #[path = "../milvus/client.rs"]
 mod milvus_client;

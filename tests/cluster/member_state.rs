@@ -211,7 +211,7 @@ fn without_etcd_reads_and_sign_ins_go_on_and_writes_fail_at_once() {
 }
 
 /// The port of the face for Milvus clients, which the system has chosen.
-fn milvus_port(logs: &str) -> u16 {
+pub(crate) fn milvus_port(logs: &str) -> u16 {
     let line = logs
         .lines()
         .find(|line| line.contains("Waiting for Milvus clients"));

@@ -146,6 +146,21 @@ impl Client {
         Ok(response.into_inner())
     }
 
+    /// Calls a method and never sends what it is asked.
+    pub(crate) async fn call_without_message(&mut self, method: &str) -> Status {
+        let mut request = Request::new(futures_util::stream::pending::<common::Status>());
+        if let Some(authorization) = &self.authorization {
+            let metadata = request.metadata_mut();
+            metadata.insert("authorization", authorization.parse().unwrap());
+        }
+        self.grpc.ready().await.unwrap();
+        let path = format!("/milvus.proto.milvus.MilvusService/{method}");
+        let codec = Prost(PhantomData::<(common::Status, common::Status)>);
+        let grpc = &mut self.grpc;
+        let answer = grpc.client_streaming(request, path.parse().unwrap(), codec);
+        answer.await.unwrap_err()
+    }
+
     /// Calls a method that answers a bare status: `Ok` or its code, error code and reason.
     pub(crate) async fn change<Q: Message + 'static>(&mut self, method: &str, message: Q) -> Told {
         let status: common::Status = self.call(method, message).await.unwrap();

@@ -17,5 +17,6 @@ mod rbac;
 mod refusals;
 mod settings;
 mod storm;
+mod strangers;
 mod tls;
 mod two_faces;

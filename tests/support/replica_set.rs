@@ -253,6 +253,14 @@ impl ReplicaSet {
         node.server = Some(options.start());
     }
 
+    /// Restarts a node with further arguments, from now on.
+    pub fn restart_with(&mut self, node: usize, arguments: &[&str]) {
+        self.stop(node);
+        let more = arguments.iter().map(ToString::to_string);
+        self.nodes[node].arguments.extend(more);
+        self.start_node(node);
+    }
+
     /// kill -9.
     pub fn kill(&mut self, node: usize) {
         self.nodes[node].is_paused = false;

@@ -25,6 +25,7 @@ impl Call for CreateCredentialRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         let (services, settings) = (context.services(), context.settings());
         let name = names::user_name(&self.username, settings)?;
         let secret = password::decode(self.password, "decode password fail")?;

@@ -34,6 +34,7 @@ impl Call for UpdateCredentialRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         if let Some(description) = &self.description {
             names::check_description(description, "user")?;
         }
