@@ -58,6 +58,9 @@ pub enum BackupError {
     /// The server's answer is no answer to what was asked.
     #[error("the server's answer to {0} is not understood")]
     Answer(&'static str),
+    /// The server says that there is more and does not send it.
+    #[error("the server says that there is more of the backup and sends nothing")]
+    NothingMore,
     /// The password cannot be used.
     #[error(transparent)]
     Password(#[from] PasswordError),
@@ -119,8 +122,12 @@ fn copy(
                 "$db": "admin",
             },
         )?;
-        copy.take_batch(&more)?;
+        let bytes = copy.take_batch(&more)?;
         id = Cursor::of(&more, "getMore")?.id;
+        // Else it could go on like this for ever.
+        if bytes == 0 && id != 0 {
+            return Err(BackupError::NothingMore);
+        }
     }
     copy.finish()
 }
@@ -169,16 +176,19 @@ impl<'a> Copy<'a> {
         }
     }
 
-    fn take_batch(&mut self, reply: &RawDocument) -> Result<(), BackupError> {
+    /// Answers how many bytes of the stream were in it.
+    fn take_batch(&mut self, reply: &RawDocument) -> Result<usize, BackupError> {
         let refuse = || BackupError::Answer("getMore");
         let cursor = reply.get_document("cursor").map_err(|_| refuse())?;
         let batch = cursor.get_array("nextBatch").map_err(|_| refuse())?;
         let mut records = Vec::new();
+        let mut bytes = 0;
         for document in batch {
             let Ok(RawBsonRef::Document(document)) = document else {
                 return Err(refuse());
             };
             let data = document.get_binary("data").map_err(|_| refuse())?;
+            bytes += data.bytes.len();
             self.reader.push(data.bytes);
             while let Some(record) = self.reader.next_record()? {
                 self.count(&record);
@@ -188,7 +198,7 @@ impl<'a> Copy<'a> {
         if let Some(catalog) = self.catalog()? {
             catalog.put(&records)?;
         }
-        Ok(())
+        Ok(bytes)
     }
 
     fn count(&mut self, record: &Write) {

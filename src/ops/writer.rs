@@ -234,7 +234,7 @@ fn record(batch: &[Planned]) -> Result<(), OpsError> {
     Ok(Audited::record_all(audited)?)
 }
 
-/// Takes back, in further events, what was announced and then not committed.
+/// Says in further events that what was announced was not committed, or with 11602 that nobody knows.
 fn record_failure(batch: &[Planned], failure: Option<&OpsError>) {
     if failure.is_none() {
         return;
@@ -243,7 +243,7 @@ fn record_failure(batch: &[Planned], failure: Option<&OpsError>) {
         let audited = planned.audited.as_ref()?;
         planned.decided.is_ok().then_some((audited, failure))
     });
-    // Nothing was done, so there is nothing left to refuse.
+    // It is over, done or not, so there is nothing left to refuse.
     let _ = Audited::record_all(audited);
 }
 

@@ -5,12 +5,15 @@
 
 use std::cmp::Ordering;
 use std::mem;
+use std::ops::RangeInclusive;
 use std::vec;
 
 use super::record::{self, Malformed, RECORD_BYTES_MAX, RecordTooLarge, Table, Write};
 use super::redb::FORMAT_VERSION;
 use super::{Change, Sequence};
 
+/// That of any commit: the first is 1, and a signed number has to hold it.
+const SEQUENCES: RangeInclusive<u64> = 1..=i64::MAX as u64;
 const MAGIC: [u8; 8] = *b"PCBACKUP";
 /// Magic, format version, sequence.
 const START_BYTES: usize = 8 + 8 + 8;
@@ -115,6 +118,9 @@ pub enum BackupStreamError {
         /// The version it has.
         found: u64,
     },
+    /// It is of a commit that no server can have made.
+    #[error("it names commit {0}, which there cannot be")]
+    Sequence(u64),
     /// There is no table of this mark.
     #[error("it has a record of an unknown kind ({0})")]
     UnknownTable(u8),
@@ -184,10 +190,15 @@ impl BackupReader {
                 return Err(BackupStreamError::NotABackup);
             }
             match number(version) {
-                1..=FORMAT_VERSION => self.sequence = Some(Sequence(number(sequence))),
+                1..=FORMAT_VERSION => {}
                 0 => return Err(BackupStreamError::NotABackup),
                 found => return Err(BackupStreamError::NewerFormat { found }),
             }
+            let sequence = number(sequence);
+            if !SEQUENCES.contains(&sequence) {
+                return Err(BackupStreamError::Sequence(sequence));
+            }
+            self.sequence = Some(Sequence(sequence));
         }
         Ok(self.sequence)
     }

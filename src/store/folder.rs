@@ -84,3 +84,39 @@ pub(super) fn open_private(path: &Path, truncate: bool) -> io::Result<File> {
         .mode(FILE_MODE)
         .open(path)
 }
+
+/// Makes a file of the owner for reading and writing. Whatever has its name already, a symbolic link
+/// too, is an error.
+pub(super) fn create_private(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(FILE_MODE)
+        .open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    use tempfile::TempDir;
+
+    use super::*;
+
+    #[test]
+    fn a_private_file_is_made_where_nothing_has_its_name() {
+        let folder = TempDir::new().unwrap();
+        let path = folder.path().join("file");
+        let elsewhere = folder.path().join("elsewhere");
+        symlink(&elsewhere, &path).unwrap();
+        let refused = create_private(&path).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+        assert!(!elsewhere.exists());
+        fs::remove_file(&path).unwrap();
+        create_private(&path).unwrap();
+        let refused = create_private(&path).unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::AlreadyExists);
+    }
+}

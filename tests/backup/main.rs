@@ -10,5 +10,6 @@ mod support;
 mod broken;
 mod command;
 mod copying;
+mod lying_server;
 mod refusals;
 mod restoring;

@@ -1,10 +1,12 @@
 //! Who gets no backup, and where none is put.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
 
-use crate::common::{backup, backup_as, backup_into, program, refusal, said, server};
+use crate::common::{backup, backup_as, backup_into, program, refusal, restore, said, server};
 
 /// Nothing may be left of a copy that failed.
 fn is_gone(copy: &Path) {
@@ -56,6 +58,29 @@ fn a_folder_with_anything_in_it_stays_as_it_is() {
     assert!(refused.contains("letter"), "{refused}");
     // What did not come to it left no backup open behind.
     said(backup(server.port, &folder.path().join("copy")));
+}
+
+#[test]
+fn a_folder_that_others_may_write_in_is_refused() {
+    let server = server();
+    let folder = TempDir::new().unwrap();
+    let copy = folder.path().join("copy");
+    said(backup(server.port, &copy));
+    let open = folder.path().join("open");
+    std::fs::create_dir(&open).unwrap();
+    for (mode, is_refused) in [(0o720, true), (0o1777, true), (0o755, false)] {
+        std::fs::set_permissions(&open, Permissions::from_mode(mode)).unwrap();
+        if is_refused {
+            let text = format!("its mode {mode:o} lets others than its owner write in it");
+            for command in [backup(server.port, &open), restore(&copy, &open)] {
+                let refused = refusal(command);
+                assert!(refused.contains(&text), "{refused}");
+                assert!(std::fs::read_dir(&open).unwrap().next().is_none());
+            }
+        } else {
+            said(restore(&copy, &open));
+        }
+    }
 }
 
 #[test]

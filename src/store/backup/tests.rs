@@ -153,6 +153,27 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
+fn a_commit_that_cannot_be_is_refused() {
+    for (sequence, is_possible) in [
+        (0, false),
+        (1, true),
+        (i64::MAX as u64, true),
+        (i64::MAX as u64 + 1, false),
+        (u64::MAX, false),
+    ] {
+        let mut writer = BackupWriter::new(Sequence(sequence), Vec::new());
+        let mut reader = BackupReader::new();
+        reader.push(&writer.next_bytes(START_BYTES).unwrap().unwrap());
+        let expected = if is_possible {
+            Ok(Some(Sequence(sequence)))
+        } else {
+            Err(BackupStreamError::Sequence(sequence))
+        };
+        assert_eq!(reader.sequence(), expected);
+    }
+}
+
+#[test]
 fn a_record_left_out_is_noticed() {
     // As if somebody had cut it out and mended the checksum.
     let mut stream = stream(changes()[..1].to_vec(), usize::MAX);

@@ -13,7 +13,7 @@ use super::{
     initialise_if_new, open_error, sequence_of, storage_error,
 };
 use crate::store::acknowledged::Acknowledged;
-use crate::store::folder::{lock_to_read, open_private};
+use crate::store::folder::{create_private, lock_to_read};
 use crate::store::record::Write;
 use crate::store::{Change, Sequence, Store, StoreError};
 
@@ -34,7 +34,7 @@ impl NewCatalog {
     pub fn create(path: &Path, sequence: Sequence) -> Result<Self, StoreError> {
         let folder = NewFolder::make(path, sequence)?;
         let file = folder.new_file();
-        let opened = open_private(&file, true).map_err(|error| StoreError::io(&file, &error))?;
+        let opened = create_private(&file).map_err(|error| StoreError::io(&file, &error))?;
         let backend = FileBackend::new(opened).map_err(|error| open_error(&file, error))?;
         let database = builder()
             .create_with_backend(backend)
@@ -107,7 +107,7 @@ pub fn copy_folder(from: &Path, to: &Path) -> Result<CatalogContent, StoreError>
     let folder = NewFolder::make(to, SOME_SEQUENCE)?;
     let copied = folder.new_file();
     let failed = |error: io::Error| StoreError::io(&copied, &error);
-    let mut copy = open_private(&copied, true).map_err(failed)?;
+    let mut copy = create_private(&copied).map_err(failed)?;
     io::copy(&mut file, &mut copy).map_err(failed)?;
     copy.sync_all().map_err(failed)?;
     drop(copy);

@@ -6,12 +6,16 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{CATALOG_FILE, NEW_CATALOG_FILE};
 use crate::store::acknowledged::{Acknowledged, SEQUENCE_FILE};
 use crate::store::folder::{DataFolder, LOCK_FILE, lock_to_read};
 use crate::store::{Sequence, StoreError};
+
+/// Write permission of group and others.
+const WRITE_BY_OTHERS: u32 = 0o022;
 
 /// A folder that was empty or not there, locked until it is finished or dropped.
 #[derive(Debug)]
@@ -84,7 +88,8 @@ impl Drop for NewFolder {
     }
 }
 
-/// Whether the folder is there; one with something in it is an error.
+/// Whether the folder is there; one with something in it, or that others may put something in, is an
+/// error.
 pub fn check_empty(path: &Path) -> Result<bool, StoreError> {
     let unusable = |error: &io::Error| StoreError::FolderUnusable {
         path: path.to_owned(),
@@ -96,7 +101,17 @@ pub fn check_empty(path: &Path) -> Result<bool, StoreError> {
         Err(error) => return Err(unusable(&error)),
     };
     match entries.next() {
-        None => Ok(true),
+        None => {
+            let mode = fs::metadata(path).map_err(|error| unusable(&error))?;
+            let mode = mode.permissions().mode() & 0o7777;
+            if mode & WRITE_BY_OTHERS == 0 {
+                return Ok(true);
+            }
+            Err(StoreError::FolderUnusable {
+                path: path.to_owned(),
+                reason: format!("its mode {mode:o} lets others than its owner write in it"),
+            })
+        }
         Some(Err(error)) => Err(unusable(&error)),
         Some(Ok(_)) => {
             // That somebody is using it is the better reason.
