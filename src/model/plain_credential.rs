@@ -62,6 +62,18 @@ impl PlainCredential {
         Ok(Self(phc.into()))
     }
 
+    /// Whether a check against it takes no more memory, and no more time, than one that makes so many
+    /// passes over so many KiB.
+    pub fn costs_at_most(&self, memory_kib: u32, iterations: u32) -> bool {
+        let parsed = PasswordHash::new(&self.0).ok();
+        let cost = parsed.and_then(|hash| Params::try_from(&hash).ok());
+        let work = |memory: u32, passes: u32| u64::from(memory) * u64::from(passes);
+        cost.is_some_and(|cost| {
+            cost.m_cost() <= memory_kib
+                && work(cost.m_cost(), cost.t_cost()) <= work(memory_kib, iterations)
+        })
+    }
+
     /// The PHC string.
     pub fn phc(&self) -> &str {
         &self.0
@@ -92,6 +104,22 @@ mod tests {
         let credential = PlainCredential::parse(GOOD).unwrap();
         assert_eq!(credential.phc(), GOOD);
         assert_eq!(format!("{credential:?}"), "<redacted>");
+    }
+
+    #[test]
+    fn a_cost_is_memory_and_memory_times_passes() {
+        let credential = PlainCredential::parse(&GOOD.replace("t=1", "t=3")).unwrap();
+        for (memory_kib, iterations, is_enough) in [
+            (7168, 3, true),
+            (10_752, 2, true),
+            (7167, 100, false),
+            (7168, 2, false),
+            (10_751, 2, false),
+            (u32::MAX, u32::MAX, true),
+        ] {
+            let found = credential.costs_at_most(memory_kib, iterations);
+            assert_eq!(found, is_enough, "{memory_kib} {iterations}");
+        }
     }
 
     #[test]

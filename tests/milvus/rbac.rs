@@ -62,6 +62,13 @@ async fn fill(root: &mut Client) {
     }
 }
 
+/// The password of the first user at another cost than the one set.
+fn costing(meta: &RbacMeta, cost: &str) -> String {
+    let changed = meta.users[0].password.replace("m=19456,t=2,", cost);
+    assert_ne!(changed, meta.users[0].password);
+    changed
+}
+
 async fn backup(root: &mut Client) -> RbacMeta {
     let reply: BackupRbacMetaResponse = root
         .call("BackupRBAC", BackupRbacMetaRequest {})
@@ -148,6 +155,23 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
         (
             without(|it| it.grants[0].object = None),
             "object type [] does not exist",
+        ),
+        // Roles of MongoDB are not for Milvus clients to hand out.
+        (
+            without(|it| it.users[0].roles = vec![role("userAdmin", "")]),
+            "role [userAdmin] does not exist",
+        ),
+        (
+            without(|it| it.users[0].password = costing(it, "m=19457,t=1,")),
+            "password of user [ann]: its cost is beyond the limits",
+        ),
+        (
+            without(|it| it.users[0].password = costing(it, "m=19456,t=3,")),
+            "password of user [ann]: its cost is beyond the limits",
+        ),
+        (
+            without(|it| it.privilege_groups[0].privileges = vec![privilege("Query"); 100_001]),
+            "the privilege groups have too many privileges",
         ),
     ] {
         assert_eq!(restore(root, &meta).await, refused(reason));

@@ -75,12 +75,10 @@ pub fn add_milvus_grants(
     if let Some(unknown) = added.iter().find(|grant| !is_known(grant)) {
         return Err(PrivilegeGroupError::UnknownPrivilege(unknown.privilege.clone()).into());
     }
-    let mut grants = role.milvus_grants.to_vec();
-    for grant in added {
-        if let Err(place) = grants.binary_search_by(|present| present.order(grant)) {
-            grants.insert(place, grant.clone());
-        }
-    }
+    // The sort is stable: of two that are the same, the present one or the first added stays.
+    let mut grants = [&role.milvus_grants, added].concat();
+    grants.sort_by(MilvusGrant::order);
+    grants.dedup_by(|later, earlier| later.is_same(earlier));
     replace_grants(&role, grants)
 }
 

@@ -8,6 +8,7 @@ use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::plan::milvus::RbacBackup;
 use crate::catalog::{PlanError, PrivilegeGroupError};
 use crate::config::MilvusConfig;
+use crate::config::parameters::Parameters;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::group::change;
@@ -19,7 +20,7 @@ use crate::milvus::proto::milvus::{
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::milvus::{ANY, DEFAULT_DATABASE, MilvusGrant, MilvusObject, PrivilegeGroup};
 use crate::model::names::RoleName;
-use crate::model::plain_credential::PlainCredential;
+use crate::model::plain_credential::{InvalidPlainCredential, PlainCredential};
 use crate::model::restriction::Restrictions;
 use crate::model::role::Role;
 use crate::model::user::{Credentials, User};
@@ -27,6 +28,9 @@ use crate::ops::OpsError;
 
 /// Bytes of a backup, for a hundred thousand users.
 const BACKUP_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Privileges in all groups of a backup, counting each time one comes.
+const GROUP_PRIVILEGES_MAX: usize = 100_000;
 
 const OPERATION: ErrorCode = ErrorCode::UnexpectedError;
 
@@ -49,12 +53,16 @@ impl Call for RestoreRbacMetaRequest {
         {
             return Err(refused("rbac meta is empty"));
         }
+        let groups = meta.privilege_groups.iter();
+        if groups.map(|group| group.privileges.len()).sum::<usize>() > GROUP_PRIVILEGES_MAX {
+            return Err(refused("the privilege groups have too many privileges"));
+        }
         let all = |role| role_of(role, settings);
         let roles: Vec<_> = meta.roles.into_iter().map(all).collect::<Result<_, _>>()?;
         let all = |group| group_of(group, settings);
         let groups = meta.privilege_groups.into_iter().map(all);
         let groups: Vec<_> = groups.collect::<Result<_, _>>()?;
-        let all = |user| user_of(user, settings);
+        let all = |user| user_of(user, settings, &services.parameters);
         let users: Vec<_> = meta.users.into_iter().map(all).collect::<Result<_, _>>()?;
         let mut grants: BTreeMap<_, Vec<_>> = BTreeMap::new();
         for entity in meta.grants {
@@ -126,11 +134,26 @@ fn group_of(info: PrivilegeGroupInfo, settings: &MilvusConfig) -> Result<Privile
     })
 }
 
-fn user_of(info: UserInfo, settings: &MilvusConfig) -> Result<User, Failure> {
+/// A hash that costs more than those made here would let strangers who name the user cost more.
+fn user_of(
+    info: UserInfo,
+    settings: &MilvusConfig,
+    parameters: &Parameters,
+) -> Result<User, Failure> {
     let password = Zeroizing::new(info.password);
     let name = names::user_name(&info.user, settings)?;
-    let plain = PlainCredential::parse(&password)
-        .map_err(|error| refused(format!("password of user [{}]: {error}", name.user())))?;
+    let (memory_kib, iterations) = (
+        parameters.argon2_memory_kib(),
+        parameters.argon2_iterations(),
+    );
+    let plain = PlainCredential::parse(&password).and_then(|plain| {
+        let is_bearable = plain.costs_at_most(memory_kib, iterations);
+        is_bearable
+            .then_some(plain)
+            .ok_or(InvalidPlainCredential::Cost)
+    });
+    let plain =
+        plain.map_err(|error| refused(format!("password of user [{}]: {error}", name.user())))?;
     let roles = info.roles.iter();
     let roles = roles.map(|role| names::role_name(&role.name, settings));
     Ok(User {

@@ -46,15 +46,10 @@ impl MilvusGrant {
 
     /// The order of lists: object, database, object name, privilege.
     pub fn order(&self, other: &Self) -> Ordering {
-        let key = |grant: &Self| {
-            (
-                grant.object,
-                grant.db.clone(),
-                grant.object_name.clone(),
-                grant.privilege.clone(),
-            )
-        };
-        key(self).cmp(&key(other))
+        let places = self.object.cmp(&other.object);
+        let places = places.then_with(|| self.db.cmp(&other.db));
+        let places = places.then_with(|| self.object_name.cmp(&other.object_name));
+        places.then_with(|| self.privilege.cmp(&other.privilege))
     }
 
     /// Whether it allows `privilege` on the object of that kind and name in the database `db`; without

@@ -51,6 +51,16 @@ impl PrivilegeGroups {
         Self(groups.into())
     }
 
+    /// With `added` beside the others; of those with one name, the first stays.
+    #[must_use]
+    pub fn with_all(&self, added: Vec<PrivilegeGroup>) -> Self {
+        let mut groups = self.0.to_vec();
+        groups.extend(added);
+        groups.sort_by(|left, right| left.name.cmp(&right.name));
+        groups.dedup_by(|later, earlier| later.name == earlier.name);
+        Self(groups.into())
+    }
+
     /// Without the group of that name.
     #[must_use]
     pub fn without(&self, name: &str) -> Self {
@@ -161,6 +171,10 @@ mod tests {
         assert_eq!(names(&fewer), ["empty", "readers", "writers"]);
         assert!(fewer.has("readers", "Query") && !fewer.has("readers", "Search"));
         assert!(PrivilegeGroups::new(groups.as_slice().to_vec()).is_some());
+        let added = ["z", "readers", "a"].map(|name| group(name, &[]));
+        let more = fewer.with_all(added.into());
+        assert_eq!(names(&more), ["a", "empty", "readers", "writers", "z"]);
+        assert!(more.has("readers", "Query"));
         let unsorted = vec![group("b", &[]), group("a", &[])];
         assert!(PrivilegeGroups::new(unsorted).is_none());
         assert!(PrivilegeGroups::new(vec![group("a", &[]), group("a", &[])]).is_none());

@@ -1,10 +1,12 @@
 //! Plans about groups of privileges.
 
+use std::collections::{HashMap, HashSet};
+
 use compact_str::CompactString;
 
 use crate::catalog::View;
 use crate::catalog::plan::{PlanError, check_size};
-use crate::model::milvus::{PrivilegeGroup, PrivilegeGroups, is_predefined};
+use crate::model::milvus::{Level, PrivilegeGroup, PrivilegeGroups, is_predefined};
 use crate::store::{Change, Setting};
 
 /// Groups that administrators may make: each change writes all of them.
@@ -115,14 +117,23 @@ pub(super) fn create_all(
     if added.is_empty() {
         return Ok(Vec::new());
     }
-    let mut groups = view.privilege_groups();
+    let present = view.privilege_groups();
+    let mut names = HashSet::new();
     for group in &added {
-        groups = create(&groups, group.clone())?;
+        let count = present.as_slice().len() + names.len();
+        let is_there = present.find(&group.name).is_some() || !names.insert(group.name.clone());
+        check_new(&group.name, is_there, count)?;
     }
-    for group in added {
+    let added = added.into_iter().map(|group| PrivilegeGroup {
+        name: group.name,
+        privileges: sorted(group.privileges.into_vec()),
+    });
+    let groups = present.with_all(added.collect());
+    let mut levels = HashMap::new();
+    let is_added = |group: &&PrivilegeGroup| names.contains(&group.name);
+    for group in groups.as_slice().iter().filter(is_added) {
         check_known(&groups, &group.privileges)?;
-        let group = filled(&groups, group.name, group.privileges.into_vec())?;
-        groups = groups.with(group);
+        check_one_level(&groups, &group.privileges, &mut levels)?;
     }
     put(groups)
 }
@@ -131,16 +142,27 @@ fn create(
     groups: &PrivilegeGroups,
     group: PrivilegeGroup,
 ) -> Result<PrivilegeGroups, PrivilegeGroupError> {
-    if groups.find(&group.name).is_some() {
-        return Err(PrivilegeGroupError::Exists(group.name));
+    let is_there = groups.find(&group.name).is_some();
+    check_new(&group.name, is_there, groups.as_slice().len())?;
+    Ok(groups.with(group))
+}
+
+/// Whether one may come to the `count` groups there are.
+fn check_new(
+    name: &CompactString,
+    is_there: bool,
+    count: usize,
+) -> Result<(), PrivilegeGroupError> {
+    if is_there {
+        return Err(PrivilegeGroupError::Exists(name.clone()));
     }
-    if is_predefined(&group.name) {
-        return Err(PrivilegeGroupError::Predefined(group.name));
+    if is_predefined(name) {
+        return Err(PrivilegeGroupError::Predefined(name.clone()));
     }
-    if groups.as_slice().len() >= PRIVILEGE_GROUPS_MAX {
+    if count >= PRIVILEGE_GROUPS_MAX {
         return Err(PrivilegeGroupError::Full);
     }
-    Ok(groups.with(group))
+    Ok(())
 }
 
 /// The group to change, if it can be changed by these privileges.
@@ -172,19 +194,34 @@ fn check_known(
 fn filled(
     groups: &PrivilegeGroups,
     name: CompactString,
-    mut privileges: Vec<CompactString>,
+    privileges: Vec<CompactString>,
 ) -> Result<PrivilegeGroup, PrivilegeGroupError> {
+    let privileges = sorted(privileges);
+    check_one_level(groups, &privileges, &mut HashMap::new())?;
+    Ok(PrivilegeGroup { name, privileges })
+}
+
+fn sorted(mut privileges: Vec<CompactString>) -> Box<[CompactString]> {
     privileges.sort_unstable();
     privileges.dedup();
-    let mut levels = privileges.iter().map(|privilege| groups.level(privilege));
+    privileges.into()
+}
+
+/// `known` are levels found before: finding one may mean to look through all groups.
+fn check_one_level<'a>(
+    groups: &PrivilegeGroups,
+    privileges: &'a [CompactString],
+    known: &mut HashMap<&'a str, Option<Level>>,
+) -> Result<(), PrivilegeGroupError> {
+    let mut levels = privileges.iter().map(|privilege| {
+        let found = known.entry(privilege);
+        *found.or_insert_with(|| groups.level(privilege))
+    });
     let first = levels.next();
     if levels.any(|level| Some(level) != first) {
         return Err(PrivilegeGroupError::MixedLevels);
     }
-    Ok(PrivilegeGroup {
-        name,
-        privileges: privileges.into(),
-    })
+    Ok(())
 }
 
 fn put(groups: PrivilegeGroups) -> Result<Vec<Change>, PlanError> {

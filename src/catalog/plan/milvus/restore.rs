@@ -1,9 +1,9 @@
 //! The plan of `RestoreRBAC`: everything that was backed up, or nothing.
 
+use super::add_milvus_grants;
 use super::groups::create_all;
-use super::{add_milvus_grants, create_milvus_role, create_milvus_user};
 use crate::catalog::View;
-use crate::catalog::plan::PlanError;
+use crate::catalog::plan::{PlanError, create_role, create_user, without_duplicates};
 use crate::model::milvus::{MilvusGrant, PrivilegeGroup};
 use crate::model::names::RoleName;
 use crate::model::role::Role;
@@ -35,8 +35,12 @@ pub fn restore_rbac(view: &View<'_>, backup: RbacBackup) -> Result<Vec<Change>, 
         after.lay_over(&changes);
         all.extend(changes);
     };
-    for role in backup.roles {
-        let changes = create_milvus_role(&after, role, backup.roles_max)?;
+    // Counted here: asking the view for each looks at all that came before.
+    for (count, role) in (view.milvus_role_count()..).zip(backup.roles) {
+        let changes = create_role(&after, role)?;
+        if count >= backup.roles_max {
+            return Err(PlanError::MilvusRolesFull);
+        }
         add(&mut after, changes);
     }
     let changes = create_all(&after, backup.groups)?;
@@ -45,9 +49,24 @@ pub fn restore_rbac(view: &View<'_>, backup: RbacBackup) -> Result<Vec<Change>, 
         let changes = add_milvus_grants(&after, &role, &grants)?;
         add(&mut after, changes);
     }
-    for user in backup.users {
-        let changes = create_milvus_user(&after, user, backup.users_max)?;
+    for (count, user) in (view.milvus_user_count()..).zip(backup.users) {
+        check_roles_stored(&after, &user.roles)?;
+        let changes = create_user(&after, user)?;
+        if count >= backup.users_max {
+            return Err(PlanError::MilvusUsersFull);
+        }
         add(&mut after, changes);
     }
     Ok(all)
+}
+
+/// Roles that MongoDB brings along are none that Milvus clients may hand out.
+fn check_roles_stored(view: &View<'_>, roles: &[RoleName]) -> Result<(), PlanError> {
+    let missing = roles.iter().filter(|role| view.role(role).is_none());
+    let missing = without_duplicates(missing.cloned().collect());
+    if missing.is_empty() {
+        Ok(())
+    } else {
+        Err(PlanError::RolesNotFound(missing))
+    }
 }

@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use super::*;
 use crate::catalog::Catalog;
 use crate::model::milvus::{MilvusObject, PrivilegeGroup};
@@ -241,4 +243,82 @@ fn what_cannot_be_restored_whole_is_not_restored() {
         assert!(refused.starts_with(refusal), "{refused}");
         assert_eq!(catalog.generation(), 0);
     }
+}
+
+/// The refusal, which must come in seconds: all other writes wait meanwhile. What looks at everything
+/// again for each thing takes many minutes for as much as this.
+fn soon_restored(backup: RbacBackup) -> String {
+    let started = Instant::now();
+    let refusal = done(&catalog(), |view| restore_rbac(view, backup));
+    assert!(started.elapsed() < Duration::from_mins(1));
+    refusal
+}
+
+fn empty_backup() -> RbacBackup {
+    RbacBackup {
+        users: vec![],
+        roles: vec![],
+        grants: vec![],
+        groups: vec![],
+        users_max: 100_000,
+        roles_max: 1,
+    }
+}
+
+#[test]
+fn many_users_are_restored_soon() {
+    let users = (0..100_000).map(|number| user(&format!("u{number}"), &[]));
+    let refusal = soon_restored(RbacBackup {
+        users: users.collect(),
+        ..empty_backup()
+    });
+    assert_eq!(refusal, "");
+}
+
+#[test]
+fn grants_too_many_for_a_role_are_refused_soon() {
+    let grants = (0..300_000).rev().map(|number| MilvusGrant {
+        object_name: format!("c{number:06}").into(),
+        ..grant("Query")
+    });
+    let refusal = soon_restored(RbacBackup {
+        roles: vec![role("clerk")],
+        grants: vec![(role_name("clerk"), grants.collect())],
+        ..empty_backup()
+    });
+    assert!(refusal.contains("the limit is 16793600"), "{refusal}");
+}
+
+#[test]
+fn groups_in_groups_are_restored_soon() {
+    let names: Vec<_> = (0..200).map(|number| format!("g{number}").into()).collect();
+    let groups = names
+        .iter()
+        .map(|name: &compact_str::CompactString| PrivilegeGroup {
+            name: name.clone(),
+            privileges: names.clone().into(),
+        });
+    let refusal = soon_restored(RbacBackup {
+        groups: groups.collect(),
+        ..empty_backup()
+    });
+    assert_eq!(refusal, "");
+}
+
+#[test]
+fn of_grants_that_are_the_same_the_first_stays() {
+    let catalog = catalog();
+    assert_eq!(done(&catalog, |view| create_role(view, role("clerk"))), "");
+    let by = |grantor: &str| MilvusGrant {
+        grantor: grantor.into(),
+        ..grant("Query")
+    };
+    for grants in [vec![by("ann"), by("bob")], vec![by("eve"), grant("Insert")]] {
+        let added = done(&catalog, |view| {
+            add_milvus_grants(view, &role_name("clerk"), &grants)
+        });
+        assert_eq!(added, "");
+    }
+    let clerk = catalog.role(&role_name("clerk")).unwrap();
+    assert_eq!(*clerk.milvus_grants, [grant("Insert"), by("ann")]);
 }
