@@ -9,7 +9,7 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
-/// Ends with DEADLINE_EXCEEDED where the rest does not come in time.
+/// Ends with `DEADLINE_EXCEEDED` where the rest does not come in time.
 pub(super) struct TimedBody {
     body: Incoming,
     too_late: Pin<Box<Sleep>>,
