@@ -36,18 +36,11 @@ pub fn restore_rbac(view: &View<'_>, backup: RbacBackup) -> Result<Vec<Change>, 
         all.extend(changes);
     };
     // Counted here: asking the view for each looks at all that came before.
-<<<<<<< .merge_file_h6nPw6
     for (count, role) in (view.milvus_role_count()..).zip(backup.roles) {
-=======
-    for (count, role) in (view.milvus_role_count()..).zip(backup.roles) {
->>>>>>> .merge_file_8ZLt7a
         let changes = create_role(&after, role)?;
         if count >= backup.roles_max {
             return Err(PlanError::MilvusRolesFull);
         }
-<<<<<<< .merge_file_h6nPw6
-=======
->>>>>>> .merge_file_8ZLt7a
         add(&mut after, changes);
     }
     let changes = create_all(&after, backup.groups)?;
@@ -56,19 +49,12 @@ pub fn restore_rbac(view: &View<'_>, backup: RbacBackup) -> Result<Vec<Change>, 
         let changes = add_milvus_grants(&after, &role, &grants)?;
         add(&mut after, changes);
     }
-<<<<<<< .merge_file_h6nPw6
     for (count, user) in (view.milvus_user_count()..).zip(backup.users) {
-=======
-    for (count, user) in (view.milvus_user_count()..).zip(backup.users) {
->>>>>>> .merge_file_8ZLt7a
         check_roles_stored(&after, &user.roles)?;
         let changes = create_user(&after, user)?;
         if count >= backup.users_max {
             return Err(PlanError::MilvusUsersFull);
         }
-<<<<<<< .merge_file_h6nPw6
-=======
->>>>>>> .merge_file_8ZLt7a
         add(&mut after, changes);
     }
     Ok(all)
