@@ -8,6 +8,7 @@
 #![no_main]
 
 use std::convert::Infallible;
+use std::ffi::OsString;
 use std::fs;
 use std::sync::LazyLock;
 
@@ -131,17 +132,17 @@ fn start() -> Result<Target, Box<dyn std::error::Error>> {
         "--quiet".to_owned(),
         "--storageEngine=ephemeralForTest".to_owned(),
         format!("--dbpath={}", folder.display()),
-        "--logpath=/dev/null".to_owned(),
+        format!("--logpath={}", folder.join("log").display()),
         "--milvus.enabled".to_owned(),
         "--milvus.port=0".to_owned(),
         format!("--milvus.portFile={}", port_file.display()),
         format!("--milvus.defaultRootPassword={PASSWORD}"),
         // Hashing is not what is looked for here.
-        "--setParameter=argon2MemoryKiB=64".to_owned(),
+        "--setParameter=argon2MemoryKiB=7168".to_owned(),
         "--setParameter=argon2Iterations=1".to_owned(),
     ];
-    let none: [(String, String); 0] = [];
-    let Start::Run(config) = Config::from_args(arguments, none)? else {
+    let arguments = arguments.map(OsString::from);
+    let Start::Run(config) = Config::from_args(arguments, [])? else {
         return Err("nothing to run".into());
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()

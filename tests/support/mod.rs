@@ -353,7 +353,7 @@ fn wait_until_stopped(process: u32) {
     }
 }
 
-/// Whether every thread is stopped (proc_pid_stat(5): the state follows the name).
+/// Whether every thread is stopped (`proc_pid_stat(5)`: the state follows the name).
 fn is_stopped(process: u32) -> bool {
     let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
     tasks.flatten().all(|task| {
