@@ -14,23 +14,26 @@ use super::staged;
 use super::state::{Applied, Leader, Reign};
 use super::{MemberProgress, ReplicaSetConfig};
 use crate::catalog::Catalog;
-use crate::model::names::{RoleName, UserName};
 use crate::store::Change;
-use crate::store::record::{self, Table, Write};
+use crate::store::record::{self, Write};
 use crate::telemetry::replication as events;
 
-/// Keys in one answer, to begin with and at least. It becomes fewer where records are so large that
-/// an answer does not fit or does not come in time.
-const PAGE_KEYS_MAX: i64 = 2048;
+/// Keys in one answer: at first, at most and at least. etcd counts all that are left for each page, so
+/// many small ones take long; large ones do not fit, or not in time.
+const PAGE_KEYS: i64 = 1024;
+const PAGE_KEYS_MAX: i64 = 65_536;
 const PAGE_KEYS_MIN: i64 = 1;
+/// Bytes of keys and values that an answer should have.
+const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
 /// Reads everything, makes it visible at once, and answers the revision that it was read at.
 pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
     let started = Instant::now();
     let snapshot = read(shared).await?;
     let revision = snapshot.revision;
-    let changes = snapshot.changes(&shared.catalog)?;
-    shared.catalog.apply(changes);
+    shared
+        .catalog
+        .apply(with_removals(snapshot.changes, &shared.catalog));
     shared.update(|state| {
         state.applied = Applied {
             last: snapshot.head.last,
@@ -65,8 +68,8 @@ struct Snapshot {
     config_revision: i64,
     leader: Option<Leader>,
     live: BTreeMap<Arc<str>, MemberProgress>,
-    /// Every record, and what a staged batch does to them.
-    writes: Vec<Write>,
+    /// What makes every record, and what a staged batch does to them.
+    changes: Vec<Change>,
 }
 
 async fn read(shared: &Shared) -> Result<Snapshot, FollowError> {
@@ -74,7 +77,7 @@ async fn read(shared: &Shared) -> Result<Snapshot, FollowError> {
     let mut small = BTreeMap::new();
     let mut live = BTreeMap::new();
     let mut leader = None;
-    let mut writes = Vec::new();
+    let mut changes = Vec::new();
     let mut pages = Pages::of(keys.root());
     while let Some(page) = pages.next(shared).await? {
         for kv in page {
@@ -86,11 +89,11 @@ async fn read(shared: &Shared) -> Result<Snapshot, FollowError> {
                 Place::Member(host) => {
                     live.insert(host.into(), decode_progress(host, &kv.value)?);
                 }
-                Place::Record(table, key) => writes.push(Write {
+                Place::Record(table, key) => changes.push(change_of(&Write {
                     table,
                     key: key.to_vec(),
                     record: Some(kv.value.to_vec()),
-                }),
+                })?),
                 Place::Format | Place::Staged | Place::Unknown => {}
             }
         }
@@ -100,7 +103,9 @@ async fn read(shared: &Shared) -> Result<Snapshot, FollowError> {
     let config_entry = small.get(&keys.config()).ok_or_else(|| missing("config"))?;
     let head = Head::decode(&head_entry.value)?;
     if head.is_staged {
-        writes.extend(staged::read(shared, head.batch, pages.revision).await?);
+        for write in staged::read(shared, head.batch, pages.revision).await? {
+            changes.push(change_of(&write)?);
+        }
     }
     Ok(Snapshot {
         revision: pages.revision,
@@ -110,41 +115,31 @@ async fn read(shared: &Shared) -> Result<Snapshot, FollowError> {
         config_revision: config_entry.mod_revision,
         leader,
         live,
-        writes,
+        changes,
     })
 }
 
-impl Snapshot {
-    /// What leads from the catalog as it is to the snapshot.
-    fn changes(&self, catalog: &Catalog) -> Result<Vec<Change>, Damaged> {
-        let mut users: HashSet<&[u8]> = HashSet::new();
-        let mut roles: HashSet<&[u8]> = HashSet::new();
-        for Write { table, key, record } in &self.writes {
-            let names = match table {
-                Table::Settings => continue,
-                Table::Roles => &mut roles,
-                Table::Users => &mut users,
-            };
-            if record.is_some() {
-                names.insert(key);
-            } else {
-                names.remove(key.as_slice());
-            }
+/// Adds what removes from the catalog whatever is not in the snapshot.
+fn with_removals(mut changes: Vec<Change>, catalog: &Catalog) -> Vec<Change> {
+    let mut users = HashSet::new();
+    let mut roles = HashSet::new();
+    for change in &changes {
+        match change {
+            Change::PutUser(user) => drop(users.insert(&user.name)),
+            Change::DropUser(name) => drop(users.remove(name)),
+            Change::PutRole(role) => drop(roles.insert(&role.name)),
+            Change::DropRole(name) => drop(roles.remove(name)),
+            Change::PutSetting(_) => {}
         }
-        let mut changes = Vec::with_capacity(self.writes.len());
-        for write in &self.writes {
-            changes.push(change_of(write)?);
-        }
-        let gone = |name: &UserName| !users.contains(record::user_key(name).as_slice());
-        let all_users = catalog.all_users();
-        let dropped = all_users.iter().filter(|user| gone(&user.name));
-        changes.extend(dropped.map(|user| Change::DropUser(user.name.clone())));
-        let gone = |name: &RoleName| !roles.contains(record::role_key(name).as_slice());
-        let all_roles = catalog.all_roles();
-        let dropped = all_roles.iter().filter(|role| gone(&role.name));
-        changes.extend(dropped.map(|role| Change::DropRole(role.name.clone())));
-        Ok(changes)
     }
+    let (all_users, all_roles) = (catalog.all_users(), catalog.all_roles());
+    let gone = all_users.iter().filter(|user| !users.contains(&user.name));
+    let gone_users = gone.map(|user| Change::DropUser(user.name.clone()));
+    let gone = all_roles.iter().filter(|role| !roles.contains(&role.name));
+    let gone_roles = gone.map(|role| Change::DropRole(role.name.clone()));
+    let removals: Vec<Change> = gone_users.chain(gone_roles).collect();
+    changes.extend(removals);
+    changes
 }
 
 /// All keys with a prefix at one revision, page by page.
@@ -165,7 +160,7 @@ impl Pages {
     pub(super) fn at(prefix: &[u8], revision: i64) -> Self {
         Self {
             request: RangeRequest {
-                limit: PAGE_KEYS_MAX,
+                limit: PAGE_KEYS,
                 revision,
                 ..range_of(prefix)
             },
@@ -200,7 +195,16 @@ impl Pages {
                 result => break result?,
             }
         };
-        self.request.limit = (self.request.limit * 2).min(PAGE_KEYS_MAX);
+        let bytes: usize = page
+            .kvs
+            .iter()
+            .map(|kv| kv.key.len() + kv.value.len())
+            .sum();
+        if bytes < PAGE_BYTES / 2 {
+            self.request.limit = (self.request.limit * 2).min(PAGE_KEYS_MAX);
+        } else if bytes > PAGE_BYTES * 2 {
+            self.request.limit = (self.request.limit / 2).max(PAGE_KEYS_MIN);
+        }
         if self.revision == 0 {
             self.revision = page.header.map_or(0, |header| header.revision);
             self.request.revision = self.revision;

@@ -281,13 +281,11 @@ fn bad_value(field: &'static str, reason: &dyn std::fmt::Display) -> Malformed {
     }
 }
 
-/// The key of a user.
-pub fn user_key(name: &UserName) -> Vec<u8> {
+fn user_key(name: &UserName) -> Vec<u8> {
     join_key(name.db(), name.user())
 }
 
-/// The key of a role.
-pub fn role_key(name: &RoleName) -> Vec<u8> {
+fn role_key(name: &RoleName) -> Vec<u8> {
     join_key(name.db(), name.role())
 }
 
