@@ -1,9 +1,9 @@
 //! The face for Milvus clients: users, roles and privileges by gRPC, from the same catalog.
 //!
 //! Users and roles that pymilvus makes are those of the database `milvus`. A call travels so:
-//! [`connection`] speaks HTTP/2, [`dispatch`] finds the method among [`calls`] and makes the checks in
-//! the order of Milvus, [`authentication`] says who calls, [`call`] is what each call declares, and
-//! [`failure`] is how it fails. `docs/decisions/0014-milvus-face.md` says why it is as it is.
+//! `connection` speaks HTTP/2, `dispatch` finds the method among `calls` and makes the checks in
+//! the order of Milvus, `authentication` says who calls, `call` is what each call declares, and
+//! `failure` is how it fails. `docs/decisions/0014-milvus-face.md` says why it is as it is.
 
 pub mod proto;
 

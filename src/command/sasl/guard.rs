@@ -1,7 +1,7 @@
 //! What holds sign-ins back: failures before them, and how many may be under way for how long.
 //!
-//! [`wait_for_turn`] comes before a password or the proof of one is looked at; [`failed`] and
-//! [`succeeded`] end what it began.
+//! `wait_for_turn` comes before a password or the proof of one is looked at; `failed` and
+//! `succeeded` end what it began.
 
 use std::sync::Arc;
 

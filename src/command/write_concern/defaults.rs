@@ -36,7 +36,7 @@ impl RwConcernDefaults {
         }
     }
 
-    /// As it is stored: what [`Self::parse`] reads.
+    /// As it is stored: what `Self::parse` reads.
     pub fn to_document(&self) -> RawDocumentBuf {
         let mut document = RawDocumentBuf::new();
         if let Some(concern) = &self.read_concern {
