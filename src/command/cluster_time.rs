@@ -28,6 +28,8 @@ use crate::secret::Secret;
 /// How far before the wall clock a cluster time without a valid signature may be, from somebody with
 /// the privilege to advance it.
 const UNSIGNED_CLUSTER_TIME_AHEAD_MAX: Duration = Duration::from_hours(1);
+/// The smallest id of a key: no double has all numbers from there on.
+const KEY_ID_MIN: u64 = 1 << 61;
 /// Bytes of a signature: those of SHA-1.
 const HASH_BYTES: usize = 20;
 
@@ -63,9 +65,9 @@ impl ClusterClock {
         Self {
             heard: AtomicU64::new(0),
             key: Secret::new(derive(b"key that signs cluster times")),
-            // Never 0, which stands for no key, and no more than 53 bits: some clients take numbers
-            // for doubles.
-            key_id: i64::try_from(id >> 11).unwrap_or(i64::MAX).max(1),
+            // Never 0, which stands for no key, and more than 53 bits, as mongod's: a smaller one becomes
+            // a double on its way through clients written in JavaScript.
+            key_id: i64::try_from((id >> 2) | KEY_ID_MIN).unwrap_or(i64::MAX),
         }
     }
 

@@ -112,15 +112,20 @@ impl Directory {
         self.store.is_durable()
     }
 
-    /// Whether [`Self::create_user`] would be refused now, without doing it.
+    /// Whether [`Self::create_user`] would be refused now, without doing it. In a replica set only the
+    /// writer can tell: another member may have shown a change that this one is about to see.
     pub fn check_create_user(&self, user: &User) -> Result<(), OpsError> {
-        plan::create_user(&View::new(&self.catalog), user.clone())?;
+        if !self.store.applies_by_itself() {
+            plan::create_user(&View::new(&self.catalog), user.clone())?;
+        }
         Ok(())
     }
 
-    /// Whether [`Self::update_user`] would be refused now, without doing it.
+    /// Whether [`Self::update_user`] would be refused now, without doing it; likewise.
     pub fn check_update_user(&self, name: &UserName, update: UserUpdate) -> Result<(), OpsError> {
-        plan::update_user(&View::new(&self.catalog), name, update)?;
+        if !self.store.applies_by_itself() {
+            plan::update_user(&View::new(&self.catalog), name, update)?;
+        }
         Ok(())
     }
 
