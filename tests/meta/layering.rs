@@ -33,7 +33,7 @@ const ROOMS: &[Room] = &[
     room("catalog", &["model", "secret", "store"]),
     room(
         "cluster",
-        &["catalog", "config", "model", "secret", "store", "telemetry"],
+        &["catalog", "config", "secret", "store", "telemetry"],
     ),
     room("authz", &["catalog", "error", "model"]),
     room("auth", &["authz", "catalog", "error", "model", "secret"]),
