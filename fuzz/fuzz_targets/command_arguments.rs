@@ -275,8 +275,10 @@ fn generic(entry: &Entry, body: &RawDocument) {
         Err(error) => return check_error(&error, body),
     };
     assert_eq!(generic.db.as_str(), db);
-    if let Err(error) = generic.check_supported(entry.spec.name) {
-        check_error(&error, body);
+    for is_member in [false, true] {
+        if let Err(error) = generic.check_transaction(entry.spec, is_member) {
+            check_error(&error, body);
+        }
     }
     let Some(value) = generic.write_concern else {
         return;
@@ -284,10 +286,12 @@ fn generic(entry: &Entry, body: &RawDocument) {
     match WriteConcern::parse(entry.spec.name, value) {
         Ok(None) => {}
         Ok(Some(concern)) => {
-            for has_journal in [false, true] {
-                if let Err(error) = concern.check_on_standalone(has_journal) {
-                    check_error(&error, body);
-                }
+            let checks = [
+                concern.check_journal(false),
+                concern.check_on_standalone(),
+            ];
+            for error in checks.into_iter().filter_map(Result::err) {
+                check_error(&error, body);
             }
         }
         Err(error) => check_error(&error, body),
