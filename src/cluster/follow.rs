@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::error::FollowError;
 use super::etcd::proto::event::EventType;
-use super::etcd::proto::{Event, KeyValue, RangeRequest, WatchResponse};
+use super::etcd::proto::{Event, KeyValue, WatchResponse};
 use super::etcd::{EtcdError, Watch};
 use super::head::{Damaged, Head, decode_progress};
 use super::keys::Place;
@@ -107,16 +107,12 @@ async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
 /// Finds out at each beat whether anything is missing here, for ever. The watch does not tell: etcd
 /// 3.4 says that it has told everything before it has.
 pub(super) async fn compare(shared: Arc<Shared>) {
-    let request = RangeRequest {
-        key: shared.keys.head(),
-        ..RangeRequest::default()
-    };
     loop {
         tokio::time::sleep(shared.beat()).await;
         let asked = Instant::now();
-        match shared.etcd.range(request.clone()).await {
-            Ok(answer) => {
-                let present = answer.kvs.first().map_or(0, |head| head.mod_revision);
+        match shared.etcd.get(shared.keys.head()).await {
+            Ok(head) => {
+                let present = head.map_or(0, |head| head.mod_revision);
                 shared.update(|state| {
                     if state.applied.head_revision >= present {
                         state.fresh_at = asked;
@@ -131,14 +127,9 @@ pub(super) async fn compare(shared: Arc<Shared>) {
 /// Refuses to go on where etcd has another past than was followed, because an older backup of it was
 /// put in its place. That breaks every watch, so it is enough to look when one is opened.
 async fn check_history(shared: &Shared, followed: i64) -> Result<(), FollowError> {
-    let request = RangeRequest {
-        key: shared.keys.head(),
-        revision: followed,
-        ..RangeRequest::default()
-    };
     let applied = shared.state().applied;
-    let past = match shared.etcd.range(request).await {
-        Ok(past) => past.kvs.into_iter().next(),
+    let past = match shared.etcd.get_at(shared.keys.head(), followed).await {
+        Ok(past) => past,
         // A revision that is still to come.
         Err(EtcdError::Refused(reason)) if reason.contains("future revision") => None,
         Err(error) => return Err(error.into()),
@@ -213,14 +204,12 @@ async fn apply(shared: &Shared, events: &[Event], revision: i64) -> Result<(), F
             shared.catalog.apply(changes);
         }
     }
-    shared.update(|state| {
-        state.applied = Applied {
-            last: head.last,
-            batch: head.batch,
-            head_revision: revision,
-        };
-        state.note_term();
-    });
+    let applied = Applied {
+        last: head.last,
+        batch: head.batch,
+        head_revision: revision,
+    };
+    shared.update(|state| state.follow_to(applied));
     Ok(())
 }
 
@@ -236,16 +225,9 @@ fn note(shared: &Shared, kv: &KeyValue, is_put: bool) -> Result<(), FollowError>
         }
         (Place::Primary, true) => {
             let leader = leader_of(kv)?;
-            shared.update(|state| {
-                let is_mine = |reign: &_| is_of(reign, leader.create_revision);
-                state.reign = state.reign.filter(is_mine);
-                state.leader = Some(leader);
-            });
+            shared.update(|state| state.set_leader(Some(leader)));
         }
-        (Place::Primary, false) => shared.update(|state| {
-            state.leader = None;
-            state.reign = None;
-        }),
+        (Place::Primary, false) => shared.update(|state| state.set_leader(None)),
         (Place::Member(host), true) => {
             let progress = decode_progress(host, &kv.value)?;
             shared.update(|state| state.live.insert(host.into(), progress));
@@ -256,8 +238,4 @@ fn note(shared: &Shared, kv: &KeyValue, is_put: bool) -> Result<(), FollowError>
         _ => {}
     }
     Ok(())
-}
-
-fn is_of(reign: &super::state::Reign, create_revision: i64) -> bool {
-    reign.create_revision == create_revision
 }

@@ -3,11 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-
 use super::ReplicaSetConfig;
 use super::error::JoinError;
-use super::etcd::proto::{KeyValue, RangeRequest};
 use super::etcd::{Etcd, EtcdError, is_absent, mod_revision_is, put, txn};
 use super::head::{Damaged, Head, bytes_of, following};
 use super::shared::Shared;
@@ -57,7 +54,7 @@ pub(super) async fn load(
 async fn found(shared: &Shared, secret: Setting) -> Result<(), JoinError> {
     let keys = &shared.keys;
     // Looked at first: an etcd that is full lets nobody write, and everybody read.
-    if let Some(format) = read(shared, keys.format()).await? {
+    if let Some(format) = shared.etcd.get(keys.format()).await? {
         return check_format(&format.value);
     }
     let secret = Change::PutSetting(secret);
@@ -83,7 +80,7 @@ async fn found(shared: &Shared, secret: Setting) -> Result<(), JoinError> {
         return Ok(());
     }
     // Another member was faster.
-    let format = read(shared, keys.format()).await?;
+    let format = shared.etcd.get(keys.format()).await?;
     check_format(&format.map(|format| format.value).unwrap_or_default())
 }
 
@@ -96,14 +93,6 @@ fn check_format(value: &[u8]) -> Result<(), JoinError> {
         }),
         _ => Err(Damaged::new("format", "it is not a known number").into()),
     }
-}
-
-async fn read(shared: &Shared, key: Bytes) -> Result<Option<KeyValue>, EtcdError> {
-    let request = RangeRequest {
-        key,
-        ..RangeRequest::default()
-    };
-    Ok(shared.etcd.range(request).await?.kvs.into_iter().next())
 }
 
 /// Lists this member in the configuration of the set.
@@ -123,7 +112,7 @@ pub(super) async fn enlist(shared: &Shared, host: &str) -> Result<(), JoinError>
 }
 
 async fn enlist_once(shared: &Shared, host: &str) -> Result<bool, JoinError> {
-    let entry = read(shared, shared.keys.config()).await?;
+    let entry = shared.etcd.get(shared.keys.config()).await?;
     let entry = entry.ok_or_else(|| Damaged::new("config", "it is missing"))?;
     let config = config_of(&entry)?;
     let Some(joined) = config.joined_by(host, &shared.options.tags)? else {

@@ -91,8 +91,8 @@ fn note(shared: &Shared, id: i64, until: Instant) {
 /// Tells etcd whenever this member has come further, for ever. The primary need not: it is where
 /// everybody else wants to be.
 pub(super) async fn report(shared: Arc<Shared>, host: Arc<str>) {
-    let mut last_writes = shared.last_write.subscribe();
-    while last_writes.changed().await.is_ok() {
+    let mut applied = shared.applied.subscribe();
+    while applied.changed().await.is_ok() {
         // Without a lease there is nothing to do: with the next one it is told.
         while let Some(lease) = reporting_lease(&shared) {
             match tell(&shared, &host, lease).await {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bson::DateTime;
+use bson::{DateTime, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -150,12 +150,15 @@ impl ReplicaSet {
 
     /// The last change applied here.
     pub fn last_write(&self) -> LastWrite {
-        *self.shared.last_write.borrow()
+        self.shared.applied.borrow().last
     }
 
-    /// Tells of each change applied here.
-    pub fn last_writes(&self) -> watch::Receiver<LastWrite> {
-        self.shared.last_write.subscribe()
+    /// Waits until a change of that time or a later one is applied here.
+    pub async fn wait_until_applied(&self, time: Timestamp) {
+        let mut applied = self.shared.applied.subscribe();
+        let is_here = applied.wait_for(|applied| applied.last.op_time.timestamp >= time);
+        // Who tells of it is held here and does not go away.
+        let _ = is_here.await;
     }
 
     /// How far each live member has come, as far as is known here; only the primary knows of all at

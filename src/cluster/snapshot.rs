@@ -11,7 +11,7 @@ use super::head::{Damaged, Head, decode_primary, decode_progress, parse};
 use super::keys::Place;
 use super::shared::Shared;
 use super::staged;
-use super::state::{Applied, Leader, Reign};
+use super::state::{Applied, Leader};
 use super::{MemberProgress, ReplicaSetConfig};
 use crate::catalog::Catalog;
 use crate::store::Change;
@@ -34,22 +34,16 @@ pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
     shared
         .catalog
         .apply(with_removals(snapshot.changes, &shared.catalog));
+    let applied = Applied {
+        last: snapshot.head.last,
+        batch: snapshot.head.batch,
+        head_revision: snapshot.head_revision,
+    };
     shared.update(|state| {
-        state.applied = Applied {
-            last: snapshot.head.last,
-            batch: snapshot.head.batch,
-            head_revision: snapshot.head_revision,
-        };
-        state.note_term();
+        state.follow_to(applied);
         state.config = Arc::new(snapshot.config);
         state.config_revision = snapshot.config_revision;
-        let leader = snapshot
-            .leader
-            .as_ref()
-            .map(|leader| leader.create_revision);
-        let is_present = |reign: &Reign| Some(reign.create_revision) == leader;
-        state.reign = state.reign.filter(is_present);
-        state.leader = snapshot.leader;
+        state.set_leader(snapshot.leader);
         state.live = snapshot.live;
         state.fresh_at = started;
         state.is_damaged = false;

@@ -74,9 +74,19 @@ pub(super) struct State {
 }
 
 impl State {
-    /// To be called with each change of what is applied.
-    pub(super) fn note_term(&mut self) {
-        self.term_seen = self.term_seen.max(self.applied.last.op_time.term);
+    /// It has followed to there.
+    pub(super) fn follow_to(&mut self, applied: Applied) {
+        self.applied = applied;
+        self.term_seen = self.term_seen.max(applied.last.op_time.term);
+    }
+
+    /// The key `primary` is this one now. A reign that began with another is over.
+    pub(super) fn set_leader(&mut self, leader: Option<Leader>) {
+        let key = leader.as_ref().map(|leader| leader.create_revision);
+        self.reign = self
+            .reign
+            .filter(|reign| Some(reign.create_revision) == key);
+        self.leader = leader;
     }
 
     /// Whether the lease holds at this moment.

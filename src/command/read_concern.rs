@@ -201,7 +201,7 @@ pub async fn prepare(
                 timestamp_text(now)
             )));
         }
-        let applied = until(context.deadline, applied(set, target));
+        let applied = until(context.deadline, set.wait_until_applied(target));
         tokio::select! {
             biased;
             applied = applied => applied?,
@@ -224,16 +224,6 @@ pub fn check_still_linearizable(
         ));
     }
     Ok(())
-}
-
-/// Waits until a change of that time or a later one is applied here.
-async fn applied(set: &ReplicaSet, target: Timestamp) {
-    let mut last_writes = set.last_writes();
-    let is_here = last_writes.wait_for(|last| last.op_time.timestamp >= target);
-    if is_here.await.is_err() {
-        // Nothing is applied any more: the server stops, and says so itself.
-        std::future::pending::<()>().await;
-    }
 }
 
 fn parse_level(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Level, CommandError> {
