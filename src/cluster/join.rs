@@ -9,17 +9,20 @@ use super::etcd::{Etcd, EtcdError, is_absent, mod_revision_is, put, txn};
 use super::head::{Damaged, Head, bytes_of, following};
 use super::shared::Shared;
 use super::snapshot::config_of;
-use super::{LastWrite, snapshot};
+use super::{LastWrite, lease, snapshot};
 use crate::catalog::Catalog;
 use crate::config::ReplicationConfig;
 use crate::store::record;
 use crate::store::{Change, Setting};
+use crate::telemetry::replication as events;
 
 /// The layout of keys and values.
 const FORMAT_VERSION: u64 = 1;
 /// How long etcd may take to answer at the start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long etcd may take to notice that a lease has run out, and to choose a leader.
+const CLAIM_MARGIN: Duration = Duration::from_secs(2);
 
 /// Makes the set if there is none yet, with `secret` as the secret of the deployment, and reads
 /// everything into `catalog`. Answers the revision it was read at.
@@ -92,6 +95,31 @@ fn check_format(value: &[u8]) -> Result<(), JoinError> {
             known: FORMAT_VERSION,
         }),
         _ => Err(Damaged::new("format", "it is not a known number").into()),
+    }
+}
+
+/// Takes the name `host` for this process. Whoever was killed has a lease that has yet to run out: that
+/// is waited for. One that is still there afterwards is renewed by somebody who lives.
+pub(super) async fn claim(shared: &Shared, host: &Arc<str>) -> Result<(), JoinError> {
+    let begun = Instant::now();
+    // etcd counts leases anew when it gets another leader.
+    let patience = shared.options.etcd.lease_ttl * 2 + CLAIM_MARGIN;
+    let mut is_known_taken = false;
+    loop {
+        match lease::claim(shared, host).await.map_err(JoinError::from) {
+            Ok(true) => return Ok(()),
+            Ok(false) if begun.elapsed() > patience => {
+                return Err(JoinError::NameTaken(Arc::clone(host)));
+            }
+            Ok(false) if !is_known_taken => {
+                is_known_taken = true;
+                events::name_taken(host);
+            }
+            Ok(false) => {}
+            Err(JoinError::Unreachable(_)) if begun.elapsed() < START_TIMEOUT => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

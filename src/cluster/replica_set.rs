@@ -101,8 +101,12 @@ impl ReplicaSet {
     /// Becomes a member under the name `host`, `host:port`, and stands for election when there is no
     /// primary.
     pub async fn join(&self, host: &str) -> Result<(), JoinError> {
-        join::enlist(&self.shared, host).await?;
         let host: Arc<str> = host.into();
+        join::claim(&self.shared, &host).await?;
+        if let Err(error) = join::enlist(&self.shared, &host).await {
+            self.leave().await;
+            return Err(error);
+        }
         self.shared
             .update(|state| state.me = Some(Arc::clone(&host)));
         let shared = || Arc::clone(&self.shared);

@@ -24,8 +24,6 @@ pub(super) struct Shared {
     pub(super) topology: watch::Sender<Arc<Topology>>,
     pub(super) progress: watch::Sender<Arc<Progress>>,
     pub(super) applied: watch::Sender<Applied>,
-    /// Held while etcd is told how far this member has come.
-    pub(super) telling: tokio::sync::Mutex<()>,
 }
 
 impl Shared {
@@ -59,7 +57,6 @@ impl Shared {
             topology: watch::Sender::new(topology),
             progress: watch::Sender::new(Arc::default()),
             applied: watch::Sender::new(applied),
-            telling: tokio::sync::Mutex::new(()),
             state: Mutex::new(state),
             options,
         }

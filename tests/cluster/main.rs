@@ -26,6 +26,7 @@ mod milvus;
 #[allow(dead_code, unreachable_pub)] // not all of it is needed here
 #[path = "../milvus/client.rs"]
 mod milvus_client;
+mod names;
 mod random;
 mod replication;
 mod write_concern;
