@@ -237,8 +237,8 @@ impl ReplicaSet {
         })
     }
 
-    /// Replaces the configuration; its version must be higher than the present one. With `force` it
-    /// gets a version that is, and this member need not be primary.
+    /// Replaces the configuration; its version must be higher than the present one. With `force` this
+    /// member need not be primary.
     pub async fn reconfigure(
         &self,
         mut config: ReplicaSetConfig,
@@ -253,9 +253,6 @@ impl ReplicaSet {
             let term = state.applied.last.op_time.term;
             (Arc::clone(&state.config), state.config_revision, term)
         };
-        if force {
-            config.version = config.version.max(present.version.saturating_add(1));
-        }
         config.check_follows(&present)?;
         config.term = term;
         let written = join::write_config(&self.shared, &config, revision).await;

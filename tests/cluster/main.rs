@@ -7,6 +7,7 @@
 mod support;
 
 mod acknowledged;
+mod audited;
 mod batches;
 mod causal;
 mod commands;
