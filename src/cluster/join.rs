@@ -11,7 +11,7 @@ use super::shared::Shared;
 use super::snapshot::config_of;
 use super::{LastWrite, lease, snapshot};
 use crate::catalog::Catalog;
-use crate::config::ReplicationConfig;
+use crate::config::{HostAndPort, ReplicationConfig};
 use crate::store::record;
 use crate::store::{Change, Setting};
 use crate::telemetry::replication as events;
@@ -124,7 +124,7 @@ pub(super) async fn claim(shared: &Shared, host: &Arc<str>) -> Result<(), JoinEr
 }
 
 /// Lists this member in the configuration of the set.
-pub(super) async fn enlist(shared: &Shared, host: &str) -> Result<(), JoinError> {
+pub(super) async fn enlist(shared: &Shared, host: &HostAndPort) -> Result<(), JoinError> {
     let begun = Instant::now();
     loop {
         match enlist_once(shared, host).await {
@@ -139,7 +139,7 @@ pub(super) async fn enlist(shared: &Shared, host: &str) -> Result<(), JoinError>
     }
 }
 
-async fn enlist_once(shared: &Shared, host: &str) -> Result<bool, JoinError> {
+async fn enlist_once(shared: &Shared, host: &HostAndPort) -> Result<bool, JoinError> {
     let entry = shared.etcd.get(shared.keys.config()).await?;
     let entry = entry.ok_or_else(|| Damaged::new("config", "it is missing"))?;
     let config = config_of(&entry)?;

@@ -14,7 +14,7 @@ use super::shared::Shared;
 use super::{InvalidConfig, LastWrite, Progress, ReplicaSetConfig, Topology};
 use super::{election, follow, join, lease};
 use crate::catalog::Catalog;
-use crate::config::ReplicationConfig;
+use crate::config::{HostAndPort, ReplicationConfig};
 use crate::store::Setting;
 use crate::telemetry::replication as events;
 
@@ -98,12 +98,11 @@ impl ReplicaSet {
         Ok((Self { shared, tasks }, store))
     }
 
-    /// Becomes a member under the name `host`, `host:port`, and stands for election when there is no
-    /// primary.
-    pub async fn join(&self, host: &str) -> Result<(), JoinError> {
-        let host: Arc<str> = host.into();
+    /// Becomes a member under the name `name`, and stands for election when there is no primary.
+    pub async fn join(&self, name: &HostAndPort) -> Result<(), JoinError> {
+        let host: Arc<str> = name.clone().into();
         join::claim(&self.shared, &host).await?;
-        if let Err(error) = join::enlist(&self.shared, &host).await {
+        if let Err(error) = join::enlist(&self.shared, name).await {
             self.leave().await;
             return Err(error);
         }
@@ -221,7 +220,7 @@ impl ReplicaSet {
         members.any(|member| {
             let reached = progress.members.get(&member.id);
             Some(member.id) != me
-                && member.priority > 0.0
+                && member.is_electable()
                 && reached.is_some_and(|reached| reached.sequence >= sequence)
         })
     }

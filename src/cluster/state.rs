@@ -165,17 +165,18 @@ impl State {
         let mine = MemberProgress::from(self.applied.last);
         let mut members = BTreeMap::new();
         for member in &self.config.members {
-            let progress = if self.me.as_ref() == Some(&member.host) {
+            let host = &*member.host;
+            let progress = if self.me.as_deref() == Some(host) {
                 Some(mine)
             } else if self
                 .leader
                 .as_ref()
-                .is_some_and(|leader| leader.host == member.host)
+                .is_some_and(|leader| *leader.host == *host)
             {
                 // It applies before it tells anybody.
-                self.live.get(&member.host).map(|_| mine)
+                self.live.get(host).map(|_| mine)
             } else {
-                self.live.get(&member.host).copied()
+                self.live.get(host).copied()
             };
             if let Some(progress) = progress {
                 members.insert(member.id, progress);

@@ -66,11 +66,7 @@ pub struct Topology {
 impl Topology {
     /// This member's entry in the configuration.
     pub fn my_member(&self) -> Option<&Member> {
-        let me = self.me.as_deref()?;
-        self.config
-            .members
-            .iter()
-            .find(|member| *member.host == *me)
+        self.config.member(self.me.as_deref()?)
     }
 
     /// `electionId`: grows with every term, as drivers compare it.

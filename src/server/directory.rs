@@ -1,12 +1,13 @@
 //! Where users and roles are kept, as the configuration says.
 
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::StartError;
 use crate::catalog::Catalog;
 use crate::cluster::ReplicaSet;
-use crate::config::{Config, StorageEngine};
+use crate::config::{Config, HostAndPort, StorageEngine};
 use crate::net::{Address, Listeners};
 use crate::ops::Directory;
 use crate::store::{MemoryStore, RedbStore, Setting, Store, StoreError};
@@ -65,15 +66,16 @@ pub(super) async fn is_writer(replica_set: Option<&ReplicaSet>) -> bool {
 }
 
 /// Under which name the other members and clients find this one.
-pub(super) fn member_host(config: &Config, listeners: &Listeners) -> String {
+pub(super) fn member_host(config: &Config, listeners: &Listeners) -> HostAndPort {
     let given = config.replication.as_ref();
     if let Some(host) = given.and_then(|replication| replication.host.clone()) {
         return host;
     }
     let mut addresses = listeners.addresses().iter();
     let first = addresses.find_map(|address| match address {
-        Address::Ip(address) => Some(address.to_string()),
+        Address::Ip(address) => Some(*address),
         Address::Unix(_) => None,
     });
-    first.unwrap_or_else(|| format!("127.0.0.1:{}", config.net.port))
+    let first = first.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, config.net.port).into());
+    HostAndPort::from(first)
 }

@@ -84,7 +84,7 @@ fn the_configuration_is_replaced_by_the_primary_alone() {
     let version = present.get_i32("version").unwrap() + 1;
     new.insert("version", version);
     new.insert("_id", "other");
-    assert_eq!(error_of(&reconfigure(&new)).0, 103);
+    assert_eq!(error_of(&reconfigure(&new)).0, 93);
     new.insert("_id", SET_NAME);
     new.insert("members", 1);
     assert_eq!(error_of(&reconfigure(&new)).0, 93);

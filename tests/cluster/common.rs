@@ -23,6 +23,12 @@ pub(crate) fn acknowledged(client: &mut RawClient, db: &str, command: Document) 
     );
 }
 
+/// The configuration of the set.
+pub(crate) fn config(client: &mut RawClient) -> Document {
+    let reply = done(client, "admin", doc! { "replSetGetConfig": 1 });
+    reply.get_document("config").unwrap().clone()
+}
+
 /// The command, to be acknowledged by so many nodes.
 pub(crate) fn with_w(mut command: Document, w: i32) -> Document {
     command.insert("writeConcern", doc! { "w": w, "wtimeout": 60_000 });

@@ -29,5 +29,6 @@ mod milvus;
 mod milvus_client;
 mod names;
 mod random;
+mod reconfigure;
 mod replication;
 mod write_concern;
