@@ -88,9 +88,9 @@ impl ReplicaSet {
         catalog: Arc<Catalog>,
         secret: Setting,
     ) -> Result<(Self, EtcdStore), JoinError> {
-        let (shared, revision) = join::load(options, catalog, secret).await?;
+        let shared = join::load(options, catalog, secret).await?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow::follow(Arc::clone(&shared), revision));
+        tasks.spawn(follow::follow(Arc::clone(&shared)));
         tasks.spawn(follow::compare(Arc::clone(&shared)));
         tasks.spawn(tick(Arc::clone(&shared)));
         let store = EtcdStore::new(Arc::clone(&shared));
