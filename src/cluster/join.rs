@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bson::DateTime;
+
 use super::ReplicaSetConfig;
 use super::error::JoinError;
 use super::etcd::{Etcd, EtcdError, is_absent, mod_revision_is, put, txn};
@@ -63,7 +65,7 @@ async fn found(shared: &Shared, secret: Setting) -> Result<(), JoinError> {
     let secret = Change::PutSetting(secret);
     let secret = record::encode(&secret).map_err(|error| JoinError::Unusable(error.to_string()))?;
     let head = Head {
-        last: following(LastWrite::NONE, 0),
+        last: following(LastWrite::NONE, 0, DateTime::now()),
         batch: uuid::Uuid::new_v4(),
         is_staged: false,
     };
