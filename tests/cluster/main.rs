@@ -30,4 +30,5 @@ mod milvus_client;
 mod names;
 mod random;
 mod replication;
+mod server_status;
 mod write_concern;
