@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bson::{RawDocumentBuf, rawdoc};
+
 use super::registry;
 use crate::model::mechanism::Mechanism;
 
@@ -124,6 +126,20 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl WriteConcernCounters {
+    /// As `metrics.getLastError`, which is called after a command that mongod has no more.
+    pub fn to_document(&self) -> RawDocumentBuf {
+        rawdoc! {
+            "wtime": { "num": self.waits.get(), "totalMillis": self.wait_ms.get() },
+            "wtimeouts": self.timeouts.get(),
+            "default": {
+                "unsatisfiable": self.default_unsatisfiable.get(),
+                "wtimeouts": self.default_timeouts.get(),
+            },
+        }
     }
 }
 

@@ -15,9 +15,7 @@ use crate::command::context::Context;
 use crate::command::field_types::{Anything, number};
 use crate::command::handshake::build_info::MONGODB_VERSION;
 use crate::command::handshake::replica_set_hello::replication_section;
-use crate::command::metrics::{
-    AuthenticationCounters, MechanismCounters, Metrics, WriteConcernCounters,
-};
+use crate::command::metrics::{AuthenticationCounters, MechanismCounters, Metrics};
 use crate::command::reply::{Reply, append};
 use crate::command::services::{BACKUPS_MAX, Services};
 use crate::command::spec::{Command, Spec};
@@ -60,7 +58,7 @@ const SECTIONS: [Section; 11] = [
     ("metrics", |services| {
         let mut section = command_metrics(&services.metrics);
         append(&mut section, "cursor", cursors(services));
-        let waits = write_concerns(&services.metrics.write_concern);
+        let waits = services.metrics.write_concern.to_document();
         append(&mut section, "getLastError", waits);
         section
     }),
@@ -291,18 +289,6 @@ fn cursors(services: &Services) -> RawDocumentBuf {
     rawdoc! {
         "timedOut": int64(timed_out),
         "open": { "noTimeout": 0_i64, "pinned": int64(pinned), "total": int64(open) },
-    }
-}
-
-/// Under the name of a command that mongod has no more.
-fn write_concerns(counters: &WriteConcernCounters) -> RawDocumentBuf {
-    rawdoc! {
-        "wtime": { "num": counters.waits.get(), "totalMillis": counters.wait_ms.get() },
-        "wtimeouts": counters.timeouts.get(),
-        "default": {
-            "unsatisfiable": counters.default_unsatisfiable.get(),
-            "wtimeouts": counters.default_timeouts.get(),
-        },
     }
 }
 
