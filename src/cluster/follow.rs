@@ -10,7 +10,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::error::FollowError;
 use super::etcd::proto::event::EventType;
-use super::etcd::proto::{Event, KeyValue, WatchResponse};
+use super::etcd::proto::{Event, KeyValue, RangeRequest, WatchResponse};
 use super::etcd::{EtcdError, Watch};
 use super::head::{Damaged, Head, decode_progress};
 use super::keys::Place;
@@ -25,19 +25,20 @@ use crate::telemetry::replication as events;
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Follows what happens after `revision`, for ever.
-pub(super) async fn follow(shared: Arc<Shared>, mut revision: i64) {
+/// Follows what happens after what was loaded, for ever.
+pub(super) async fn follow(shared: Arc<Shared>) {
     let mut pause = PAUSE_MIN;
     loop {
-        let before = revision;
-        let Err(error) = watch(&shared, &mut revision).await else {
+        let before = shared.state().followed;
+        let Err(error) = watch(&shared, before).await else {
             continue;
         };
-        if revision > before {
+        let followed = shared.state().followed;
+        if followed > before {
             pause = PAUSE_MIN;
         }
         if let FollowError::Etcd(EtcdError::Compacted(_)) = error {
-            events::history_compacted(revision);
+            events::history_compacted(followed);
         } else {
             note_failure(&shared, &error);
             // Somebody may be repairing it.
@@ -46,12 +47,9 @@ pub(super) async fn follow(shared: Arc<Shared>, mut revision: i64) {
         if let FollowError::Etcd(EtcdError::Unreachable(_) | EtcdError::TokenExpired) = error {
             continue;
         }
-        match snapshot::load(&shared).await {
-            Ok(loaded) => revision = loaded,
-            Err(error) => {
-                note_failure(&shared, &error);
-                rest(&mut pause).await;
-            }
+        if let Err(error) = snapshot::load(&shared).await {
+            note_failure(&shared, &error);
+            rest(&mut pause).await;
         }
     }
 }
@@ -78,18 +76,18 @@ fn note_failure(shared: &Shared, error: &FollowError) {
     }
 }
 
-/// Watches until something fails. `revision` is the last one that was followed.
-async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
-    let mut watch = Watch::open(&shared.etcd, shared.keys.root(), *revision + 1).await?;
+/// Watches until something fails. `followed` is the last revision that was followed.
+async fn watch(shared: &Shared, followed: i64) -> Result<(), FollowError> {
+    let mut watch = Watch::open(&shared.etcd, shared.keys.root(), followed + 1).await?;
     let mut beat = tokio::time::interval(shared.beat());
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    check_history(shared, *revision).await?;
+    check_history(shared, followed).await?;
     loop {
         tokio::select! {
             answer = watch.next() => {
                 let answer = answer?;
                 shared.reached();
-                take(shared, answer, revision).await?;
+                take(shared, answer).await?;
             }
             _ = beat.tick() => {
                 if watch.heard().elapsed() > shared.beat() * 3 {
@@ -107,14 +105,20 @@ async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
 /// Finds out at each beat whether anything is missing here, for ever. The watch does not tell: etcd
 /// 3.4 says that it has told everything before it has.
 pub(super) async fn compare(shared: Arc<Shared>) {
+    let request = RangeRequest {
+        key: shared.keys.head(),
+        ..RangeRequest::default()
+    };
     loop {
         tokio::time::sleep(shared.beat()).await;
         let asked = Instant::now();
-        match shared.etcd.get(shared.keys.head()).await {
-            Ok(head) => {
-                let present = head.map_or(0, |head| head.mod_revision);
+        match shared.etcd.range(request.clone()).await {
+            Ok(answer) => {
+                let present = answer.header.map_or(0, |header| header.revision);
+                let written = answer.kvs.first().map_or(0, |head| head.mod_revision);
                 shared.update(|state| {
-                    if state.applied.head_revision >= present {
+                    state.present = present;
+                    if state.applied.head_revision >= written {
                         state.fresh_at = asked;
                     }
                 });
@@ -143,18 +147,15 @@ async fn check_history(shared: &Shared, followed: i64) -> Result<(), FollowError
 }
 
 /// Applies events, one transaction after the other.
-async fn take(
-    shared: &Shared,
-    answer: WatchResponse,
-    revision: &mut i64,
-) -> Result<(), FollowError> {
+async fn take(shared: &Shared, answer: WatchResponse) -> Result<(), FollowError> {
     let mut rest = answer.events.as_slice();
     while let Some(first) = rest.first() {
         let of = revision_of(first);
         let together = rest.iter().take_while(|event| revision_of(event) == of);
         let (transaction, later) = rest.split_at(together.count().max(1));
         apply(shared, transaction, of).await?;
-        *revision = of.max(*revision);
+        let mut state = shared.state();
+        state.followed = of.max(state.followed);
         rest = later;
     }
     Ok(())

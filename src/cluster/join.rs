@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bson::DateTime;
+
 use super::ReplicaSetConfig;
 use super::error::JoinError;
 use super::etcd::{Etcd, EtcdError, is_absent, mod_revision_is, put, txn};
@@ -25,12 +27,12 @@ const PAUSE: Duration = Duration::from_millis(200);
 const CLAIM_MARGIN: Duration = Duration::from_secs(2);
 
 /// Makes the set if there is none yet, with `secret` as the secret of the deployment, and reads
-/// everything into `catalog`. Answers the revision it was read at.
+/// everything into `catalog`.
 pub(super) async fn load(
     options: ReplicationConfig,
     catalog: Arc<Catalog>,
     secret: Setting,
-) -> Result<(Arc<Shared>, i64), JoinError> {
+) -> Result<Arc<Shared>, JoinError> {
     let etcd = Etcd::new(&options.etcd)?;
     let shared = Arc::new(Shared::new(options, etcd, catalog));
     let begun = Instant::now();
@@ -40,9 +42,9 @@ pub(super) async fn load(
             Err(error) => Err(error),
         };
         match loaded {
-            Ok(revision) => {
+            Ok(()) => {
                 shared.reached();
-                return Ok((shared, revision));
+                return Ok(shared);
             }
             Err(JoinError::Unreachable(reason)) if begun.elapsed() < START_TIMEOUT => {
                 shared.missed(&EtcdError::Unreachable(reason));
@@ -63,7 +65,7 @@ async fn found(shared: &Shared, secret: Setting) -> Result<(), JoinError> {
     let secret = Change::PutSetting(secret);
     let secret = record::encode(&secret).map_err(|error| JoinError::Unusable(error.to_string()))?;
     let head = Head {
-        last: following(LastWrite::NONE, 0),
+        last: following(LastWrite::NONE, 0, DateTime::now()),
         batch: uuid::Uuid::new_v4(),
         is_staged: false,
     };

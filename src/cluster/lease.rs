@@ -13,6 +13,8 @@ use crate::telemetry::replication as events;
 
 /// How long to wait before trying again.
 const PAUSE: Duration = Duration::from_millis(100);
+/// After how many revisions of etcd without an event of this set one is made.
+const SILENT_REVISIONS: i64 = 100;
 
 /// Takes the name of a member under a new lease, unless a process holds it that lives or whose lease
 /// has not run out yet. Answers whether it was taken.
@@ -124,15 +126,23 @@ fn note(shared: &Shared, id: i64, until: Instant) {
 
 /// Tells etcd whenever this member has come further, for ever. The primary need not: it is where
 /// everybody else wants to be.
+///
+/// Where others write to the same etcd, it is told as well when nothing has happened here for long: that
+/// comes by every member's watch, and then each has surely followed everything before it. Else history
+/// that says nothing of this set would be compacted, and the next watch could not go on from before it.
 pub(super) async fn report(shared: Arc<Shared>, host: Arc<str>) {
     let mut applied = shared.applied.subscribe();
     let mut told = None;
     loop {
         // A new lease comes without anything being applied.
         let _ = tokio::time::timeout(shared.beat(), applied.changed()).await;
-        while let Some(news) = news(&shared).filter(|news| told != Some(*news)) {
+        let mut is_due = is_left_behind(&shared);
+        while let Some(news) = news(&shared, is_due).filter(|news| is_due || told != Some(*news)) {
             match tell(&shared, &host, news).await {
-                Ok(()) => told = Some(news),
+                Ok(()) => {
+                    told = Some(news);
+                    is_due = false;
+                }
                 Err(error) => {
                     shared.missed(&error);
                     tokio::time::sleep(PAUSE).await;
@@ -142,10 +152,16 @@ pub(super) async fn report(shared: Arc<Shared>, host: Arc<str>) {
     }
 }
 
-/// What there is to tell, and under which lease; without one there is nothing to do.
-fn news(shared: &Shared) -> Option<(i64, MemberProgress)> {
+/// Whether others have written much since anything came by the watch.
+fn is_left_behind(shared: &Shared) -> bool {
     let state = shared.state();
-    let lease = state.lease.filter(|_| state.reign.is_none())?;
+    state.present.saturating_sub(state.followed) >= SILENT_REVISIONS
+}
+
+/// What there is to tell, and under which lease; without one there is nothing to do.
+fn news(shared: &Shared, is_due: bool) -> Option<(i64, MemberProgress)> {
+    let state = shared.state();
+    let lease = state.lease.filter(|_| is_due || state.reign.is_none())?;
     Some((lease.id, MemberProgress::from(state.applied.last)))
 }
 

@@ -74,6 +74,17 @@ pub enum ReconfigureError {
 #[error("not primary")]
 pub struct NotPrimary;
 
+/// Why it is not sure that this member is primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnconfirmedError {
+    /// It is not.
+    #[error(transparent)]
+    NotPrimary(#[from] NotPrimary),
+    /// etcd does not tell.
+    #[error("etcd cannot be reached")]
+    Unreachable,
+}
+
 /// This member is primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot freeze node when primary or running for election. state: Primary")]
@@ -88,9 +99,9 @@ impl ReplicaSet {
         catalog: Arc<Catalog>,
         secret: Setting,
     ) -> Result<(Self, EtcdStore), JoinError> {
-        let (shared, revision) = join::load(options, catalog, secret).await?;
+        let shared = join::load(options, catalog, secret).await?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow::follow(Arc::clone(&shared), revision));
+        tasks.spawn(follow::follow(Arc::clone(&shared)));
         tasks.spawn(follow::compare(Arc::clone(&shared)));
         tasks.spawn(tick(Arc::clone(&shared)));
         let store = EtcdStore::new(Arc::clone(&shared));
@@ -149,6 +160,24 @@ impl ReplicaSet {
     pub fn check_writable(&self) -> Result<(), NotPrimary> {
         let reign = self.shared.state().reign(Instant::now());
         reign.map(|_| ()).ok_or(NotPrimary)
+    }
+
+    /// Asks etcd whether this member has been primary from its election up to now. Its own clock does not
+    /// tell: it stands still while the machine is suspended, and others may have been elected meanwhile.
+    pub async fn confirm_primary(&self) -> Result<(), UnconfirmedError> {
+        let reign = self.shared.state().reign(Instant::now());
+        let reign = reign.ok_or(NotPrimary)?;
+        let key = self.shared.etcd.get(self.shared.keys.primary()).await;
+        let key = key.map_err(|error| {
+            self.shared.missed(&error);
+            UnconfirmedError::Unreachable
+        })?;
+        let is_same = key.is_some_and(|key| key.create_revision == reign.create_revision);
+        if is_same {
+            Ok(())
+        } else {
+            Err(NotPrimary.into())
+        }
     }
 
     /// The last change applied here.

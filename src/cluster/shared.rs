@@ -41,6 +41,8 @@ impl Shared {
             leader: None,
             reign: None,
             applied,
+            followed: 0,
+            present: 0,
             term_seen: 0,
             live: std::collections::BTreeMap::new(),
             frozen_until: None,

@@ -26,8 +26,8 @@ const PAGE_KEYS_MIN: i64 = 1;
 /// Bytes of keys and values that an answer should have.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Reads everything, makes it visible at once, and answers the revision that it was read at.
-pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
+/// Reads everything as of one revision and makes it visible at once.
+pub(super) async fn load(shared: &Shared) -> Result<(), FollowError> {
     let started = Instant::now();
     let snapshot = read(shared).await?;
     let revision = snapshot.revision;
@@ -41,6 +41,7 @@ pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
     };
     shared.update(|state| {
         state.follow_to(applied);
+        state.followed = revision;
         state.config = Arc::new(snapshot.config);
         state.config_revision = snapshot.config_revision;
         state.set_leader(snapshot.leader);
@@ -50,7 +51,7 @@ pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
     });
     let (users, roles) = (shared.catalog.user_count(), shared.catalog.role_count());
     events::snapshot_loaded(revision, users, roles, started.elapsed());
-    Ok(revision)
+    Ok(())
 }
 
 /// Everything there was at one revision.

@@ -58,6 +58,10 @@ pub(super) struct State {
     pub(super) leader: Option<Leader>,
     pub(super) reign: Option<Reign>,
     pub(super) applied: Applied,
+    /// Everything up to this revision has been followed.
+    pub(super) followed: i64,
+    /// The revision that etcd was at when it was last asked.
+    pub(super) present: i64,
     /// The highest term seen: an older backup of etcd may go back behind it, and drivers do not.
     pub(super) term_seen: i64,
     /// Members that are there, by host, and how far they say they have come.

@@ -111,7 +111,7 @@ impl ClusterClock {
             if may.is_err() {
                 return Err(refusal);
             }
-            check_not_far_ahead(signed.time)?;
+            check_not_far_ahead(signed.time, SystemTime::now())?;
         }
         self.heard.fetch_max(pack(signed.time), Ordering::Relaxed);
         Ok(())
@@ -226,8 +226,8 @@ fn wrong_type(name: &str, value: RawBsonRef<'_>, expected: &str) -> CommandError
     )
 }
 
-fn check_not_far_ahead(time: Timestamp) -> Result<(), CommandError> {
-    let wall_clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+fn check_not_far_ahead(time: Timestamp, now: SystemTime) -> Result<(), CommandError> {
+    let wall_clock = now.duration_since(SystemTime::UNIX_EPOCH);
     let wall_clock = wall_clock.unwrap_or_default();
     let limit = wall_clock.saturating_add(UNSIGNED_CLUSTER_TIME_AHEAD_MAX);
     if u64::from(time.time) > limit.as_secs() {
@@ -337,12 +337,17 @@ mod tests {
 
     #[test]
     fn nobody_goes_far_ahead_without_a_signature() {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = u32::try_from(now.unwrap().as_secs()).unwrap();
-        let at = |time| Timestamp { time, increment: 1 };
-        assert!(check_not_far_ahead(at(now + 60)).is_ok());
-        let refused = check_not_far_ahead(at(now + 2 * 3600)).unwrap_err();
-        assert_eq!(refused.code.0, 205);
+        let clock = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let check = |time, now| check_not_far_ahead(Timestamp { time, increment: 1 }, now);
+        let now = clock(u64::from(AT.time));
+        assert!(check(AT.time + 3600, now).is_ok());
+        assert_eq!(check(AT.time + 3601, now).unwrap_err().code.0, 205);
+        // A clock that has jumped back lets less through, and one that is nowhere nothing but its hour.
+        assert_eq!(check(AT.time, clock(0)).unwrap_err().code.0, 205);
+        let before_1970 = SystemTime::UNIX_EPOCH - Duration::from_hours(1);
+        assert!(check(3600, before_1970).is_ok());
+        assert_eq!(check(3601, before_1970).unwrap_err().code.0, 205);
+        assert!(check(u32::MAX, clock(u64::MAX / 4)).is_ok());
     }
 
     #[test]

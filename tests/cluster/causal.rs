@@ -3,7 +3,7 @@
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, Timestamp, doc};
 
-use crate::support::replica_set::ReplicaSet;
+use crate::support::replica_set::{ReplicaSet, SET_NAME};
 use crate::support::{RawClient, error_of};
 
 fn operation_time(reply: &Document) -> Timestamp {
@@ -183,6 +183,39 @@ fn levels_of_reads() {
         let reply = secondary.run("admin", find(level));
         assert_eq!(code(reply), at_secondary, "{level}");
     }
+}
+
+/// As far as the old primary can tell, its lease has yet to run out: so it is for one whose clock has
+/// stood still, because its machine was suspended.
+#[test]
+fn who_takes_itself_for_primary_does_not_answer_a_linearizable_read() {
+    let set = ReplicaSet::three();
+    let old = set.primary();
+    let mut client = set.admin(old);
+    let find = doc! {
+        "find": "system.users", "filter": { "user": "ann" },
+        "readConcern": { "level": "linearizable" },
+    };
+    let reply = client.run("admin", find.clone());
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+
+    set.stall(old);
+    let primary = format!("/portcullis/{SET_NAME}/primary");
+    let fields = set.etcd.control(&["get", &primary, "-w", "fields"]);
+    let lease = fields
+        .lines()
+        .find_map(|line| line.strip_prefix("\"Lease\" : "))
+        .unwrap();
+    let lease = format!("{:x}", lease.parse::<i64>().unwrap());
+    set.etcd.control(&["lease", "revoke", &lease]);
+    let new = set.primary_but(Some(old));
+    let create = doc! { "createUser": "ann", "pwd": "x", "roles": [], "writeConcern": { "w": 2 } };
+    let created = set.admin(new).run("shop", create);
+    assert_eq!(created.get_f64("ok").ok(), Some(1.0), "{created}");
+    let reply = client.run("admin", find);
+    let (code, text) = error_of(&reply);
+    assert!([6, 10_107].contains(&code), "{text}");
+    assert!(reply.contains_key("topologyVersion"), "{reply}");
 }
 
 #[test]

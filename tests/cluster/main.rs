@@ -31,4 +31,5 @@ mod names;
 mod random;
 mod reconfigure;
 mod replication;
+mod server_status;
 mod write_concern;

@@ -1,16 +1,19 @@
 //! A write concern between the command that asks for it and its answer.
 
+use std::time::{Duration, Instant};
+
 use bson::RawDocumentBuf;
 use bson::raw::cstr;
 
 use super::wait::{Change, Limits, Replication};
-use super::{RwConcernDefaults, WriteConcern, WriteConcernError};
+use super::{Provenance, RwConcernDefaults, WriteConcern, WriteConcernError};
 use crate::cluster::ReplicaSet;
 use crate::command::context::Context;
 use crate::command::handshake::topology::TopologyVersion;
+use crate::command::metrics::WriteConcernCounters;
 use crate::command::reply::Reply;
 use crate::command::services::Services;
-use crate::error::CommandError;
+use crate::error::{CommandError, ErrorCode};
 use crate::ops::CommitNote;
 use crate::store::Sequence;
 
@@ -71,18 +74,46 @@ impl Pending {
             deadline: context.deadline,
             stop: &context.services.stop,
         };
+        let begun = Instant::now();
         let mut replication = Replication::from(set);
         let waited = tokio::select! {
             biased;
             waited = replication.wait(change, &self.concern, limits) => waited,
             () = context.connection.left() => Err(WriteConcernError::abandoned()),
         };
+        let counters = &context.services.metrics.write_concern;
+        count(counters, begun.elapsed(), &self.concern, waited.as_ref());
         let Err(miss) = waited else {
             return result;
         };
         let version = miss.is_change_of_state();
         let version = version.then(|| context.services.topology_version());
         add(result, miss.to_document(&self.concern), version)
+    }
+}
+
+/// Counts a wait, as `serverStatus` tells of it.
+fn count(
+    counters: &WriteConcernCounters,
+    took: Duration,
+    concern: &WriteConcern,
+    waited: Result<&(), &WriteConcernError>,
+) {
+    counters.waits.increment();
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    counters.wait_ms.add(took_ms);
+    let is_default = concern.provenance != Some(Provenance::ClientSupplied);
+    match waited.map_err(|miss| miss.code) {
+        Err(ErrorCode::WRITE_CONCERN_FAILED) => {
+            counters.timeouts.increment();
+            if is_default {
+                counters.default_timeouts.increment();
+            }
+        }
+        Err(ErrorCode::UNSATISFIABLE_WRITE_CONCERN) if is_default => {
+            counters.default_unsatisfiable.increment();
+        }
+        _ => {}
     }
 }
 
