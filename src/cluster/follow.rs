@@ -219,10 +219,7 @@ fn note(shared: &Shared, kv: &KeyValue, is_put: bool) -> Result<(), FollowError>
     match (shared.keys.place(&kv.key), is_put) {
         (Place::Config, true) => {
             let config = Arc::new(config_of(kv)?);
-            shared.update(|state| {
-                state.config = config;
-                state.config_revision = kv.mod_revision;
-            });
+            shared.update(|state| state.set_config(config, kv.mod_revision));
         }
         (Place::Primary, true) => {
             let leader = leader_of(kv)?;

@@ -153,8 +153,8 @@ async fn enlist_once(shared: &Shared, host: &HostAndPort) -> Result<bool, JoinEr
         .map_err(JoinError::from)
 }
 
-/// Replaces the configuration, if it is still the one of `revision`.
-pub(super) async fn write_config(
+/// Adds a member to the configuration, if it is still the one of `revision`.
+async fn write_config(
     shared: &Shared,
     config: &ReplicaSetConfig,
     revision: i64,

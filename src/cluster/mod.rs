@@ -21,6 +21,7 @@ mod keys;
 mod lease;
 mod op_time;
 mod progress;
+mod reconfigure;
 mod replica_set;
 mod shared;
 mod snapshot;

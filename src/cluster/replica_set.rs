@@ -12,7 +12,7 @@ use super::commit::EtcdStore;
 use super::error::JoinError;
 use super::shared::Shared;
 use super::{InvalidConfig, LastWrite, Progress, ReplicaSetConfig, Topology};
-use super::{election, follow, join, lease};
+use super::{election, follow, join, lease, reconfigure};
 use crate::catalog::Catalog;
 use crate::config::{HostAndPort, ReplicationConfig};
 use crate::store::Setting;
@@ -22,6 +22,8 @@ use crate::telemetry::replication as events;
 const TICK: Duration = Duration::from_millis(100);
 /// How long leaving may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long what was written may take to be followed here before nobody waits for it any more.
+const SEEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// This server as a member of a replica set. Cheap to clone; its tasks end with the last clone.
 #[derive(Clone)]
@@ -117,6 +119,10 @@ impl ReplicaSet {
             self.leave().await;
             return Err(error);
         }
+        let mut topologies = self.topologies();
+        let listed = topologies.wait_for(|topology| topology.config.member(name).is_some());
+        // What was seen is let go of at once: it holds a lock.
+        drop(tokio::time::timeout(SEEN_TIMEOUT, listed).await);
         self.shared
             .update(|state| state.me = Some(Arc::clone(&host)));
         let shared = || Arc::clone(&self.shared);
@@ -276,24 +282,13 @@ impl ReplicaSet {
             self.check_writable()
                 .map_err(|NotPrimary| ReconfigureError::NotPrimary)?;
         }
-        let (present, revision, term) = {
-            let state = self.shared.state();
-            let term = state.applied.last.op_time.term;
-            (Arc::clone(&state.config), state.config_revision, term)
-        };
-        config.check_follows(&present)?;
-        config.term = term;
-        let written = join::write_config(&self.shared, &config, revision).await;
-        match written {
-            Ok(true) => {}
-            Ok(false) => return Err(ReconfigureError::Changed),
-            Err(error) => return Err(ReconfigureError::Unreachable(error.to_string())),
-        }
+        config.term = self.shared.state().applied.last.op_time.term;
+        reconfigure::replace(&self.shared, &config, force).await?;
         // Whoever asks next gets the new one.
         let mut topologies = self.topologies();
         let version = config.version;
         let seen = topologies.wait_for(|topology| topology.config.version >= version);
-        let _ = tokio::time::timeout(LEAVE_TIMEOUT, seen).await;
+        let _ = tokio::time::timeout(SEEN_TIMEOUT, seen).await;
         Ok(())
     }
 }

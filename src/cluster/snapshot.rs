@@ -42,8 +42,7 @@ pub(super) async fn load(shared: &Shared) -> Result<(), FollowError> {
     shared.update(|state| {
         state.follow_to(applied);
         state.followed = revision;
-        state.config = Arc::new(snapshot.config);
-        state.config_revision = snapshot.config_revision;
+        state.set_config(Arc::new(snapshot.config), snapshot.config_revision);
         state.set_leader(snapshot.leader);
         state.live = snapshot.live;
         state.fresh_at = started;

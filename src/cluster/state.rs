@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bson::DateTime;
 use uuid::Uuid;
 
-use super::{LastWrite, MemberProgress, MemberState, Progress, ReplicaSetConfig, Topology};
+use super::{LastWrite, Member, MemberProgress, MemberState, Progress, ReplicaSetConfig, Topology};
 
 /// The lease that says that this member is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +84,22 @@ impl State {
         self.term_seen = self.term_seen.max(applied.last.op_time.term);
     }
 
+    /// The configuration is this one now. Who may not be primary with it is not from now on; that it
+    /// cannot write any more is seen to by whoever wrote the configuration.
+    pub(super) fn set_config(&mut self, config: Arc<ReplicaSetConfig>, revision: i64) {
+        self.config = config;
+        self.config_revision = revision;
+        if !self.is_electable() {
+            self.reign = None;
+        }
+    }
+
+    /// Whether the configuration lets this member become primary.
+    fn is_electable(&self) -> bool {
+        let me = self.me.as_deref().and_then(|me| self.config.member(me));
+        me.is_some_and(Member::is_electable)
+    }
+
     /// The key `primary` is this one now. A reign that began with another is over.
     pub(super) fn set_leader(&mut self, leader: Option<Leader>) {
         let key = leader.as_ref().map(|leader| leader.create_revision);
@@ -114,17 +130,7 @@ impl State {
     /// Whether it should try to become primary now.
     pub(super) fn may_stand(&self, now: Instant) -> bool {
         let is_frozen = self.frozen_until.is_some_and(|until| now < until);
-        let has_priority = self
-            .me
-            .as_deref()
-            .and_then(|me| {
-                self.config
-                    .members
-                    .iter()
-                    .find(|member| *member.host == *me)
-            })
-            .is_some_and(|member| member.priority > 0.0);
-        has_priority
+        self.is_electable()
             && !is_frozen
             && !self.is_damaged
             && self.reign.is_none()
@@ -136,10 +142,13 @@ impl State {
         let is_stale = self
             .staleness_max
             .is_some_and(|max| now.saturating_duration_since(self.fresh_at) > max);
-        if self.me.is_none() {
-            MemberState::Startup
-        } else if self.is_damaged || is_stale {
+        let Some(me) = self.me.as_deref() else {
+            return MemberState::Startup;
+        };
+        if self.is_damaged || is_stale {
             MemberState::Recovering
+        } else if self.config.member(me).is_none() {
+            MemberState::Removed
         } else if self.reign(now).is_some() {
             MemberState::Primary
         } else {

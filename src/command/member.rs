@@ -41,7 +41,11 @@ impl Services {
                 .check_writable()
                 .map_err(|_| CommandError::not_writable_primary()),
             RunsOn::SecondaryIfAsked => check_read(set.topology().state, preference),
-            RunsOn::PrimaryOrSecondary => check_readable(set.topology().state),
+            // Who was removed goes on following, and somebody must be able to look at it.
+            RunsOn::PrimaryOrSecondary => match set.topology().state {
+                MemberState::Removed => Ok(()),
+                state => check_readable(state),
+            },
         }
     }
 
@@ -77,7 +81,9 @@ fn check_readable(state: MemberState) -> Result<(), CommandError> {
     let text = match state {
         MemberState::Primary | MemberState::Secondary => return Ok(()),
         MemberState::Recovering => "node is recovering",
-        MemberState::Startup | MemberState::Down => "node is not in primary or recovering state",
+        MemberState::Startup | MemberState::Down | MemberState::Removed => {
+            "node is not in primary or recovering state"
+        }
     };
     Err(CommandError::new(ErrorCode::NOT_PRIMARY_OR_SECONDARY, text))
 }
@@ -169,10 +175,10 @@ mod tests {
 
     #[test]
     fn reads_go_to_the_primary_unless_a_secondary_is_allowed() {
-        use MemberState::{Down, Primary, Recovering, Secondary, Startup};
+        use MemberState::{Down, Primary, Recovering, Removed, Secondary, Startup};
         let no_secondary = Some((13_435, "not primary and secondaryOk=false".to_owned()));
         assert_eq!(text(check_read(Primary, ReadPreference::Primary)), None);
-        for state in [Secondary, Recovering, Startup, Down] {
+        for state in [Secondary, Recovering, Startup, Down, Removed] {
             let refused = text(check_read(state, ReadPreference::Primary));
             assert_eq!(refused, no_secondary, "{state:?}");
         }
@@ -181,8 +187,12 @@ mod tests {
         assert_eq!(allowed(Secondary), None);
         let recovering = Some((13_436, "node is recovering".to_owned()));
         assert_eq!(allowed(Recovering), recovering);
-        let startup = "node is not in primary or recovering state".to_owned();
-        assert_eq!(allowed(Startup), Some((13_436, startup)));
+        let neither = Some((
+            13_436,
+            "node is not in primary or recovering state".to_owned(),
+        ));
+        assert_eq!(allowed(Startup), neither);
+        assert_eq!(allowed(Removed), neither);
     }
 
     fn version() -> TopologyVersion {

@@ -211,7 +211,7 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         13_436,
-        "The member has not joined yet, or has not heard from etcd for so long that it neither answers reads nor signs anybody in.",
+        "The member has not joined yet, or has not heard from etcd for so long that it neither answers reads nor signs anybody in; or it was removed and answers no reads.",
     ),
     (
         14_031,

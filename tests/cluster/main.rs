@@ -30,6 +30,7 @@ mod milvus_client;
 mod names;
 mod random;
 mod reconfigure;
+mod removed;
 mod replication;
 mod server_status;
 mod write_concern;
