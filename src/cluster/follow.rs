@@ -3,6 +3,7 @@
 //! etcd delivers all events of one transaction together, and transactions in order, so a batch is
 //! applied whole and in its place.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -76,11 +77,14 @@ fn note_failure(shared: &Shared, error: &FollowError) {
     }
 }
 
-/// Watches until something fails. `followed` is the last revision that was followed.
+/// Watches until something fails, or until another endpoint is asked: one that does not answer calls
+/// may keep silent here as well, and who waits for what it has written must not wait for that to be
+/// noticed. `followed` is the last revision that was followed.
 async fn watch(shared: &Shared, followed: i64) -> Result<(), FollowError> {
     let mut watch = Watch::open(&shared.etcd, shared.keys.root(), followed + 1).await?;
     let mut beat = tokio::time::interval(shared.beat());
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turned = pin!(watch.turned());
     check_history(shared, followed).await?;
     loop {
         tokio::select! {
@@ -89,6 +93,7 @@ async fn watch(shared: &Shared, followed: i64) -> Result<(), FollowError> {
                 shared.reached();
                 take(shared, answer).await?;
             }
+            () = &mut turned => return Ok(()),
             _ = beat.tick() => {
                 if watch.heard().elapsed() > shared.beat() * 3 {
                     watch.turn();

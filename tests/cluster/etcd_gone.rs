@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use bson::doc;
 
 use crate::common::{DB, RETRIABLE, acknowledged, create_user, done, user_names, with_w};
+use crate::support::etcd::EtcdOptions;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME, timed};
 use crate::support::{PATIENCE, RawClient, error_of};
 
@@ -62,6 +63,35 @@ fn with_etcd_stuck_nobody_waits_for_long() {
     set.etcd.resume(0);
     let mut admin = set.admin(set.primary());
     acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 3));
+}
+
+/// A set over three members of etcd.
+fn over_three(nodes: usize, lease_ttl_secs: u64) -> ReplicaSet {
+    ReplicaSet::start(&ReplicaSetOptions {
+        nodes,
+        etcd: EtcdOptions {
+            members: 3,
+            ..EtcdOptions::default()
+        },
+        lease_ttl_secs,
+        ..ReplicaSetOptions::default()
+    })
+}
+
+#[test]
+fn an_endpoint_that_keeps_silent_is_passed_over() {
+    // So that nobody notices by renewing the lease.
+    let set = over_three(1, 40);
+    let mut admin = set.admin(set.primary());
+    // One of them is the one that is asked.
+    for (number, link) in set.links(0).iter().enumerate() {
+        link.stall();
+        let user = create_user(&format!("user-{number}"), &["read"]);
+        let ((), took) = timed(|| acknowledged(&mut admin, DB, user));
+        assert!(took < AT_ONCE, "{took:?}");
+        link.heal();
+    }
+    assert_eq!(user_names(&mut admin).len(), 3);
 }
 
 fn a_primary_without_etcd_is_primary_no_more(break_it: impl Fn(&ReplicaSet, usize)) {
