@@ -16,8 +16,12 @@ use crate::cluster::MemberState;
 use crate::error::{CommandError, ErrorCode, RETRYABLE_WRITE_ERROR};
 
 /// Each text for those who know `hello`, and what everybody else is told.
-const LEGACY_TEXTS: [(&str, &str); 2] = [
+const LEGACY_TEXTS: [(&str, &str); 3] = [
     ("not primary", "not master"),
+    (
+        "not primary, and etcd cannot be reached",
+        "not master, and etcd cannot be reached",
+    ),
     (
         "not primary and secondaryOk=false",
         "not master and slaveOk=false",
@@ -39,7 +43,7 @@ impl Services {
             // Asked of the lease and not of the topology, which may follow a moment later.
             RunsOn::Primary => set
                 .check_writable()
-                .map_err(|_| CommandError::not_writable_primary()),
+                .map_err(|_| self.not_writable_primary()),
             RunsOn::SecondaryIfAsked => check_read(set.topology().state, preference),
             // Who was removed goes on following, and somebody must be able to look at it.
             RunsOn::PrimaryOrSecondary => match set.topology().state {
@@ -47,6 +51,16 @@ impl Services {
                 state => check_readable(state),
             },
         }
+    }
+
+    /// 10107: another one may be primary, so drivers look for it. Who cannot know that says so.
+    pub fn not_writable_primary(&self) -> CommandError {
+        let mut error = CommandError::not_writable_primary();
+        let set = self.replica_set.as_ref();
+        if set.is_some_and(|set| set.unreachable_since().is_some()) {
+            error.message.push_str(", and etcd cannot be reached");
+        }
+        error
     }
 
     /// Whether what this server knows may be acted upon: it has loaded everything, and is not out of

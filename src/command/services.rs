@@ -207,7 +207,7 @@ impl Services {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
             }
-            OpsError::Storage(StoreError::NotPrimary) => CommandError::not_writable_primary(),
+            OpsError::Storage(StoreError::NotPrimary) => self.not_writable_primary(),
             OpsError::Storage(failure @ StoreError::Unreachable { .. }) => {
                 events::store_failed(&failure);
                 CommandError::new(

@@ -6,7 +6,7 @@ use bson::doc;
 
 use crate::common::{DB, RETRIABLE, acknowledged, create_user, done, user_names, with_w};
 use crate::support::etcd::EtcdOptions;
-use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME, timed};
+use crate::support::replica_set::{LEASE_TTL_SECS, ReplicaSet, ReplicaSetOptions, SET_NAME, timed};
 use crate::support::{PATIENCE, RawClient, error_of};
 
 /// "At once": sooner than a driver gives up or a user does.
@@ -92,6 +92,52 @@ fn an_endpoint_that_keeps_silent_is_passed_over() {
         link.heal();
     }
     assert_eq!(user_names(&mut admin).len(), 3);
+}
+
+#[test]
+fn without_a_majority_of_etcd_people_sign_in_and_nobody_writes() {
+    let set = over_three(3, LEASE_TTL_SECS);
+    let nodes = set.primary_and_secondaries();
+    let mut admin = set.admin(nodes[0]);
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 3));
+    set.etcd.pause(0);
+    set.etcd.pause(1);
+    // On its way meanwhile, or nothing was written.
+    let (reply, took) = timed(|| admin.run(DB, create_user("nobody", &[])));
+    let (code, text) = error_of(&reply);
+    assert!([6, 11_602, 10_107].contains(&code), "{code}: {text}");
+    assert!(text.contains("etcd"), "{text}");
+    assert!(took < AT_ONCE, "{took:?}: {text}");
+    set.wait_until(nodes[0], |hello| {
+        !hello.get_bool("isWritablePrimary").unwrap()
+    });
+    for node in nodes {
+        let mut admin = set.admin(node);
+        let hello = admin.run("admin", doc! { "isMaster": 1, "helloOk": true });
+        assert!(hello.get_bool("helloOk").unwrap());
+        // Whoever only watches needs a moment to notice.
+        let text = "not primary, and etcd cannot be reached";
+        wait_for(|| {
+            let (reply, took) = timed(|| admin.run(DB, create_user("late", &[])));
+            assert_eq!(error_of(&reply).0, 10_107, "{reply}");
+            assert!(took < Duration::from_secs(1), "{took:?}");
+            error_of(&reply).1 == text
+        });
+        assert_eq!(set.raw(node).sign_in(DB, "ann", "secret"), Ok(()));
+        assert_eq!(user_names(&mut admin), ["ann"]);
+    }
+    set.etcd.resume(0);
+    set.etcd.resume(1);
+    let mut admin = set.admin(set.primary());
+    acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 3));
+}
+
+/// Looks again and again until it is so.
+fn wait_for(mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE);
+    }
 }
 
 fn a_primary_without_etcd_is_primary_no_more(break_it: impl Fn(&ReplicaSet, usize)) {
