@@ -64,7 +64,7 @@ impl Pending {
         let sequence = if noted > self.before {
             noted
         } else {
-            set.last_write().sequence
+            set.last_visible().sequence
         };
         let change = Change {
             sequence,
