@@ -4,7 +4,6 @@ use compact_str::CompactString;
 
 use super::directory::{Directory, OpsError, Written};
 use super::order::Order;
-use crate::catalog::View;
 use crate::catalog::plan::milvus::{self as plan, RbacBackup};
 use crate::model::milvus::MilvusGrant;
 use crate::model::names::RoleName;
@@ -14,8 +13,7 @@ use crate::model::user::User;
 impl Directory {
     /// Whether [`Self::create_milvus_user`] would be refused now, without doing it.
     pub fn check_create_milvus_user(&self, user: &User, users_max: usize) -> Result<(), OpsError> {
-        plan::create_milvus_user(&View::new(self.catalog()), user.clone(), users_max)?;
-        Ok(())
+        self.check(|view| plan::create_milvus_user(view, user.clone(), users_max))
     }
 
     /// `CreateCredential`: refused if the user exists or there are `users_max` on `milvus`.
