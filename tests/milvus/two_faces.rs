@@ -141,6 +141,14 @@ async fn a_user_of_mongodb_is_a_user_of_milvus_without_asking_for_it() {
     let without = doc! { "updateUser": "bob", "pwd": "third", "mechanisms": ["SCRAM-SHA-256"] };
     assert_eq!(code("milvus", without), 0);
     assert!(!is_signed_in(&mut server.client_as("bob", "third").await).await);
+
+    // Nobody is locked out by a change while Milvus clients are not served.
+    let alone = Options::in_folder(server.mongodb.kill()).start();
+    let changed = doc! { "updateUser": "cat", "pwd": "changed" };
+    let reply = alone.admin().run("milvus", changed);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let server = Server::without_admin(Server::face(Options::in_folder(alone.kill())));
+    assert!(is_signed_in(&mut server.client_as("cat", "changed").await).await);
 }
 
 #[tokio::test]
