@@ -20,7 +20,7 @@ use crate::model::directory_change::DirectoryChange;
 use crate::model::milvus::{ANY, MilvusObject};
 use crate::model::names::DbName;
 use crate::model::user::User;
-use crate::ops::Order;
+use crate::ops::{CommitNote, Order};
 use crate::telemetry::events;
 
 /// Bytes of a request: names, a password and a handful of privileges.
@@ -86,6 +86,8 @@ pub(super) struct Context<'a> {
     pub(super) caller: Option<Arc<User>>,
     /// The database of Milvus that the call is about: metadata `dbname`.
     pub(super) db: CompactString,
+    /// Where its orders have their commits noted, if it waits for other members afterwards.
+    pub(super) commit_note: Option<CommitNote>,
 }
 
 impl Context<'_> {
@@ -165,11 +167,12 @@ impl Context<'_> {
         let by = self.caller.as_ref().map(|caller| caller.name.clone());
         let client = self.connection.client;
         let changes = Arc::new(changes);
+        let order = Order::new(pass).noted_in(self.commit_note.clone());
         let order = match self.connection.audit_origin(self.caller.as_deref()) {
-            None => Order::new(pass),
+            None => order,
             Some(origin) => {
                 let changes = Arc::clone(&changes);
-                Order::new(pass).audited_as(self.services().audit.clone(), move |refusal| {
+                order.audited_as(self.services().audit.clone(), move |refusal| {
                     let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
                     let events = changes.iter();
                     events

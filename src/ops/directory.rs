@@ -57,7 +57,7 @@ pub struct Written<T> {
 #[derive(Debug)]
 pub struct Directory {
     catalog: Arc<Catalog>,
-    store: Arc<dyn Store>,
+    pub(super) store: Arc<dyn Store>,
     writer: Writer,
 }
 

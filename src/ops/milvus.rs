@@ -12,9 +12,12 @@ use crate::model::role::Role;
 use crate::model::user::User;
 
 impl Directory {
-    /// Whether [`Self::create_milvus_user`] would be refused now, without doing it.
+    /// Whether [`Self::create_milvus_user`] would be refused now, without doing it. In a replica set only
+    /// the writer can tell, as with [`Self::check_create_user`].
     pub fn check_create_milvus_user(&self, user: &User, users_max: usize) -> Result<(), OpsError> {
-        plan::create_milvus_user(&View::new(self.catalog()), user.clone(), users_max)?;
+        if !self.store.applies_by_itself() {
+            plan::create_milvus_user(&View::new(self.catalog()), user.clone(), users_max)?;
+        }
         Ok(())
     }
 
