@@ -301,6 +301,9 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         PlanError::NothingToUpdate => {
             CommandError::bad_value("Must specify at least one field to update in updateUser")
         }
+        PlanError::MilvusPasswordChanged(_) => {
+            CommandError::new(ErrorCode::AUTHENTICATION_FAILED, refusal.to_string())
+        }
         PlanError::MilvusUsersFull
         | PlanError::MilvusRolesFull
         | PlanError::PrivilegeGroup(_)

@@ -5,9 +5,9 @@ use compact_str::CompactString;
 use super::directory::{Directory, OpsError, Written};
 use super::order::Order;
 use crate::catalog::View;
-use crate::catalog::plan::milvus::{self as plan, RbacBackup};
+use crate::catalog::plan::milvus::{self as plan, MilvusUserUpdate, RbacBackup};
 use crate::model::milvus::MilvusGrant;
-use crate::model::names::RoleName;
+use crate::model::names::{RoleName, UserName};
 use crate::model::role::Role;
 use crate::model::user::User;
 
@@ -30,6 +30,19 @@ impl Directory {
     ) -> Result<Written<()>, OpsError> {
         self.write(order, move |view| {
             plan::create_milvus_user(view, user, users_max)
+        })
+        .await
+    }
+
+    /// `UpdateCredential`: refused if the password was set since the old one was checked.
+    pub async fn update_milvus_user(
+        &self,
+        order: Order,
+        name: UserName,
+        update: MilvusUserUpdate,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| {
+            plan::update_milvus_user(view, &name, update)
         })
         .await
     }

@@ -10,8 +10,7 @@ use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{SelectUserRequest, SelectUserResponse, UserEntity, UserResult};
 use crate::milvus::role::role_entity;
-use crate::milvus::user::description_of;
-use crate::model::milvus::{ANY, MilvusObject};
+use crate::model::milvus::{ANY, MilvusObject, description_of};
 use crate::model::user::User;
 
 impl Call for SelectUserRequest {
