@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::check_privacy;
 use crate::authz::milvus::{ADMIN_ROLE, PUBLIC_ROLE, ROOT};
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::Catalog;
@@ -35,6 +36,7 @@ impl Call for BackupRbacMetaRequest {
     }
 
     async fn run(self, context: &Context<'_>, _: Pass) -> Result<BackupRbacMetaResponse, Failure> {
+        check_privacy::<Self>(context)?;
         let scan = context.services().scan(|catalog, _| {
             let mut meta = read(catalog);
             for _ in 1..READS_MAX {
