@@ -167,8 +167,10 @@ async fn wait_for_turn(
 
 /// Logs why; the client is told the same whatever the reason.
 fn refused(connection: &Connection, user: &str, reason: impl Display) -> Status {
-    let name = format!("{user}@{}", connection.milvus.settings.database);
-    events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
+    if connection.may_write_refusal() {
+        let name = format!("{user}@{}", connection.milvus.settings.database);
+        events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
+    }
     wrong()
 }
 
