@@ -101,13 +101,17 @@ impl Context<'_> {
         &self.connection.milvus.settings
     }
 
-    /// A place in the hashing pool of the caller's own.
-    pub(super) fn hash_pool(&self) -> Share<'_> {
-        let owner = match &self.caller {
+    /// Whose place in the hashing pool the call takes.
+    pub(super) fn hash_owner(&self) -> Owner {
+        match &self.caller {
             Some(caller) => Owner::User(caller.name.clone()),
             None => Owner::Stranger(self.connection.origin),
-        };
-        self.services().hash_pool.share_of(owner)
+        }
+    }
+
+    /// A place in the hashing pool of the caller's own.
+    pub(super) fn hash_pool(&self) -> Share<'_> {
+        self.services().hash_pool.share_of(self.hash_owner())
     }
 
     /// Refused where another member writes. For calls that hash before they ask the writer, who would

@@ -10,6 +10,7 @@ use crate::catalog::PlanError;
 use crate::catalog::plan::milvus::MilvusUserUpdate;
 use crate::command::user::credentials::argon2_cost;
 use crate::error::ErrorCode as Code;
+use crate::milvus::authentication::verify;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::proto::common::{ErrorCode, Status};
@@ -158,17 +159,23 @@ async fn verified(
     let user = found
         .as_ref()
         .and_then(|found| services.directory.catalog().user(found));
-    // Who calls has signed in and may change the password: this guesses nothing.
-    let check = Check {
-        pool: context.hash_pool(),
-        cost: argon2_cost(&services.parameters),
-        guess: None,
+    let is_right = match &found {
+        Some(found) if !context.is_caller(name) => {
+            is_password_of(context, user.as_deref(), found, old).await?
+        }
+        // Who calls knows its own password, and nobody is called what nobody can be.
+        _ => {
+            let check = Check {
+                pool: context.hash_pool(),
+                cost: argon2_cost(&services.parameters),
+                guess: None,
+            };
+            let verified = &services.verified_secrets;
+            let is_right = verified.verify(user.as_deref(), old, check).await;
+            is_right
+                .map_err(|reason| Failure::Rpc(tonic::Status::unavailable(reason.to_string())))?
+        }
     };
-    let verified = &services.verified_secrets;
-    let is_right = verified
-        .verify(user.as_deref(), old, check)
-        .await
-        .map_err(|reason| Failure::Rpc(tonic::Status::unavailable(reason.to_string())))?;
     if let Some(user) = user.filter(|_| is_right) {
         return Ok(user);
     }
@@ -179,6 +186,29 @@ async fn verified(
             Err(context.refused(&change(&found), code, refusal).await)
         }
         None => Err(refusal),
+    }
+}
+
+/// Whether it is the password of another user. A wrong one counts as a failed sign-in of that user from
+/// here: else who may change passwords could try them all.
+async fn is_password_of(
+    context: &Context<'_>,
+    user: Option<&User>,
+    name: &UserName,
+    password: Secret<String>,
+) -> Result<bool, Failure> {
+    let owner = context.hash_owner();
+    let verified = verify(context.connection, (user, name.clone()), password, owner).await;
+    match verified {
+        Ok((is_right, guess)) => {
+            if let Some(guess) = guess.filter(|_| is_right) {
+                guess.succeeded();
+            }
+            Ok(is_right)
+        }
+        // Too many wait: told as a wrong one.
+        Err(status) if status.code() == tonic::Code::Unauthenticated => Ok(false),
+        Err(status) => Err(Failure::Rpc(status)),
     }
 }
 
