@@ -16,7 +16,9 @@ use crate::audit::Audit;
 use crate::auth::failed_sign_ins::{FailedSignIns, Guess};
 use crate::auth::half_open::HalfOpenSignIns;
 use crate::auth::hash_pool::{HashPool, Share};
+use crate::auth::origin::Origin;
 use crate::auth::sasl::Policy;
+use crate::auth::stranger_lines::{Line, StrangerLines};
 use crate::auth::unauthenticated::UnauthenticatedConnections;
 use crate::auth::verified::VerifiedSecrets;
 use crate::auth::x509::Subject;
@@ -31,7 +33,7 @@ use crate::net::{ConnectionCounters, StopSignal, Tls};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::telemetry::events;
+use crate::telemetry::events::{self, Client};
 use crate::telemetry::logs::Logs;
 use crate::wire::Compressor;
 
@@ -83,6 +85,8 @@ pub struct Services {
     pub half_open_sign_ins: Arc<HalfOpenSignIns>,
     /// Connections on which nobody has signed in.
     pub unauthenticated: Arc<UnauthenticatedConnections>,
+    /// What was written about strangers who were refused.
+    pub stranger_lines: Arc<StrangerLines>,
     /// Which passwords in clear were right.
     pub verified_secrets: VerifiedSecrets,
     /// What can be set while the server runs.
@@ -180,6 +184,16 @@ impl Services {
             () = tokio::time::sleep(limit) => Ok(()),
             () = self.stop.stopped() => Err(self.stopping()),
         }
+    }
+
+    /// Whether one more line about a refused stranger goes into the log or the audit log. `from` is where
+    /// it comes from if the limits of one address count for it.
+    pub fn may_write_of_stranger(&self, from: Option<Origin>, client: Client) -> bool {
+        let line = from.map(|from| self.stranger_lines.take(from, tokio::time::Instant::now()));
+        if line == Some(Line::FirstLeftOut) {
+            events::refusals_left_out(client);
+        }
+        line.is_none_or(|line| line == Line::Written)
     }
 
     /// Runs a read that looks at many users or roles where it holds up no connection. Few run at a
@@ -307,6 +321,9 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         ),
         PlanError::NothingToUpdate => {
             CommandError::bad_value("Must specify at least one field to update in updateUser")
+        }
+        PlanError::MilvusPasswordChanged(_) => {
+            CommandError::new(ErrorCode::AUTHENTICATION_FAILED, refusal.to_string())
         }
         PlanError::MilvusUsersFull
         | PlanError::MilvusRolesFull
