@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,16 +13,15 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 use portcullis::catalog::Catalog;
 use portcullis::cluster::ReplicaSet;
-use portcullis::config::{EtcdConfig, ReplicationConfig};
-use portcullis::model::names::DbName;
-use portcullis::store::{Change, Setting, Store};
+use portcullis::config::{EtcdConfig, HostAndPort, ReplicationConfig};
+use portcullis::store::Setting;
 use tempfile::TempDir;
 
 use super::client::{ADMIN, Connection, PASSWORD, SignIn, frame};
 use super::creating::{Creating, pbkdf2_alone};
 use super::measure::{Sample, as_float, closed_loop};
 use super::options::{Options, say};
-use super::population::{DATABASE, credentials, name, user};
+use super::population::write_users;
 use super::process::{Process, Start};
 use super::table::{Table, Target};
 
@@ -151,11 +150,12 @@ async fn populate(etcd: &Etcd, users: u32) -> io::Result<()> {
         let catalog = Arc::new(Catalog::new());
         let opened = ReplicaSet::open(options, catalog, secret).await;
         let (set, store) = opened.map_err(io::Error::other)?;
-        set.join("127.0.0.1:1").await.map_err(io::Error::other)?;
+        let host = HostAndPort::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        set.join(&host).await.map_err(io::Error::other)?;
         let mut topologies = set.topologies();
         let elected = topologies.wait_for(|_| set.check_writable().is_ok());
         drop(elected.await.map_err(io::Error::other)?);
-        let writing = tokio::task::spawn_blocking(move || write_users(&store, users));
+        let writing = tokio::task::spawn_blocking(move || write_users(&store, users, BATCH_USERS));
         writing.await.map_err(io::Error::other)??;
         set.leave().await;
         Ok::<_, io::Error>(())
@@ -163,21 +163,6 @@ async fn populate(etcd: &Etcd, users: u32) -> io::Result<()> {
     let result = written.await.map_err(io::Error::other)?;
     runtime.shutdown_background();
     result
-}
-
-fn write_users(store: &dyn Store, users: u32) -> io::Result<()> {
-    let credentials = credentials()?;
-    let db = DbName::parse(DATABASE).map_err(io::Error::other)?;
-    for first in (0..users).step_by(usize::try_from(BATCH_USERS).unwrap_or(1)) {
-        let numbers = first..(first + BATCH_USERS).min(users);
-        let changes: io::Result<Vec<Change>> = numbers
-            .map(|number| {
-                user(&name(number), db.clone(), "read", &credentials).map(Change::PutUser)
-            })
-            .collect();
-        store.commit(&changes?).map_err(io::Error::other)?;
-    }
-    Ok(())
 }
 
 /// The members, with an administrator.

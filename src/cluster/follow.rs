@@ -205,6 +205,7 @@ async fn apply(shared: &Shared, events: &[Event], revision: i64) -> Result<(), F
         }
         let changes = writes.iter().map(change_of);
         let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        shared.visible.send_replace(head.last);
         // Without changes the generation stays, and with it all that was derived from the catalog.
         if !changes.is_empty() {
             shared.catalog.apply(changes);

@@ -191,6 +191,11 @@ impl ReplicaSet {
         self.shared.applied.borrow().last
     }
 
+    /// The last change of which anything can have been read here: it may still be being applied.
+    pub fn last_visible(&self) -> LastWrite {
+        *self.shared.visible.borrow()
+    }
+
     /// Waits until a change of that time or a later one is applied here.
     pub async fn wait_until_applied(&self, time: Timestamp) {
         let mut applied = self.shared.applied.subscribe();

@@ -24,6 +24,8 @@ pub(super) struct Shared {
     pub(super) topology: watch::Sender<Arc<Topology>>,
     pub(super) progress: watch::Sender<Arc<Progress>>,
     pub(super) applied: watch::Sender<Applied>,
+    /// The change of which readers may see something: ahead of `applied` while it is being applied.
+    pub(super) visible: watch::Sender<LastWrite>,
 }
 
 impl Shared {
@@ -59,6 +61,7 @@ impl Shared {
             topology: watch::Sender::new(topology),
             progress: watch::Sender::new(Arc::default()),
             applied: watch::Sender::new(applied),
+            visible: watch::Sender::new(LastWrite::NONE),
             state: Mutex::new(state),
             options,
         }

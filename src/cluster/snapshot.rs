@@ -31,6 +31,7 @@ pub(super) async fn load(shared: &Shared) -> Result<(), FollowError> {
     let started = Instant::now();
     let snapshot = read(shared).await?;
     let revision = snapshot.revision;
+    shared.visible.send_replace(snapshot.head.last);
     shared
         .catalog
         .apply(with_removals(snapshot.changes, &shared.catalog));

@@ -58,7 +58,9 @@ impl ConnectionState {
         db: &str,
         body: &RawDocument,
     ) {
-        if let Some(origin) = self.audit_origin() {
+        if let Some(origin) = self.audit_origin()
+            && self.may_write_refusal(services)
+        {
             let code = ErrorCode::UNAUTHORIZED.0;
             let event = Event::check(origin, &check(command, db, body), code);
             // Counted and logged there.
@@ -72,7 +74,7 @@ impl Context<'_> {
     /// reason why it could not be audited.
     pub async fn refused(&self, change: &DirectoryChange, refusal: CommandError) -> CommandError {
         if let (Some(set), Some(note)) = (&self.services.replica_set, &self.commit_note) {
-            note.reach(set.last_write().sequence);
+            note.reach(set.last_visible().sequence);
         }
         let code = refusal.code.0;
         let recorded = self.audit(|origin| Event::change(&origin, change, code));

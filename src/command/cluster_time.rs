@@ -1,7 +1,7 @@
 //! `$clusterTime` and `operationTime`: how clients carry from one member to the next what they have
 //! seen (driver specification "Sessions", "Gossiping the cluster time"; causal consistency).
 //!
-//! The cluster time is the latest op time that this member has heard of: by applying it, or from a
+//! The cluster time is the latest op time that this member has heard of: by following, or from a
 //! client. It is signed, so a client can only pass on what some member of this set has told it. It
 //! decides nothing but how far ahead `afterClusterTime` may ask: op times are made elsewhere and never
 //! from it, so no client can push the clock of the set.
@@ -74,14 +74,15 @@ impl ClusterClock {
     /// The cluster time.
     pub fn now(&self, set: &ReplicaSet) -> Timestamp {
         let heard = unpack(self.heard.load(Ordering::Relaxed));
-        heard.max(set.last_write().op_time.timestamp)
+        heard.max(set.last_visible().op_time.timestamp)
     }
 
     /// Ends an answer with `$clusterTime` and `operationTime`; without either while nothing was ever
     /// written.
     pub fn append_to(&self, answer: &mut RawDocumentBuf, set: &ReplicaSet) {
         // In this order: what is applied between the two makes the cluster time the later one.
-        let operation_time = set.last_write().op_time.timestamp;
+        // What was read may be of a change that is still being applied.
+        let operation_time = set.last_visible().op_time.timestamp;
         let now = self.now(set);
         self.append_times(answer, now, operation_time);
     }

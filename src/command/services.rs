@@ -16,7 +16,9 @@ use crate::audit::Audit;
 use crate::auth::failed_sign_ins::{FailedSignIns, Guess};
 use crate::auth::half_open::HalfOpenSignIns;
 use crate::auth::hash_pool::{HashPool, Share};
+use crate::auth::origin::Origin;
 use crate::auth::sasl::Policy;
+use crate::auth::stranger_lines::{Line, StrangerLines};
 use crate::auth::unauthenticated::UnauthenticatedConnections;
 use crate::auth::verified::VerifiedSecrets;
 use crate::auth::x509::Subject;
@@ -26,11 +28,12 @@ use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::mechanism::Mechanism;
+use crate::model::names::DbName;
 use crate::net::{ConnectionCounters, StopSignal, Tls};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::telemetry::events;
+use crate::telemetry::events::{self, Client};
 use crate::telemetry::logs::Logs;
 use crate::wire::Compressor;
 
@@ -82,6 +85,8 @@ pub struct Services {
     pub half_open_sign_ins: Arc<HalfOpenSignIns>,
     /// Connections on which nobody has signed in.
     pub unauthenticated: Arc<UnauthenticatedConnections>,
+    /// What was written about strangers who were refused.
+    pub stranger_lines: Arc<StrangerLines>,
     /// Which passwords in clear were right.
     pub verified_secrets: VerifiedSecrets,
     /// What can be set while the server runs.
@@ -122,6 +127,12 @@ impl Services {
     /// Mechanisms users can sign in with.
     pub fn mechanisms(&self) -> &[Mechanism] {
         self.parameters.authentication_mechanisms()
+    }
+
+    /// Whether Milvus clients sign in as users of this database.
+    pub fn has_milvus_clients(&self, db: &DbName) -> bool {
+        let milvus = self.config.milvus.as_ref();
+        milvus.is_some_and(|milvus| milvus.database == *db)
     }
 
     /// The subject of the server's own certificate, where there is TLS.
@@ -173,6 +184,16 @@ impl Services {
             () = tokio::time::sleep(limit) => Ok(()),
             () = self.stop.stopped() => Err(self.stopping()),
         }
+    }
+
+    /// Whether one more line about a refused stranger goes into the log or the audit log. `from` is where
+    /// it comes from if the limits of one address count for it.
+    pub fn may_write_of_stranger(&self, from: Option<Origin>, client: Client) -> bool {
+        let line = from.map(|from| self.stranger_lines.take(from, tokio::time::Instant::now()));
+        if line == Some(Line::FirstLeftOut) {
+            events::refusals_left_out(client);
+        }
+        line.is_none_or(|line| line == Line::Written)
     }
 
     /// Runs a read that looks at many users or roles where it holds up no connection. Few run at a
@@ -300,6 +321,9 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         ),
         PlanError::NothingToUpdate => {
             CommandError::bad_value("Must specify at least one field to update in updateUser")
+        }
+        PlanError::MilvusPasswordChanged(_) => {
+            CommandError::new(ErrorCode::AUTHENTICATION_FAILED, refusal.to_string())
         }
         PlanError::MilvusUsersFull
         | PlanError::MilvusRolesFull

@@ -184,6 +184,12 @@ impl Connection {
         (!is_exempt).then_some(self.origin)
     }
 
+    /// Whether one more line about a refused stranger goes to the logs, as on the other face.
+    pub(super) fn may_write_refusal(&self) -> bool {
+        let services = &self.milvus.services;
+        services.may_write_of_stranger(self.limited_origin(), self.client)
+    }
+
     /// Whether the last call was somebody else's, or there was none.
     pub(super) fn is_new_user(&self, user_id: Uuid) -> bool {
         *self.last_user() != Some(user_id)

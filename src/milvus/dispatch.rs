@@ -14,6 +14,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
+use super::acknowledgement::Acknowledgement;
 use super::authentication::authenticate;
 use super::call::{Call, Context, REQUEST_BYTES_MAX, Reply};
 use super::calls::{self, Known, Unserved};
@@ -113,9 +114,16 @@ async fn run<C: Call>(
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Bytes, Status> {
-    let context = context(connection, metadata).await?;
+    let mut context = context(connection, metadata).await?;
     let pass = authorize(&context, C::METHOD, call.need(&context)).await?;
-    let reply = match call.run(&context, pass).await {
+    let acknowledgement = Acknowledgement::of(&connection.milvus.services);
+    context.commit_note = acknowledgement.as_ref().map(Acknowledgement::note);
+    let answered = call.run(&context, pass).await;
+    let answered = match acknowledgement {
+        Some(acknowledgement) => acknowledgement.finish(metadata, answered).await,
+        None => answered,
+    };
+    let reply = match answered {
         Ok(reply) => reply,
         Err(Failure::Status(status)) => C::Reply::failed(status),
         Err(Failure::Rpc(status)) => return Err(status),
@@ -138,6 +146,7 @@ async fn context<'a>(
         connection,
         caller,
         db: database_of(metadata),
+        commit_note: None,
     })
 }
 

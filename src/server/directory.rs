@@ -1,8 +1,10 @@
 //! Where users and roles are kept, as the configuration says.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustix::system::uname;
 
 use super::StartError;
 use crate::catalog::Catalog;
@@ -73,9 +75,36 @@ pub(super) fn member_host(config: &Config, listeners: &Listeners) -> HostAndPort
     }
     let mut addresses = listeners.addresses().iter();
     let first = addresses.find_map(|address| match address {
-        Address::Ip(address) => Some(*address),
+        Address::Ip(address) => Some(reachable(*address)),
         Address::Unix(_) => None,
     });
-    let first = first.unwrap_or_else(|| (Ipv4Addr::LOCALHOST, config.net.port).into());
-    HostAndPort::from(first)
+    first.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, config.net.port)).into())
+}
+
+/// What others connect to in order to reach this address of the machine.
+fn reachable(address: SocketAddr) -> HostAndPort {
+    let named = address.ip().is_unspecified().then(|| {
+        let machine = uname().nodename().to_string_lossy().into_owned();
+        HostAndPort::parse(&format!("{machine}:{}", address.port())).ok()
+    });
+    named.flatten().unwrap_or_else(|| address.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_are_none_to_connect_to() {
+        let all = ["0.0.0.0:27018", "[::]:27018"];
+        let all = all.map(|all| reachable(all.parse().unwrap()).to_string());
+        let machine = uname().nodename().to_string_lossy().into_owned();
+        assert_eq!(
+            all,
+            [format!("{machine}:27018"), format!("{machine}:27018")]
+        );
+        for one in ["127.0.0.1:27018", "[::1]:27018"] {
+            assert_eq!(&*reachable(one.parse().unwrap()), one);
+        }
+    }
 }

@@ -6,9 +6,11 @@ use portcullis::milvus::proto::milvus::{
     ListCredUsersResponse, OperatePrivilegeGroupRequest, OperatePrivilegeV2Request,
     OperateUserRoleRequest, PrivilegeEntity, RbacMeta, RestoreRbacMetaRequest, RoleEntity,
 };
+use tokio::io::AsyncWriteExt;
 use tonic::Code;
 
-use crate::client::{Client, Server, Told, create_user, told};
+use crate::client::{Client, ROOT_PASSWORD, Server, Told, create_user, told};
+use crate::strangers::{client_on, connect};
 
 fn role(name: &str, description: &str) -> RoleEntity {
     RoleEntity {
@@ -215,4 +217,47 @@ async fn a_long_backup_is_read_only_for_who_may() {
     let mut last = server.client_as("user1999", "secret").await;
     let version: Result<GetVersionResponse, _> = last.call("GetVersion", ()).await;
     assert!(version.is_ok());
+}
+
+/// A PROXY header of version 2 that says the client is 192.0.2.7.
+const ELSEWHERE: &[u8; 28] =
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\xc6\x33\x64\x01\xc3\x50\x69\x89";
+
+/// Root of another machine.
+async fn root_elsewhere(server: &Server) -> Client {
+    let mut connection = connect(server).await;
+    connection.write_all(ELSEWHERE).await.unwrap();
+    let (mut client, _) = client_on(connection).await;
+    client.sign("root", ROOT_PASSWORD);
+    client
+}
+
+#[tokio::test]
+async fn hashes_do_not_travel_where_others_can_read_them() {
+    let proxied = ["--proxyProtocolTrustedPeers=127.0.0.2"];
+    let server = Server::start_with(&proxied);
+    let near = &mut server.root().await;
+    fill(near).await;
+    let kept = backup(near).await;
+    let far = &mut root_elsewhere(&server).await;
+    let refused = |method: &str| {
+        let text = format!(
+            "{method} holds hashes of passwords and needs a TLS connection, or a client on the same \
+             machine: privilege not permitted"
+        );
+        Err((1401, 1, text))
+    };
+    let reply: BackupRbacMetaResponse = far
+        .call("BackupRBAC", BackupRbacMetaRequest {})
+        .await
+        .unwrap();
+    assert_eq!(told(reply.status), refused("BackupRBAC"));
+    assert_eq!(reply.rbac_meta, None);
+    assert_eq!(restore(far, &kept).await, refused("RestoreRBAC"));
+
+    let allowed = ["--setParameter", "allowBackupWithoutTLS=true"];
+    let server = Server::start_with(&[&proxied[..], &allowed].concat());
+    let far = &mut root_elsewhere(&server).await;
+    assert_eq!(restore(far, &kept).await, Ok(()));
+    assert_eq!(backup(far).await, kept);
 }

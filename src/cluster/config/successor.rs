@@ -1,6 +1,8 @@
 //! What may become the configuration of a set, and what may follow which: the rules of mongod's
 //! reconfiguration and their texts (manual, "Replica Set Configuration").
 
+use std::collections::BTreeMap;
+
 use super::{InvalidConfig, Member, ReplicaSetConfig};
 
 /// Most members of a set, as in MongoDB.
@@ -74,7 +76,7 @@ impl ReplicaSetConfig {
             return refuse(format!("more than {MODES_MAX} modes of write concern"));
         }
         let of_members = self.members.iter().map(|member| member.tags.len());
-        let mut of_all = of_members.chain(self.modes.values().map(|mode| mode.len()));
+        let mut of_all = of_members.chain(self.modes.values().map(BTreeMap::len));
         if of_all.any(|tags| tags > TAGS_MAX) {
             return refuse(format!("more than {TAGS_MAX} tags of a member or a mode"));
         }

@@ -326,7 +326,11 @@ fn within(
 }
 
 /// Refuses what this server does in one way only.
-fn fixed<T: PartialEq + Display>(field: &str, given: T, only: T) -> Result<(), CommandError> {
+fn fixed<T: PartialEq + Display + Copy>(
+    field: &str,
+    given: T,
+    only: T,
+) -> Result<(), CommandError> {
     if given == only {
         return Ok(());
     }

@@ -91,7 +91,7 @@ impl Command for ReplSetReconfig {
         let Err(error) = set.reconfigure(config, force).await else {
             return Ok(Reply::new());
         };
-        let refusal = refusal(error, &set);
+        let refusal = refusal(error, set);
         // It was announced; whether this can be written makes no difference any more.
         let _ = context.audit(event(refusal.code.0)).await;
         Err(refusal)

@@ -1,9 +1,10 @@
 //! A write concern between the command that asks for it and its answer.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bson::RawDocumentBuf;
 use bson::raw::cstr;
+use tokio::time::Instant;
 
 use super::wait::{Change, Limits, Replication};
 use super::{Provenance, RwConcernDefaults, WriteConcern, WriteConcernError};
@@ -57,38 +58,49 @@ impl Pending {
         set: &ReplicaSet,
         result: Result<Reply, CommandError>,
     ) -> Result<Reply, CommandError> {
-        let Some(noted) = self.note.sequence() else {
-            return result;
-        };
-        // Nothing to change: what made it so may be the last change of somebody else.
-        let sequence = if noted > self.before {
-            noted
-        } else {
-            set.last_write().sequence
-        };
-        let change = Change {
-            sequence,
-            term: self.term,
-        };
-        let limits = Limits {
-            deadline: context.deadline,
-            stop: &context.services.stop,
-        };
-        let begun = Instant::now();
-        let mut replication = Replication::from(set);
         let waited = tokio::select! {
             biased;
-            waited = replication.wait(change, &self.concern, limits) => waited,
+            waited = self.wait(set, context.services, context.deadline) => waited,
             () = context.connection.left() => Err(WriteConcernError::abandoned()),
         };
-        let counters = &context.services.metrics.write_concern;
-        count(counters, begun.elapsed(), &self.concern, waited.as_ref());
         let Err(miss) = waited else {
             return result;
         };
         let version = miss.is_change_of_state();
         let version = version.then(|| context.services.topology_version());
         add(result, miss.to_document(&self.concern), version)
+    }
+
+    /// Waits until the write concern is fulfilled, not beyond `deadline`. At once if nothing was tried.
+    pub async fn wait(
+        &self,
+        set: &ReplicaSet,
+        services: &Services,
+        deadline: Option<Instant>,
+    ) -> Result<(), WriteConcernError> {
+        let Some(noted) = self.note.sequence() else {
+            return Ok(());
+        };
+        // Nothing to change: what made it so may be the last change of somebody else.
+        let sequence = if noted > self.before {
+            noted
+        } else {
+            set.last_visible().sequence
+        };
+        let change = Change {
+            sequence,
+            term: self.term,
+        };
+        let limits = Limits {
+            deadline,
+            stop: &services.stop,
+        };
+        let begun = Instant::now();
+        let mut replication = Replication::from(set);
+        let waited = replication.wait(change, &self.concern, limits).await;
+        let counters = &services.metrics.write_concern;
+        count(counters, begun.elapsed(), &self.concern, waited.as_ref());
+        waited
     }
 }
 

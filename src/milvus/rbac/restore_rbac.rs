@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use zeroize::Zeroizing;
 
+use super::check_privacy;
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::plan::milvus::RbacBackup;
 use crate::catalog::{PlanError, PrivilegeGroupError};
@@ -44,6 +45,7 @@ impl Call for RestoreRbacMetaRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        check_privacy::<Self>(context)?;
         let (services, settings) = (context.services(), context.settings());
         let meta = self.rbac_meta.unwrap_or_default();
         if meta.users.is_empty()

@@ -10,8 +10,7 @@ use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{SelectUserRequest, SelectUserResponse, UserEntity, UserResult};
 use crate::milvus::role::role_entity;
-use crate::milvus::user::description_of;
-use crate::model::milvus::{ANY, MilvusObject};
+use crate::model::milvus::{ANY, MilvusObject, description_of};
 use crate::model::user::User;
 
 impl Call for SelectUserRequest {
@@ -38,15 +37,16 @@ impl Call for SelectUserRequest {
                 .map(|user| result(user, with_roles, catalog))
                 .collect()
         } else {
-            let scan = services.scan(move |catalog, _| {
+            let scan = services.scan(move |catalog, interrupt| {
                 let users = catalog.users_on(catalog.milvus_db());
-                users
-                    .iter()
-                    .map(|user| result(user, with_roles, catalog))
-                    .collect()
+                let result = |user: &Arc<User>| {
+                    interrupt.check()?;
+                    Ok(result(user, with_roles, catalog))
+                };
+                users.iter().map(result).collect()
             });
             let failed = |error| Failure::of_command(ErrorCode::SelectUserFailure, error);
-            scan.await.map_err(failed)?
+            scan.await.flatten().map_err(failed)?
         };
         Ok(SelectUserResponse {
             status: Some(Status::default()),
