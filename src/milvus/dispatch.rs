@@ -28,6 +28,11 @@ use crate::telemetry::events;
 /// The one service there is.
 const SERVICE: &str = "milvus.proto.milvus.MilvusService";
 
+/// Bytes of all metadata of a call, as HTTP/2 counts them (RFC 9113, section 6.5.2).
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+/// What each entry counts beside its name and value.
+const METADATA_ENTRY_BYTES: usize = 32;
+
 /// Answers a request, whatever it is.
 pub(super) async fn answer(
     connection: Arc<Connection>,
@@ -37,6 +42,10 @@ pub(super) async fn answer(
         let mut response = Response::new(tonic::body::Body::empty());
         *response.status_mut() = status;
         return response;
+    }
+    if metadata_bytes(request.headers()) > METADATA_BYTES_MAX {
+        let text = format!("grpc: received metadata larger than max {METADATA_BYTES_MAX}");
+        return Status::resource_exhausted(text).into_http();
     }
     let served = match known(request.uri().path()) {
         Ok(Known::Served(served)) => served,
@@ -179,6 +188,13 @@ async fn authorize(
             )))
         }
     }
+}
+
+fn metadata_bytes(metadata: &HeaderMap) -> usize {
+    let entries = metadata.iter();
+    let sizes =
+        entries.map(|(name, value)| name.as_str().len() + value.len() + METADATA_ENTRY_BYTES);
+    sizes.sum()
 }
 
 /// For the rest of the API: who may call it is told that it is not served, who may not, that.
