@@ -14,6 +14,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::time::{Instant, sleep, sleep_until};
 use uuid::Uuid;
 
+use super::stranger_bytes::CallBytes;
 use super::{Milvus, dispatch};
 use crate::auth::origin::Origin;
 use crate::auth::unauthenticated::UnauthenticatedPlace;
@@ -25,6 +26,8 @@ use crate::telemetry::events::Client;
 const STREAMS_MAX: u32 = 128;
 /// Bytes of all metadata of a call.
 const METADATA_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes that a peer may send before anybody has read them.
+const WINDOW_BYTES_MAX: u32 = 64 * 1024;
 /// A silent peer is asked whether it is still there after this, and is given up after that.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -64,6 +67,8 @@ impl StreamService for Milvus {
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
             .max_header_list_size(METADATA_BYTES_MAX)
+            .initial_stream_window_size(WINDOW_BYTES_MAX)
+            .initial_connection_window_size(WINDOW_BYTES_MAX)
             .keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT);
         let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -150,6 +155,14 @@ impl Connection {
         is_admitted
     }
 
+    /// Where the bytes of a call are counted; `None` if somebody has signed in here.
+    pub(super) fn call_bytes(&self) -> Option<CallBytes> {
+        let all = &self.milvus.stranger_bytes;
+        let from = self.limited_origin();
+        self.is_strangers()
+            .then(|| CallBytes::new(Arc::clone(all), from))
+    }
+
     /// Waits until somebody must have signed in.
     fn strangers_end(&self) -> impl Future<Output = ()> + use<> {
         let limits = self.milvus.services.parameters.sign_in_limits();
@@ -164,7 +177,7 @@ impl Connection {
     }
 
     /// Whether nobody has signed in on it who would have to.
-    fn is_strangers(&self) -> bool {
+    pub(super) fn is_strangers(&self) -> bool {
         self.milvus.services.is_authorization_enabled && self.last_user().is_none()
     }
 
