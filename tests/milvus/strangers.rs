@@ -9,14 +9,16 @@ use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
-use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
+use portcullis::milvus::proto::milvus::{
+    DeleteCredentialRequest, ListCredUsersRequest, ListCredUsersResponse,
+};
 use tokio::io::AsyncReadExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::timeout;
 use tonic::{Code, Status};
 
-use crate::client::{Client, ROOT_PASSWORD, Server};
+use crate::client::{Client, ROOT_PASSWORD, Server, create_user};
 use crate::support::{PATIENCE, TestServer};
 
 fn server(parameters: &[&str]) -> Server {
@@ -28,10 +30,12 @@ fn server(parameters: &[&str]) -> Server {
 
 /// A connection from 127.0.0.2, which nobody else here comes from.
 pub(crate) async fn connect(server: &Server) -> TcpStream {
+    connect_from(server, Ipv4Addr::new(127, 0, 0, 2)).await
+}
+
+async fn connect_from(server: &Server, address: Ipv4Addr) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
-    socket
-        .bind((Ipv4Addr::new(127, 0, 0, 2), 0).into())
-        .unwrap();
+    socket.bind((address, 0).into()).unwrap();
     let to = (Ipv4Addr::LOCALHOST, server.port).into();
     socket.connect(to).await.unwrap()
 }
@@ -109,6 +113,59 @@ async fn strangers_are_asked_to_leave_and_users_stay() {
     timeout(PATIENCE, strangers).await.unwrap().unwrap();
     assert!(!open.is_finished());
     assert_eq!(list(&mut root).await.unwrap(), ["root"]);
+}
+
+/// `ann` on a connection from 127.0.0.2, once she has called something.
+async fn ann(server: &Server) -> (Client, JoinHandle<()>) {
+    let (mut ann, open) = client_on(connect(server).await).await;
+    ann.sign("ann", "secret");
+    assert_eq!(list(&mut ann).await, Err(Code::PermissionDenied));
+    (ann, open)
+}
+
+async fn drop_ann(root: &mut Client) {
+    let drop = DeleteCredentialRequest {
+        username: "ann".to_owned(),
+    };
+    assert_eq!(root.change("DeleteCredential", drop).await, Ok(()));
+}
+
+#[tokio::test]
+async fn who_was_dropped_is_a_stranger_again() {
+    let server = server(&["unauthenticatedTimeoutMs=2000"]);
+    let mut root = server.root().await;
+    create_user(&mut root, "ann", "secret").await.unwrap();
+    let (_idle, idle) = ann(&server).await;
+    let (mut busy, busy_one) = ann(&server).await;
+    drop_ann(&mut root).await;
+    assert_eq!(list(&mut busy).await, Err(Code::Unauthenticated));
+    for open in [idle, busy_one] {
+        timeout(PATIENCE, open).await.unwrap().unwrap();
+    }
+    // Who is still there stays, longer than the limit.
+    assert_eq!(list(&mut root).await.unwrap(), ["root"]);
+}
+
+#[tokio::test]
+async fn who_was_dropped_takes_a_place_for_strangers() {
+    let server = server(&[
+        "failedSignInLimitsOnLoopback=true",
+        "unauthenticatedConnectionsPerAddressMax=1",
+    ]);
+    let (mut root, _roots) =
+        client_on(connect_from(&server, Ipv4Addr::new(127, 0, 0, 3)).await).await;
+    root.sign("root", ROOT_PASSWORD);
+    create_user(&mut root, "ann", "secret").await.unwrap();
+    let (mut ann, _open) = ann(&server).await;
+    assert!(is_served(&mut connect(&server).await).await);
+    drop_ann(&mut root).await;
+    assert_eq!(list(&mut ann).await, Err(Code::Unauthenticated));
+    assert!(!is_served(&mut connect(&server).await).await);
+    // The same name is another user, and as good as any.
+    create_user(&mut root, "ann", "secret").await.unwrap();
+    assert_eq!(list(&mut ann).await, Err(Code::PermissionDenied));
+    let again = async { while !is_served(&mut connect(&server).await).await {} };
+    timeout(PATIENCE, again).await.unwrap();
 }
 
 #[tokio::test]
