@@ -143,7 +143,6 @@ impl Server {
         {
             first_admin::create(&directory, &audit, first_admin, &parameters, &hash_pool).await?;
         }
-        let milvus_settings = config.milvus.take();
         write_port_file(config.net.port_file.as_deref(), &listeners)?;
         let (stop, signal) = stop_channel();
         let services = Services {
@@ -180,7 +179,7 @@ impl Server {
             config,
         };
         let services = Arc::new(services);
-        let milvus = MilvusSockets::open(milvus_settings, &services).await?;
+        let milvus = MilvusSockets::open(&services).await?;
         announce(&services, &listeners).await;
         Ok(Self {
             door: Arc::new(door(&services.config, tls)),

@@ -14,15 +14,14 @@ use bson::{Document, doc};
 use portcullis::catalog::Catalog;
 use portcullis::cluster::ReplicaSet;
 use portcullis::config::{EtcdConfig, ReplicationConfig};
-use portcullis::model::names::DbName;
-use portcullis::store::{Change, Setting, Store};
+use portcullis::store::Setting;
 use tempfile::TempDir;
 
 use super::client::{ADMIN, Connection, PASSWORD, SignIn, frame};
 use super::creating::{Creating, pbkdf2_alone};
 use super::measure::{Sample, as_float, closed_loop};
 use super::options::{Options, say};
-use super::population::{DATABASE, credentials, name, user};
+use super::population::write_users;
 use super::process::{Process, Start};
 use super::table::{Table, Target};
 
@@ -155,7 +154,7 @@ async fn populate(etcd: &Etcd, users: u32) -> io::Result<()> {
         let mut topologies = set.topologies();
         let elected = topologies.wait_for(|_| set.check_writable().is_ok());
         drop(elected.await.map_err(io::Error::other)?);
-        let writing = tokio::task::spawn_blocking(move || write_users(&store, users));
+        let writing = tokio::task::spawn_blocking(move || write_users(&store, users, BATCH_USERS));
         writing.await.map_err(io::Error::other)??;
         set.leave().await;
         Ok::<_, io::Error>(())
@@ -163,21 +162,6 @@ async fn populate(etcd: &Etcd, users: u32) -> io::Result<()> {
     let result = written.await.map_err(io::Error::other)?;
     runtime.shutdown_background();
     result
-}
-
-fn write_users(store: &dyn Store, users: u32) -> io::Result<()> {
-    let credentials = credentials()?;
-    let db = DbName::parse(DATABASE).map_err(io::Error::other)?;
-    for first in (0..users).step_by(usize::try_from(BATCH_USERS).unwrap_or(1)) {
-        let numbers = first..(first + BATCH_USERS).min(users);
-        let changes: io::Result<Vec<Change>> = numbers
-            .map(|number| {
-                user(&name(number), db.clone(), "read", &credentials).map(Change::PutUser)
-            })
-            .collect();
-        store.commit(&changes?).map_err(io::Error::other)?;
-    }
-    Ok(())
 }
 
 /// The members, with an administrator.

@@ -18,12 +18,8 @@ use super::options::Options;
 use super::population::{DATABASE, SHA_1_ROUNDS, SHA_256_ROUNDS};
 use super::process::{Process, Start, own_cpu};
 use super::table::{Table, Target};
-use super::throughput::{CONNECTIONS, Calls};
+use super::throughput::{BESIDE_P99_MICROS_MAX, CONNECTIONS, Calls, NowAndThen};
 
-/// Between two pings beside `createUser`.
-const PING_PAUSE: Duration = Duration::from_millis(1);
-/// Longest that a ping may take beside `createUser`, for 99 of 100.
-const PING_P99_MICROS_MAX: f64 = 5_000.0;
 const CREATING_CONNECTIONS: usize = 16;
 /// What the server's hashing threads run with.
 const HASHING_NICENESS: i32 = 10;
@@ -64,19 +60,6 @@ impl Work for Creating {
             .call(&frame(DATABASE, command))
             .await
             .map(drop)
-    }
-}
-
-/// A ping now and then.
-struct Pinging(Calls);
-
-impl Work for Pinging {
-    async fn once(&mut self) -> io::Result<()> {
-        self.0.once().await
-    }
-
-    async fn pause(&mut self) {
-        tokio::time::sleep(PING_PAUSE).await;
     }
 }
 
@@ -153,13 +136,13 @@ async fn beside(
     let frames: Rc<[Vec<u8>]> = Rc::new([frame("admin", doc! { "ping": 1 })]);
     let connection = Connection::signed_in(server.address, sign_in).await?;
     let creating = connect(server, sign_in, CREATING_CONNECTIONS, next).await?;
-    let (stop, pinging) = in_background(Pinging(Calls::new(connection, &frames, 0)));
+    let (stop, pinging) = in_background(NowAndThen(Calls::new(connection, &frames, 0)));
     closed_loop(creating, options.duration * options.rounds, server).await?;
     stop();
     let pings = pinging.await??;
     for (name, per_mille, target) in [
         ("p50", 500, Target::None),
-        ("p99", 990, Target::AtMost(PING_P99_MICROS_MAX)),
+        ("p99", 990, Target::AtMost(BESIDE_P99_MICROS_MAX)),
     ] {
         let what = format!(
             "ping beside createUser on {CREATING_CONNECTIONS} connections, {engine}: {name} us"

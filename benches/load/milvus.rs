@@ -27,7 +27,7 @@ use super::options::Options;
 use super::population::{ARGON2_COST, name, populate_milvus};
 use super::process::{Process, Start, own_cpu};
 use super::table::{Table, Target};
-use super::throughput::{CONNECTIONS, Calls};
+use super::throughput::{BESIDE_P99_MICROS_MAX, CONNECTIONS, Calls, NowAndThen};
 
 /// The small directory.
 const FEW_USERS: u32 = 1_000;
@@ -35,9 +35,6 @@ const ROOT: &str = "root";
 /// Wrong passwords under way on each connection.
 const STORM_CALLS: usize = 64;
 const STORM_CONNECTIONS: usize = 64;
-/// Between two pings beside the storm.
-const PING_PAUSE: Duration = Duration::from_millis(1);
-const PING_P99_MICROS_MAX: f64 = 5_000.0;
 
 /// A server that Milvus clients can call.
 struct Server {
@@ -105,19 +102,6 @@ impl Work for Guessing {
             Err(status) => Err(io::Error::other(status.to_string())),
             Ok(_) => Err(io::Error::other("a wrong password was right")),
         }
-    }
-}
-
-/// A ping now and then.
-struct Pinging(Calls);
-
-impl Work for Pinging {
-    async fn once(&mut self) -> io::Result<()> {
-        self.0.once().await
-    }
-
-    async fn pause(&mut self) {
-        tokio::time::sleep(PING_PAUSE).await;
     }
 }
 
@@ -205,7 +189,7 @@ async fn storm(options: &Options, table: &mut Table) -> io::Result<()> {
     }
     let frames: Rc<[Vec<u8>]> = Rc::new([frame("admin", doc! { "hello": 1 })]);
     let connection = Connection::open(server.process.address).await?;
-    let (stop, pinging) = in_background(Pinging(Calls::new(connection, &frames, 0)));
+    let (stop, pinging) = in_background(NowAndThen(Calls::new(connection, &frames, 0)));
     let length = options.duration * options.rounds;
     let sample = closed_loop(workers, length, &server.process).await?;
     let after = server.process.resident_bytes()?;
@@ -217,7 +201,7 @@ async fn storm(options: &Options, table: &mut Table) -> io::Result<()> {
     let grown = as_float(after.saturating_sub(before)) / 1024.0 / 1024.0;
     table.figure(&what, grown, Target::AtMost(160.0));
     let what = "hello beside them, MongoDB's face: p99 us";
-    let target = Target::AtMost(PING_P99_MICROS_MAX);
+    let target = Target::AtMost(BESIDE_P99_MICROS_MAX);
     table.figure(what, hellos.latency_micros(990), target);
     Ok(())
 }

@@ -29,6 +29,7 @@ pub const ARGON2_COST: Argon2Cost = Argon2Cost {
     parallelism: 1,
 };
 
+/// Users in one commit.
 const BATCH_USERS: u32 = 20_000;
 
 /// The name of the user with this number.
@@ -48,17 +49,16 @@ pub fn populate(folder: &Path, users: u32) -> io::Result<()> {
             Change::PutUser(admin),
         ],
     )?;
+    write_users(&store, users, BATCH_USERS)
+}
+
+/// Writes `users` users of [`DATABASE`], `batch` in one commit, who all have [`PASSWORD`].
+pub fn write_users(store: &dyn Store, users: u32, batch: u32) -> io::Result<()> {
+    let credentials = credentials()?;
     let db = DbName::parse(DATABASE).map_err(io::Error::other)?;
-    for first in (0..users).step_by(usize::try_from(BATCH_USERS).unwrap_or(1)) {
-        let numbers = first..(first + BATCH_USERS).min(users);
-        let changes: io::Result<Vec<Change>> = numbers
-            .map(|number| {
-                user(&name(number), db.clone(), "read", &credentials).map(Change::PutUser)
-            })
-            .collect();
-        commit(&store, &changes?)?;
-    }
-    Ok(())
+    write(store, users, batch, |number| {
+        user(&name(number), db.clone(), "read", &credentials)
+    })
 }
 
 /// Makes a data folder in `folder` with `users` users of Milvus clients, who all have [`PASSWORD`].
@@ -72,19 +72,28 @@ pub fn populate_milvus(folder: &Path, users: u32) -> io::Result<()> {
         sha_256: None,
         plain: Some(Box::new(plain)),
     };
-    for first in (0..users).step_by(usize::try_from(BATCH_USERS).unwrap_or(1)) {
-        let numbers = first..(first + BATCH_USERS).min(users);
+    write(&store, users, BATCH_USERS, |number| {
+        user(&name(number), DbName::MILVUS, "public", &credentials)
+    })
+}
+
+fn write(
+    store: &dyn Store,
+    users: u32,
+    batch: u32,
+    user: impl Fn(u32) -> io::Result<Arc<User>>,
+) -> io::Result<()> {
+    for first in (0..users).step_by(batch as usize) {
+        let numbers = first..(first + batch).min(users);
         let changes: io::Result<Vec<Change>> = numbers
-            .map(|number| {
-                user(&name(number), DbName::MILVUS, "public", &credentials).map(Change::PutUser)
-            })
+            .map(|number| user(number).map(Change::PutUser))
             .collect();
-        commit(&store, &changes?)?;
+        commit(store, &changes?)?;
     }
     Ok(())
 }
 
-fn commit(store: &RedbStore, changes: &[Change]) -> io::Result<()> {
+fn commit(store: &dyn Store, changes: &[Change]) -> io::Result<()> {
     store.commit(changes).map(drop).map_err(io::Error::other)
 }
 

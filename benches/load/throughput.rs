@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bson::doc;
 use tempfile::TempDir;
@@ -20,6 +21,10 @@ pub const CONNECTIONS: [usize; 3] = [1, 16, 64];
 const NAMES_MAX: u32 = 4096;
 /// The small directory.
 const FEW_USERS: u32 = 1_000;
+/// Between two calls beside other work.
+const PAUSE: Duration = Duration::from_millis(1);
+/// Longest that a call beside other work may take, for 99 of 100.
+pub const BESIDE_P99_MICROS_MAX: f64 = 5_000.0;
 
 /// Sends prepared frames in turn on a connection that stays.
 pub struct Calls {
@@ -44,6 +49,19 @@ impl Work for Calls {
         let frame = &self.frames[self.next % self.frames.len()];
         self.next += 1;
         self.connection.call(frame).await.map(drop)
+    }
+}
+
+/// The same with a pause between two, beside other work.
+pub struct NowAndThen(pub Calls);
+
+impl Work for NowAndThen {
+    async fn once(&mut self) -> io::Result<()> {
+        self.0.once().await
+    }
+
+    async fn pause(&mut self) {
+        tokio::time::sleep(PAUSE).await;
     }
 }
 

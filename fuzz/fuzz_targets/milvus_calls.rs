@@ -155,6 +155,8 @@ fn start() -> Result<Target, Box<dyn std::error::Error>> {
         tokio::spawn(server.run());
         let port: u16 = fs::read_to_string(&port_file)?.trim().parse()?;
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        // Else each call waits for the kernel's delayed acknowledgement of the one before.
+        stream.set_nodelay(true)?;
         let (sender, connection) =
             hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await?;
         tokio::spawn(async move {

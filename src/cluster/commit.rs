@@ -22,6 +22,7 @@ use crate::store::{Change, Sequence, Store, StoreError};
 
 /// Largest record: etcd takes requests of 1.5 MiB by default.
 const RECORD_BYTES_MAX: usize = 1024 * 1024;
+
 /// Keeps changes in etcd while this member is primary. What is committed is visible when the commit
 /// returns: the member follows itself.
 #[derive(Debug)]

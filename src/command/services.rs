@@ -28,6 +28,7 @@ use crate::config::Config;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::mechanism::Mechanism;
+use crate::model::names::DbName;
 use crate::net::{ConnectionCounters, StopSignal, Tls};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
@@ -126,6 +127,12 @@ impl Services {
     /// Mechanisms users can sign in with.
     pub fn mechanisms(&self) -> &[Mechanism] {
         self.parameters.authentication_mechanisms()
+    }
+
+    /// Whether Milvus clients sign in as users of this database.
+    pub fn has_milvus_clients(&self, db: &DbName) -> bool {
+        let milvus = self.config.milvus.as_ref();
+        milvus.is_some_and(|milvus| milvus.database == *db)
     }
 
     /// The subject of the server's own certificate, where there is TLS.

@@ -68,7 +68,7 @@ pub struct Config {
     /// Where and what to log.
     pub log: LogConfig,
     /// What Milvus clients are served with; absent unless it was asked for.
-    pub milvus: Option<MilvusConfig>,
+    pub milvus: Option<Arc<MilvusConfig>>,
     /// Where users and roles of Milvus clients are, also while these are not served.
     pub milvus_database: DbName,
     /// Which events are audited, if any.

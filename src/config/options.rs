@@ -209,7 +209,7 @@ options! {
     REPLICATION_HOST: "Replication", "replication.host",
         &[Flag::value("replication.host", "HOST:PORT")], Kind::Text, "", ours,
         "Under which name clients and members find this one. By default the first address it \
-         listens on.";
+         listens on, or the name of the machine where that stands for all addresses.";
     REPLICATION_TAGS: "Replication", "replication.tags",
         &[Flag::value("replication.tags", "TAG:VALUE,...")], Kind::List, "", ours,
         "Where this member is, for tagged write concerns and read preferences, such as \

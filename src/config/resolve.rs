@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::audit::audit;
 use super::error::ConfigError;
@@ -40,7 +41,7 @@ pub(super) fn config(
         },
         log: log(settings)?,
         audit: audit(settings)?,
-        milvus: milvus::config(settings)?,
+        milvus: milvus::config(settings)?.map(Arc::new),
         milvus_database: milvus::database(settings)?,
         parameters: Parameters::from_settings(settings.parameters())?.into(),
         first_admin,

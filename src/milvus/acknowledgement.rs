@@ -86,8 +86,8 @@ mod tests {
 
     #[test]
     fn timeouts_have_a_unit() {
-        assert_eq!(of("2H"), Some(Duration::from_secs(7200)));
-        assert_eq!(of("2M"), Some(Duration::from_secs(120)));
+        assert_eq!(of("2H"), Some(Duration::from_hours(2)));
+        assert_eq!(of("2M"), Some(Duration::from_mins(2)));
         assert_eq!(of("99999999S"), Some(Duration::from_secs(99_999_999)));
         assert_eq!(of("15m"), Some(Duration::from_millis(15)));
         assert_eq!(of("15u"), Some(Duration::from_micros(15)));

@@ -2,7 +2,7 @@
 //!
 //! pymilvus repeats a call for minutes after INTERNAL and UNKNOWN, so no mistake of a caller is told
 //! that way, and no fault of ours that would be there again. UNAVAILABLE is for what passes and has
-//! changed nothing; what may be written is DEADLINE_EXCEEDED, which is repeated by no version of it.
+//! changed nothing; what may be written is `DEADLINE_EXCEEDED`, which is repeated by no version of it.
 
 use super::proto::common::{ErrorCode, Status};
 use crate::catalog::PlanError;

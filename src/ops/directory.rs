@@ -57,7 +57,7 @@ pub struct Written<T> {
 #[derive(Debug)]
 pub struct Directory {
     catalog: Arc<Catalog>,
-    pub(super) store: Arc<dyn Store>,
+    store: Arc<dyn Store>,
     writer: Writer,
 }
 
@@ -112,19 +112,24 @@ impl Directory {
         self.store.is_durable()
     }
 
-    /// Whether [`Self::create_user`] would be refused now, without doing it. In a replica set only the
-    /// writer can tell: another member may have shown a change that this one is about to see.
+    /// Whether [`Self::create_user`] would be refused now, without doing it.
     pub fn check_create_user(&self, user: &User) -> Result<(), OpsError> {
-        if !self.store.applies_by_itself() {
-            plan::create_user(&View::new(&self.catalog), user.clone())?;
-        }
-        Ok(())
+        self.check(|view| plan::create_user(view, user.clone()))
     }
 
-    /// Whether [`Self::update_user`] would be refused now, without doing it; likewise.
+    /// Whether [`Self::update_user`] would be refused now, without doing it.
     pub fn check_update_user(&self, name: &UserName, update: UserUpdate) -> Result<(), OpsError> {
+        self.check(|view| plan::update_user(view, name, update))
+    }
+
+    /// Whether what is planned would be refused now. In a replica set only the writer can tell: another
+    /// member may have shown a change that this one is about to see.
+    pub(super) fn check(
+        &self,
+        plan: impl FnOnce(&View<'_>) -> Result<Vec<Change>, PlanError>,
+    ) -> Result<(), OpsError> {
         if !self.store.applies_by_itself() {
-            plan::update_user(&View::new(&self.catalog), name, update)?;
+            plan(&View::new(&self.catalog))?;
         }
         Ok(())
     }

@@ -4,7 +4,6 @@ use compact_str::CompactString;
 
 use super::directory::{Directory, OpsError, Written};
 use super::order::Order;
-use crate::catalog::View;
 use crate::catalog::plan::milvus::{self as plan, MilvusUserUpdate, RbacBackup};
 use crate::model::milvus::MilvusGrant;
 use crate::model::names::{RoleName, UserName};
@@ -15,10 +14,7 @@ impl Directory {
     /// Whether [`Self::create_milvus_user`] would be refused now, without doing it. In a replica set only
     /// the writer can tell, as with [`Self::check_create_user`].
     pub fn check_create_milvus_user(&self, user: &User, users_max: usize) -> Result<(), OpsError> {
-        if !self.store.applies_by_itself() {
-            plan::create_milvus_user(&View::new(self.catalog()), user.clone(), users_max)?;
-        }
-        Ok(())
+        self.check(|view| plan::create_milvus_user(view, user.clone(), users_max))
     }
 
     /// `CreateCredential`: refused if the user exists or there are `users_max` on `milvus`.

@@ -1,7 +1,10 @@
 //! Where users and roles are kept, as the configuration says.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+
+use rustix::system::uname;
 
 use super::StartError;
 use crate::catalog::Catalog;
@@ -72,8 +75,35 @@ pub(super) fn member_host(config: &Config, listeners: &Listeners) -> String {
     }
     let mut addresses = listeners.addresses().iter();
     let first = addresses.find_map(|address| match address {
-        Address::Ip(address) => Some(address.to_string()),
+        Address::Ip(address) => Some(reachable(*address)),
         Address::Unix(_) => None,
     });
     first.unwrap_or_else(|| format!("127.0.0.1:{}", config.net.port))
+}
+
+/// What others connect to in order to reach this address of the machine.
+fn reachable(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        let machine = uname().nodename().to_string_lossy().into_owned();
+        return format!("{machine}:{}", address.port());
+    }
+    address.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_addresses_are_none_to_connect_to() {
+        let all = ["0.0.0.0:27018", "[::]:27018"].map(|all| reachable(all.parse().unwrap()));
+        let machine = uname().nodename().to_string_lossy().into_owned();
+        assert_eq!(
+            all,
+            [format!("{machine}:27018"), format!("{machine}:27018")]
+        );
+        for one in ["127.0.0.1:27018", "[::1]:27018"] {
+            assert_eq!(reachable(one.parse().unwrap()), one);
+        }
+    }
 }

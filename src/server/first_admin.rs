@@ -33,6 +33,7 @@ pub(super) async fn create(
         password: first_admin.password,
         digest: true,
         mechanisms: None,
+        is_of_milvus: false,
     };
     let unusable = |error: CommandError| StartError::FirstAdmin(error.message);
     let password = NewPassword::check(request, parameters).map_err(unusable)?;

@@ -41,11 +41,8 @@ impl Server {
 
 impl MilvusSockets {
     /// Opens them on the same addresses as the others; `None` where Milvus is not to be served.
-    pub(super) async fn open(
-        settings: Option<MilvusConfig>,
-        services: &Arc<Services>,
-    ) -> Result<Option<Self>, StartError> {
-        let Some(settings) = settings.map(Arc::new) else {
+    pub(super) async fn open(services: &Arc<Services>) -> Result<Option<Self>, StartError> {
+        let Some(settings) = services.config.milvus.clone() else {
             return Ok(None);
         };
         let options = BindOptions {

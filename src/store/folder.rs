@@ -21,16 +21,13 @@ pub(super) struct DataFolder {
 
 impl DataFolder {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        let unusable = |error: &io::Error| StoreError::FolderUnusable {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
         DirBuilder::new()
             .recursive(true)
             .mode(FOLDER_MODE)
             .create(path)
-            .map_err(|error| unusable(&error))?;
-        let lock = open_private(&path.join(LOCK_FILE), false).map_err(|error| unusable(&error))?;
+            .map_err(|error| unusable(path, &error))?;
+        let lock = open_private(&path.join(LOCK_FILE), false);
+        let lock = lock.map_err(|error| unusable(path, &error))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self {
                 path: path.to_owned(),
@@ -39,7 +36,7 @@ impl DataFolder {
             Err(TryLockError::WouldBlock) => Err(StoreError::FolderLocked {
                 path: path.to_owned(),
             }),
-            Err(TryLockError::Error(error)) => Err(unusable(&error)),
+            Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
         }
     }
 
@@ -49,28 +46,37 @@ impl DataFolder {
 
     /// Makes renames in the folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
-        File::open(&self.path)?.sync_all()
+        sync_folder(&self.path)
     }
 }
 
 /// Locks a data folder that is only read from, and in which nothing is made: as long as this is kept, no
 /// server has it. `None` where no server has ever had it.
 pub(super) fn lock_to_read(path: &Path) -> Result<Option<File>, StoreError> {
-    let failed = |error: &io::Error| StoreError::FolderUnusable {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
     let lock = match File::open(path.join(LOCK_FILE)) {
         Ok(lock) => lock,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(failed(&error)),
+        Err(error) => return Err(unusable(path, &error)),
     };
     match lock.try_lock() {
         Ok(()) => Ok(Some(lock)),
         Err(TryLockError::WouldBlock) => Err(StoreError::FolderLocked {
             path: path.to_owned(),
         }),
-        Err(TryLockError::Error(error)) => Err(failed(&error)),
+        Err(TryLockError::Error(error)) => Err(unusable(path, &error)),
+    }
+}
+
+/// Makes what was made or renamed in a folder durable.
+pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+/// A folder that cannot be used, and why.
+pub(super) fn unusable(path: &Path, error: &io::Error) -> StoreError {
+    StoreError::FolderUnusable {
+        path: path.to_owned(),
+        reason: error.to_string(),
     }
 }
 

@@ -112,6 +112,46 @@ async fn a_user_of_mongodb_is_a_user_of_milvus() {
 }
 
 #[tokio::test]
+async fn a_user_of_mongodb_is_a_user_of_milvus_without_asking_for_it() {
+    let server = Server::of(Server::face(Options::default()));
+    let mut admin = server.mongodb.admin();
+    let mut code = |db, command| {
+        let reply = admin.run(db, command);
+        reply.get_i32("code").unwrap_or_default()
+    };
+    let both = doc! { "createUser": "bob", "pwd": "secret", "roles": [] };
+    assert_eq!(code("milvus", both), 0);
+    assert!(is_signed_in(&mut server.client_as("bob", "secret").await).await);
+    let changed = doc! { "updateUser": "bob", "pwd": "changed" };
+    assert_eq!(code("milvus", changed), 0);
+    assert!(!is_signed_in(&mut server.client_as("bob", "secret").await).await);
+    assert!(is_signed_in(&mut server.client_as("bob", "changed").await).await);
+    let mut bob = server.mongodb.raw();
+    bob.sign_in("milvus", "bob", "changed").unwrap();
+    assert_eq!(
+        sign_in_plainly(&mut server.mongodb.raw(), "bob", "changed"),
+        334
+    );
+
+    let alone = doc! { "createUser": "cat", "pwd": "secret", "roles": [], "mechanisms": ["PLAIN"] };
+    assert_eq!(code("milvus", alone.clone()), 0);
+    assert!(is_signed_in(&mut server.client_as("cat", "secret").await).await);
+    // It is enabled there and for that alone.
+    assert_eq!(code("shop", alone), 2);
+    let without = doc! { "updateUser": "bob", "pwd": "third", "mechanisms": ["SCRAM-SHA-256"] };
+    assert_eq!(code("milvus", without), 0);
+    assert!(!is_signed_in(&mut server.client_as("bob", "third").await).await);
+
+    // Nobody is locked out by a change while Milvus clients are not served.
+    let alone = Options::in_folder(server.mongodb.kill()).start();
+    let changed = doc! { "updateUser": "cat", "pwd": "changed" };
+    let reply = alone.admin().run("milvus", changed);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let server = Server::without_admin(Server::face(Options::in_folder(alone.kill())));
+    assert!(is_signed_in(&mut server.client_as("cat", "changed").await).await);
+}
+
+#[tokio::test]
 async fn a_user_called_like_everybody_is_one_user() {
     let server = Server::start();
     let create = doc! { "createUser": "*", "pwd": "secret", "roles": [], "mechanisms": ["PLAIN"] };

@@ -75,6 +75,7 @@ impl Command for CreateUser {
                     password,
                     digest: self.digest_password.0,
                     mechanisms: self.mechanisms.as_deref(),
+                    is_of_milvus: services.has_milvus_clients(&db),
                 };
                 Some(NewPassword::check(request, &services.parameters)?)
             }

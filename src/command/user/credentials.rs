@@ -36,6 +36,23 @@ pub struct PasswordRequest<'a> {
     /// The mechanisms asked for; `None`: every enabled one that never sends the password, or PLAIN
     /// where there is none of these.
     pub mechanisms: Option<&'a [String]>,
+    /// Whether Milvus clients sign in as this user too: then PLAIN, which they need, can be asked for
+    /// though it is not enabled, and is among the mechanisms that nobody asked for.
+    pub is_of_milvus: bool,
+}
+
+impl PasswordRequest<'_> {
+    fn wanted(&self, enabled: &[Mechanism]) -> Result<Vec<Mechanism>, CommandError> {
+        let Some(names) = self.mechanisms else {
+            // PLAIN is nothing for a password that its owner has digested.
+            let plain = (self.is_of_milvus && self.digest).then_some(Mechanism::Plain);
+            return usual_mechanisms(enabled, plain);
+        };
+        let mut possible = enabled.to_vec();
+        possible.extend(self.is_of_milvus.then_some(Mechanism::Plain));
+        let wanted = names.iter().map(|name| enabled_mechanism(name, &possible));
+        wanted.collect()
+    }
 }
 
 /// What hashing a password for PLAIN costs now.
@@ -53,14 +70,7 @@ impl NewPassword {
         request: PasswordRequest<'_>,
         parameters: &Parameters,
     ) -> Result<Self, CommandError> {
-        let enabled = parameters.authentication_mechanisms();
-        let wanted = match request.mechanisms {
-            None => usual_mechanisms(enabled)?,
-            Some(names) => names
-                .iter()
-                .map(|name| enabled_mechanism(name, enabled))
-                .collect::<Result<_, _>>()?,
-        };
+        let wanted = request.wanted(parameters.authentication_mechanisms())?;
         let is_wanted = |mechanism: Mechanism| wanted.contains(&mechanism);
         let password = request.password;
         if password.expose().is_empty() {
@@ -169,12 +179,16 @@ async fn run<T: Send + 'static, E: Display + Send + 'static>(
     }
 }
 
-/// What a password is for unless mechanisms are named.
-fn usual_mechanisms(enabled: &[Mechanism]) -> Result<Vec<Mechanism>, CommandError> {
+/// What a password is for unless mechanisms are named, `besides` in any case.
+fn usual_mechanisms(
+    enabled: &[Mechanism],
+    besides: Option<Mechanism>,
+) -> Result<Vec<Mechanism>, CommandError> {
     let is_enabled = |mechanism: &Mechanism| enabled.contains(mechanism);
-    let scrams: Vec<_> = Mechanism::SCRAMS.into_iter().filter(is_enabled).collect();
-    if !scrams.is_empty() {
-        return Ok(scrams);
+    let scrams = Mechanism::SCRAMS.into_iter().filter(is_enabled);
+    let usual: Vec<_> = scrams.chain(besides).collect();
+    if !usual.is_empty() {
+        return Ok(usual);
     }
     if is_enabled(&Mechanism::Plain) {
         return Ok(vec![Mechanism::Plain]);

@@ -105,6 +105,7 @@ impl Command for UpdateUser {
                     password,
                     digest: self.digest_password.0,
                     mechanisms: self.mechanisms.as_deref(),
+                    is_of_milvus: is_of_milvus(services, &self.user, &db),
                 };
                 Some(NewPassword::check(request, &services.parameters)?)
             }
@@ -157,6 +158,17 @@ impl Command for UpdateUser {
         updated.await.map_err(refused)?;
         Ok(Reply::new())
     }
+}
+
+/// Also where Milvus clients are not served by this very member: nobody is to be locked out elsewhere.
+fn is_of_milvus(services: &Services, user: &str, db: &DbName) -> bool {
+    let has_hash = || {
+        let name = UserName::new(user, db.clone()).ok()?;
+        let user = services.directory.catalog().user(&name)?;
+        user.credentials.plain().map(drop)
+    };
+    let is_there = *db == services.config.milvus_database;
+    services.has_milvus_clients(db) || is_there && has_hash().is_some()
 }
 
 fn change(name: &UserName, update: &UserUpdate, password_changed: bool) -> DirectoryChange {

@@ -4,14 +4,14 @@
 //! missing though a sequence is noted is an error. What is not finished is removed when it is dropped;
 //! if the process is killed, the note stays.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{CATALOG_FILE, NEW_CATALOG_FILE};
 use crate::store::acknowledged::{Acknowledged, SEQUENCE_FILE};
-use crate::store::folder::{DataFolder, LOCK_FILE, lock_to_read};
+use crate::store::folder::{DataFolder, LOCK_FILE, lock_to_read, sync_folder, unusable};
 use crate::store::{Sequence, StoreError};
 
 /// Write permission of group and others.
@@ -91,18 +91,14 @@ impl Drop for NewFolder {
 /// Whether the folder is there; one with something in it, or that others may put something in, is an
 /// error.
 pub fn check_empty(path: &Path) -> Result<bool, StoreError> {
-    let unusable = |error: &io::Error| StoreError::FolderUnusable {
-        path: path.to_owned(),
-        reason: error.to_string(),
-    };
     let mut entries = match fs::read_dir(path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
-        Err(error) => return Err(unusable(&error)),
+        Err(error) => return Err(unusable(path, &error)),
     };
     match entries.next() {
         None => {
-            let mode = fs::metadata(path).map_err(|error| unusable(&error))?;
+            let mode = fs::metadata(path).map_err(|error| unusable(path, &error))?;
             let mode = mode.permissions().mode() & 0o7777;
             if mode & WRITE_BY_OTHERS == 0 {
                 return Ok(true);
@@ -112,7 +108,7 @@ pub fn check_empty(path: &Path) -> Result<bool, StoreError> {
                 reason: format!("its mode {mode:o} lets others than its owner write in it"),
             })
         }
-        Some(Err(error)) => Err(unusable(&error)),
+        Some(Err(error)) => Err(unusable(path, &error)),
         Some(Ok(_)) => {
             // That somebody is using it is the better reason.
             lock_to_read(path)?;
@@ -129,8 +125,4 @@ fn parent(path: &Path) -> &Path {
         Some(_) => Path::new("."),
         None => path,
     }
-}
-
-fn sync_folder(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
 }
