@@ -208,8 +208,8 @@ async fn metadata_without_end_is_nothing_that_clients_repeat() {
         let told = (refused.code(), refused.message());
         assert_eq!(told, (Code::ResourceExhausted, text), "{bytes}");
         client.sign("root", ROOT_PASSWORD);
-        let served: Result<GetVersionResponse, _> =
+        let version: Result<GetVersionResponse, _> =
             client.call("GetVersion", GetVersionRequest {}).await;
-        assert!(served.is_ok());
+        assert!(version.is_ok());
     }
 }
