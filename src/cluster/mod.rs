@@ -35,5 +35,6 @@ pub use op_time::{LastWrite, OpTime};
 pub use progress::{MemberProgress, Progress};
 pub use replica_set::{
     NotPrimary, NotSecondary, ReconfigureError, ReplicaSet, StepDown, StepDownError,
+    UnconfirmedError,
 };
 pub use topology::{MemberState, Topology};

@@ -58,6 +58,10 @@ pub(super) struct State {
     pub(super) leader: Option<Leader>,
     pub(super) reign: Option<Reign>,
     pub(super) applied: Applied,
+    /// Everything up to this revision has been followed.
+    pub(super) followed: i64,
+    /// The revision that etcd was at when it was last asked.
+    pub(super) present: i64,
     /// The highest term seen: an older backup of etcd may go back behind it, and drivers do not.
     pub(super) term_seen: i64,
     /// Members that are there, by host, and how far they say they have come.
@@ -74,9 +78,19 @@ pub(super) struct State {
 }
 
 impl State {
-    /// To be called with each change of what is applied.
-    pub(super) fn note_term(&mut self) {
-        self.term_seen = self.term_seen.max(self.applied.last.op_time.term);
+    /// It has followed to there.
+    pub(super) fn follow_to(&mut self, applied: Applied) {
+        self.applied = applied;
+        self.term_seen = self.term_seen.max(applied.last.op_time.term);
+    }
+
+    /// The key `primary` is this one now. A reign that began with another is over.
+    pub(super) fn set_leader(&mut self, leader: Option<Leader>) {
+        let key = leader.as_ref().map(|leader| leader.create_revision);
+        self.reign = self
+            .reign
+            .filter(|reign| Some(reign.create_revision) == key);
+        self.leader = leader;
     }
 
     /// Whether the lease holds at this moment.

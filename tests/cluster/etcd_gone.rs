@@ -1,12 +1,12 @@
 //! etcd, or the way to it, is gone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bson::doc;
 
 use crate::common::{DB, RETRIABLE, acknowledged, create_user, done, user_names, with_w};
-use crate::support::replica_set::{ReplicaSet, timed};
-use crate::support::{RawClient, error_of};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME, timed};
+use crate::support::{PATIENCE, RawClient, error_of};
 
 /// "At once": sooner than a driver gives up or a user does.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -125,4 +125,48 @@ fn a_node_that_missed_what_etcd_has_forgotten_catches_up() {
     acknowledged(&mut admin, DB, with_w(doc! { "dropUser": "bob" }, 3));
     assert_eq!(user_names(&mut behind).len(), 20);
     done(&mut behind, "admin", doc! { "ping": 1 });
+}
+
+/// When a member has told etcd something last.
+fn told_at(set: &ReplicaSet) -> i64 {
+    let members = format!("/portcullis/{SET_NAME}/members/");
+    let answer = set
+        .etcd
+        .control(&["get", &members, "--prefix", "-w", "fields"]);
+    let revisions = answer.lines().filter_map(|line| {
+        let revision = line.strip_prefix("\"ModRevision\" : ")?;
+        revision.parse::<i64>().ok()
+    });
+    revisions.max().unwrap()
+}
+
+#[test]
+fn what_others_write_to_etcd_and_make_it_forget_costs_nothing() {
+    for nodes in [1, 2] {
+        let set = ReplicaSet::start(&ReplicaSetOptions {
+            nodes,
+            ..ReplicaSetOptions::default()
+        });
+        let mut admin = set.admin(set.primary());
+        acknowledged(&mut admin, DB, create_user("ann", &[]));
+        let before = set.etcd.revision();
+        for _ in 0..150 {
+            set.etcd.control(&["put", "/others/key", "value"]);
+        }
+        let started = Instant::now();
+        while told_at(&set) < before + 100 {
+            assert!(started.elapsed() < PATIENCE);
+        }
+        let forgotten = (before + 100).to_string();
+        set.etcd.control(&["compact", &forgotten, "--physical"]);
+        for node in 0..nodes {
+            set.cut(node);
+            set.heal(node);
+        }
+        set.wait_until_all_have_everything();
+        for node in 0..nodes {
+            let log = set.server(node).logs();
+            assert!(!log.contains("History is compacted"), "{log}");
+        }
+    }
 }

@@ -15,6 +15,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost::Message;
 use tonic::client::Grpc;
@@ -31,7 +32,7 @@ pub(super) use messages::{
 pub(super) use stream::{KeepAlive, Watch};
 
 use self::proto::{
-    AuthenticateRequest, AuthenticateResponse, LeaseGrantRequest, LeaseGrantResponse,
+    AuthenticateRequest, AuthenticateResponse, KeyValue, LeaseGrantRequest, LeaseGrantResponse,
     LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
     TxnRequest, TxnResponse,
 };
@@ -93,6 +94,25 @@ impl Etcd {
     /// Reads keys.
     pub(super) async fn range(&self, request: RangeRequest) -> Result<RangeResponse, EtcdError> {
         self.call("/etcdserverpb.KV/Range", request).await
+    }
+
+    /// Reads one key as it is now.
+    pub(super) async fn get(&self, key: Bytes) -> Result<Option<KeyValue>, EtcdError> {
+        self.get_at(key, 0).await
+    }
+
+    /// Reads one key as it was at `revision`; 0 for now.
+    pub(super) async fn get_at(
+        &self,
+        key: Bytes,
+        revision: i64,
+    ) -> Result<Option<KeyValue>, EtcdError> {
+        let request = RangeRequest {
+            key,
+            revision,
+            ..RangeRequest::default()
+        };
+        Ok(self.range(request).await?.kvs.into_iter().next())
     }
 
     /// Writes a key, unconditionally.

@@ -4,8 +4,9 @@
 use bson::{Document, RawBsonRef, RawDocumentBuf};
 
 use super::joined_set;
+use crate::audit::Event;
 use crate::authz::{Authority, Denied, Need, Pass};
-use crate::cluster::{ReconfigureError, ReplicaSetConfig, Topology};
+use crate::cluster::{ReconfigureError, ReplicaSet, ReplicaSetConfig, Topology};
 use crate::command::arguments::{FromField, Path, arguments, invalid_bson};
 use crate::command::context::Context;
 use crate::command::field_types::SafeBool;
@@ -65,18 +66,45 @@ impl Command for ReplSetReconfig {
         if !force {
             set.check_writable().map_err(|_| not_primary(&topology))?;
         }
-        let config = new_config(&document, &topology, force)?;
-        match set.reconfigure(config, force).await {
-            Ok(()) => Ok(Reply::new()),
-            Err(ReconfigureError::NotPrimary) => Err(not_primary(&set.topology())),
-            Err(ReconfigureError::Invalid(invalid)) => Err(invalid_config(&invalid.0)),
-            Err(error @ ReconfigureError::Changed) => Err(CommandError::new(
-                ErrorCode::CONFIGURATION_IN_PROGRESS,
-                error.to_string(),
-            )),
-            Err(ReconfigureError::Unreachable(reason)) => Err(unreachable(&reason)),
-        }
+        let old = raw(&topology.config.to_document())?;
+        let config = match new_config(&document, &topology, force) {
+            Ok(config) => config,
+            Err(refusal) => {
+                let code = refusal.code.0;
+                let event = |origin| Event::reconfigure(origin, &old, &document, code);
+                context.audit(event).await?;
+                return Err(refusal);
+            }
+        };
+        let new = raw(&config.to_document())?;
+        let event = |code| {
+            let (old, new) = (&old, &new);
+            move |origin| Event::reconfigure(origin, old, new, code)
+        };
+        context.audit(event(0)).await?;
+        let Err(error) = set.reconfigure(config, force).await else {
+            return Ok(Reply::new());
+        };
+        let refusal = refusal(error, set);
+        // It was announced; whether this can be written makes no difference any more.
+        let _ = context.audit(event(refusal.code.0)).await;
+        Err(refusal)
     }
+}
+
+fn refusal(error: ReconfigureError, set: &ReplicaSet) -> CommandError {
+    match error {
+        ReconfigureError::NotPrimary => not_primary(&set.topology()),
+        ReconfigureError::Invalid(invalid) => invalid_config(&invalid.0),
+        ReconfigureError::Changed => {
+            CommandError::new(ErrorCode::CONFIGURATION_IN_PROGRESS, error.to_string())
+        }
+        ReconfigureError::Unreachable(reason) => unreachable(&reason),
+    }
+}
+
+fn raw(document: &Document) -> Result<RawDocumentBuf, CommandError> {
+    RawDocumentBuf::try_from(document).map_err(|error| invalid_bson(&error))
 }
 
 /// 6; the reason is in the log, it may name addresses.
@@ -127,6 +155,9 @@ fn new_config(
              {{version: {}, term: {}}} is not greater than {{version: {}, term: {}}}",
             new.version, topology.term, old.version, old.term
         )));
+    }
+    if force {
+        new.version = new.version.max(old.version.saturating_add(1));
     }
     new.term = topology.term;
     let me = topology.me.as_deref();
@@ -196,7 +227,8 @@ mod tests {
         let config = reconfigured(&given, false).unwrap();
         assert_eq!((config.version, config.term), (4, 5));
         assert_eq!(config.replica_set_id, ObjectId::from_bytes([1; 12]));
-        assert!(reconfigured(&document(2), true).is_ok());
+        assert_eq!(reconfigured(&document(2), true).unwrap().version, 4);
+        assert_eq!(reconfigured(&document(9), true).unwrap().version, 9);
     }
 
     #[test]
