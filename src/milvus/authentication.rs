@@ -61,10 +61,10 @@ pub(super) async fn authenticate(
             return Err(status);
         }
     };
-    if !is_remembered || connection.is_new_user(user.user_id) {
+    if !is_remembered || connection.is_new_user(&user) {
         let audited = connection.audit_sign_in(&name, Some(&user), 0).await;
         audited.map_err(|failure| unaudited(&failure))?;
-        connection.note_user(user.user_id);
+        connection.note_user(&user);
         events::sign_in_succeeded(&user.name, MECHANISM, connection.client);
     }
     Ok(user)

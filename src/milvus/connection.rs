@@ -11,26 +11,33 @@ use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
+use super::stranger_bytes::CallBytes;
 use super::{Milvus, dispatch};
 use crate::auth::origin::Origin;
 use crate::auth::unauthenticated::UnauthenticatedPlace;
+use crate::model::names::UserName;
 use crate::model::restriction::Endpoints;
+use crate::model::user::User;
 use crate::net::{Address, ByteStream, Peer, StopSignal, StreamService};
 use crate::telemetry::events::Client;
 
 /// Calls that a connection may have under way.
 const STREAMS_MAX: u32 = 128;
-/// Bytes of all metadata of a call.
-const METADATA_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes of all metadata of a call that are read. HTTP/2 has no words for more that clients would not
+/// take for a fault of the server; less than that, but too much, is refused in words of gRPC.
+const METADATA_READ_BYTES_MAX: u32 = 256 * 1024;
+/// Bytes that a peer may send before anybody has read them.
+const WINDOW_BYTES_MAX: u32 = 64 * 1024;
 /// A silent peer is asked whether it is still there after this, and is given up after that.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// From the metadata of a call to the end of its message, as on the other face. Strangers have as long
 /// as a connection has for its first message.
 const MESSAGE_TIMEOUT: Duration = Duration::from_mins(2);
+const A_DAY: Duration = Duration::from_hours(24);
 
 /// What the calls of a connection share.
 pub(super) struct Connection {
@@ -43,10 +50,22 @@ pub(super) struct Connection {
     pub(super) audit_id: Option<Uuid>,
     /// Somebody has called something.
     has_called: AtomicBool,
-    /// Whose sign-in was told to the logs last: a client signs in with each call. `None` while nobody has.
-    last_user: Mutex<Option<Uuid>>,
+    /// Whose sign-in was told to the logs last: a client signs in with each call.
+    last_caller: Mutex<LastCaller>,
     /// Its place among the connections that nobody has signed in on, where these are limited.
     unauthenticated: Mutex<Option<UnauthenticatedPlace>>,
+}
+
+/// Who signed in last.
+enum LastCaller {
+    /// Nobody, or who did was dropped.
+    Nobody {
+        since: Instant,
+    },
+    User {
+        name: UserName,
+        user_id: Uuid,
+    },
 }
 
 impl StreamService for Milvus {
@@ -63,14 +82,18 @@ impl StreamService for Milvus {
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(METADATA_BYTES_MAX)
+            .max_header_list_size(METADATA_READ_BYTES_MAX)
+            .initial_stream_window_size(WINDOW_BYTES_MAX)
+            .initial_connection_window_size(WINDOW_BYTES_MAX)
             .keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT);
         let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut silence = pin!(sleep(self.services.parameters.handshake_timeout()));
-        let mut strangers_end = pin!(connection.strangers_end());
+        let limits = self.services.parameters.sign_in_limits();
+        let strangers_limit = limits.unauthenticated_timeout();
+        let mut strangers_end = pin!(sleep(strangers_limit.unwrap_or_default()));
         let mut stopped = pin!(stop.stopped());
-        let (mut is_waiting, mut is_new, mut is_stopping) = (true, true, false);
+        let (mut is_waiting, mut is_stopping) = (true, false);
         loop {
             tokio::select! {
                 ended = &mut serving => {
@@ -89,11 +112,12 @@ impl StreamService for Milvus {
                         return;
                     }
                 }
-                () = &mut strangers_end, if is_new => {
-                    is_new = false;
-                    if connection.is_strangers() {
+                () = &mut strangers_end, if strangers_limit.is_some() => {
+                    let end = connection.strangers_end(strangers_limit.unwrap_or_default());
+                    if end <= Instant::now() {
                         return;
                     }
+                    strangers_end.as_mut().reset(end);
                 }
             }
         }
@@ -105,6 +129,7 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<tonic::body::Body>, Infallible> {
     connection.has_called.store(true, Ordering::Relaxed);
+    connection.forget_dropped_caller();
     Ok(dispatch::answer(connection, request).await)
 }
 
@@ -130,42 +155,75 @@ impl Connection {
             peer: peer.clone(),
             milvus,
             has_called: AtomicBool::new(false),
-            last_user: Mutex::new(None),
+            last_caller: Mutex::new(LastCaller::Nobody {
+                since: Instant::now(),
+            }),
             unauthenticated: Mutex::new(None),
         }
     }
 
     /// Whether it is one more on which nobody has signed in that there may be of its address.
     fn takes_place(&self) -> bool {
-        let services = &self.milvus.services;
-        let limits = services.parameters.sign_in_limits();
-        let max = limits.unauthenticated_per_address_max();
-        let (Some(from), Some(max), true) = (self.limited_origin(), max, self.is_strangers())
-        else {
+        let limits = self.milvus.services.parameters.sign_in_limits();
+        match limits.unauthenticated_per_address_max() {
+            Some(max) if self.is_strangers() => self.takes_one_of(max),
+            _ => true,
+        }
+    }
+
+    fn takes_one_of(&self, max: usize) -> bool {
+        let Some(from) = self.limited_origin() else {
             return true;
         };
-        let place = services.unauthenticated.admit(from, max);
+        let place = self.milvus.services.unauthenticated.admit(from, max);
         let is_admitted = place.is_some();
         *self.place() = place;
         is_admitted
     }
 
-    /// Waits until somebody must have signed in.
-    fn strangers_end(&self) -> impl Future<Output = ()> + use<> {
-        let limits = self.milvus.services.parameters.sign_in_limits();
-        let limit = limits.unauthenticated_timeout();
-        let end = limit.and_then(|limit| Instant::now().checked_add(limit));
-        async move {
-            match end {
-                Some(end) => sleep_until(end).await,
-                None => std::future::pending().await,
-            }
+    /// A connection whose user was dropped is one that nobody has signed in on. It takes a place for
+    /// these also where there is none left.
+    fn forget_dropped_caller(&self) {
+        let mut last = self.last_caller();
+        let LastCaller::User { name, user_id } = &*last else {
+            return;
+        };
+        let user = self.milvus.services.directory.catalog().user(name);
+        if user.is_some_and(|user| user.user_id == *user_id) {
+            return;
         }
+        let since = Instant::now();
+        *last = LastCaller::Nobody { since };
+        drop(last);
+        self.takes_one_of(usize::MAX);
+    }
+
+    /// When somebody must have signed in, or when to look whether who has is still there.
+    fn strangers_end(&self, limit: Duration) -> Instant {
+        self.forget_dropped_caller();
+        let begin = match *self.last_caller() {
+            LastCaller::Nobody { since } if self.is_checked() => since,
+            _ => Instant::now(),
+        };
+        // One that is never over is looked at again some day.
+        begin.checked_add(limit).unwrap_or(begin + A_DAY)
+    }
+
+    /// Where the bytes of a call are counted; `None` if somebody has signed in here.
+    pub(super) fn call_bytes(&self) -> Option<CallBytes> {
+        let all = &self.milvus.stranger_bytes;
+        let from = self.limited_origin();
+        self.is_strangers()
+            .then(|| CallBytes::new(Arc::clone(all), from))
     }
 
     /// Whether nobody has signed in on it who would have to.
-    fn is_strangers(&self) -> bool {
-        self.milvus.services.is_authorization_enabled && self.last_user().is_none()
+    pub(super) fn is_strangers(&self) -> bool {
+        self.is_checked() && matches!(*self.last_caller(), LastCaller::Nobody { .. })
+    }
+
+    fn is_checked(&self) -> bool {
+        self.milvus.services.is_authorization_enabled
     }
 
     /// From the metadata of a call to the end of its message.
@@ -191,13 +249,14 @@ impl Connection {
     }
 
     /// Whether the last call was somebody else's, or there was none.
-    pub(super) fn is_new_user(&self, user_id: Uuid) -> bool {
-        *self.last_user() != Some(user_id)
+    pub(super) fn is_new_user(&self, user: &User) -> bool {
+        !matches!(&*self.last_caller(), LastCaller::User { user_id, .. } if *user_id == user.user_id)
     }
 
     /// Once the logs know of it, and not before: a call meanwhile must not go without.
-    pub(super) fn note_user(&self, user_id: Uuid) {
-        *self.last_user() = Some(user_id);
+    pub(super) fn note_user(&self, user: &User) {
+        let (name, user_id) = (user.name.clone(), user.user_id);
+        *self.last_caller() = LastCaller::User { name, user_id };
         *self.place() = None;
     }
 
@@ -207,8 +266,8 @@ impl Connection {
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn last_user(&self) -> MutexGuard<'_, Option<Uuid>> {
-        self.last_user
+    fn last_caller(&self) -> MutexGuard<'_, LastCaller> {
+        self.last_caller
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }

@@ -20,13 +20,18 @@ use super::call::{Call, Context, REQUEST_BYTES_MAX, Reply};
 use super::calls::{self, Known, Unserved};
 use super::connection::Connection;
 use super::failure::Failure;
-use super::timed_body::TimedBody;
+use super::timed_body::{TimedBody, too_much};
 use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
 use crate::model::milvus::DEFAULT_DATABASE;
 use crate::telemetry::events;
 
 /// The one service there is.
 const SERVICE: &str = "milvus.proto.milvus.MilvusService";
+
+/// Bytes of all metadata of a call, as HTTP/2 counts them (RFC 9113, section 6.5.2).
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+/// What each entry counts beside its name and value.
+const METADATA_ENTRY_BYTES: usize = 32;
 
 /// Answers a request, whatever it is.
 pub(super) async fn answer(
@@ -38,28 +43,45 @@ pub(super) async fn answer(
         *response.status_mut() = status;
         return response;
     }
+    let metadata_bytes = metadata_bytes(request.headers());
+    if metadata_bytes > METADATA_BYTES_MAX {
+        let text = format!("grpc: received metadata larger than max {METADATA_BYTES_MAX}");
+        return Status::resource_exhausted(text).into_http();
+    }
+    let call_bytes = connection.call_bytes().map(Arc::new);
+    let is_too_much = |bytes: usize| call_bytes.as_ref().is_some_and(|all| !all.take(bytes));
+    if is_too_much(metadata_bytes) {
+        return too_much().into_http();
+    }
     let served = match known(request.uri().path()) {
         Ok(Known::Served(served)) => served,
         Ok(Known::Unserved(unserved)) => {
-            let refused = refuse(&connection, request.headers(), unserved).await;
+            // What is not read is not kept either.
+            let (head, _) = request.into_parts();
+            let refused = refuse(&connection, &head.headers, unserved).await;
             return refused.unwrap_or_else(|status| status).into_http();
         }
         Err(status) => return status.into_http(),
     };
-    if served.request_bytes_max > REQUEST_BYTES_MAX
-        && let Err(status) = (served.admit)(&connection, request.headers()).await
-    {
-        return status.into_http();
+    let bytes_max = served.request_bytes_max;
+    if bytes_max > REQUEST_BYTES_MAX {
+        // Meanwhile as much arrives as is taken unread.
+        if is_too_much(REQUEST_BYTES_MAX) {
+            return too_much().into_http();
+        }
+        if let Err(status) = (served.admit)(&connection, request.headers()).await {
+            return status.into_http();
+        }
     }
     let limit = connection.message_timeout();
     let service = Unary {
         handle: served.handle,
-        connection,
+        connection: Arc::clone(&connection),
         metadata: request.headers().clone(),
     };
-    let bytes_max = served.request_bytes_max;
     let mut grpc = Grpc::new(BytesCodec).max_decoding_message_size(bytes_max);
-    let request = request.map(|body| TimedBody::new(body, limit));
+    let of_body = call_bytes.clone().filter(|_| connection.is_strangers());
+    let request = request.map(|body| TimedBody::new(body, limit, of_body));
     let response = grpc.unary(service, request).await;
     match response.extensions().get::<Status>() {
         // Clients repeat this one, and it would be too large again.
@@ -179,6 +201,13 @@ async fn authorize(
             )))
         }
     }
+}
+
+fn metadata_bytes(metadata: &HeaderMap) -> usize {
+    let entries = metadata.iter();
+    let sizes =
+        entries.map(|(name, value)| name.as_str().len() + value.len() + METADATA_ENTRY_BYTES);
+    sizes.sum()
 }
 
 /// For the rest of the API: who may call it is told that it is not served, who may not, that.

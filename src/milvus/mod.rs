@@ -24,10 +24,13 @@ mod password;
 mod rbac;
 mod role;
 mod server;
+mod stranger_bytes;
 mod timed_body;
 mod user;
 
 use std::sync::Arc;
+
+use stranger_bytes::StrangerBytes;
 
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
@@ -39,11 +42,16 @@ pub use bootstrap::{BootstrapError, Root, bootstrap};
 pub struct Milvus {
     services: Arc<Services>,
     settings: Arc<MilvusConfig>,
+    stranger_bytes: Arc<StrangerBytes>,
 }
 
 impl Milvus {
     /// On the users and roles of `services`.
     pub fn new(services: Arc<Services>, settings: Arc<MilvusConfig>) -> Self {
-        Self { services, settings }
+        Self {
+            services,
+            settings,
+            stranger_bytes: Arc::default(),
+        }
     }
 }

@@ -1,6 +1,7 @@
-//! The body of a request, which has to be there by a deadline.
+//! The body of a request, which has to be there by a deadline, and of which strangers have so much.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -9,20 +10,44 @@ use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::time::{Sleep, sleep};
 use tonic::Status;
 
-/// Ends with `DEADLINE_EXCEEDED` where the rest does not come in time.
+use super::stranger_bytes::CallBytes;
+
+/// Ends with `DEADLINE_EXCEEDED` where the rest does not come in time, and with `UNAVAILABLE` where
+/// strangers have sent too much.
 pub(super) struct TimedBody {
     body: Incoming,
     too_late: Pin<Box<Sleep>>,
+    /// Where it is counted; `None` for who is no stranger.
+    bytes: Option<Arc<CallBytes>>,
 }
 
 impl TimedBody {
     /// From now on.
-    pub(super) fn new(body: Incoming, limit: Duration) -> Self {
+    pub(super) fn new(body: Incoming, limit: Duration, bytes: Option<Arc<CallBytes>>) -> Self {
         Self {
             body,
+            bytes,
             too_late: Box::pin(sleep(limit)),
         }
     }
+}
+
+impl TimedBody {
+    fn counted(
+        &self,
+        frame: Frame<Bytes>,
+    ) -> Result<Frame<Bytes>, Box<dyn std::error::Error + Send + Sync>> {
+        let length = frame.data_ref().map_or(0, Bytes::len);
+        match &self.bytes {
+            Some(bytes) if !bytes.take(length) => Err(too_much().into()),
+            _ => Ok(frame),
+        }
+    }
+}
+
+/// It will be less in a moment.
+pub(super) fn too_much() -> Status {
+    Status::unavailable("too much is under way that nobody has signed in for")
 }
 
 impl Body for TimedBody {
@@ -35,7 +60,8 @@ impl Body for TimedBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
         let this = self.get_mut();
         if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(context) {
-            return Poll::Ready(frame.map(|frame| frame.map_err(Into::into)));
+            let frame = frame.map(|frame| this.counted(frame?));
+            return Poll::Ready(frame);
         }
         let too_late = this.too_late.as_mut().poll(context);
         too_late.map(|()| {

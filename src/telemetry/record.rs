@@ -57,7 +57,7 @@ impl Record {
         Self {
             severity: severity(Level::WARN),
             component: component("CONTROL"),
-            id: 9_900_040,
+            id: 9_900_047,
             context: "main".to_owned(),
             message: "Log lines were dropped, the log takes them too slowly".to_owned(),
             attributes: vec![("count", Value::Bare(count.to_string()))],

@@ -7,6 +7,7 @@
 mod commands;
 mod dependencies;
 mod documents;
+mod events;
 mod generated;
 mod layering;
 mod source;
