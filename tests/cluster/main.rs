@@ -28,4 +28,5 @@ mod milvus;
 mod milvus_client;
 mod random;
 mod replication;
+mod restore;
 mod write_concern;

@@ -10,12 +10,12 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
-use crate::command::restore::transient::TransientCollection;
 use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
 use crate::model::resource::Resource;
+use crate::model::transient::TransientCollection;
 use crate::query::Filter;
 
 arguments! {
@@ -70,10 +70,10 @@ impl Command for ListCollections {
         let collections = SystemCollection::ALL
             .into_iter()
             .filter(|collection| collection.exists(catalog) && is_shown(collection.name()));
-        let transient = &context.services.transient;
+        let transient = catalog.transient_ids();
         let transient = TransientCollection::ALL
             .into_iter()
-            .filter(|collection| transient.exists(*collection) && is_shown(collection.name()));
+            .filter(|one| transient.of(*one).is_some() && is_shown(one.name()));
         let documents = collections
             .map(|collection| collection.description(self.name_only.0))
             .chain(transient.map(|collection| collection.description(self.name_only.0)));
