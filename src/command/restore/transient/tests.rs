@@ -29,13 +29,12 @@ impl<'a> Process<'a> {
         document: &RawDocument,
         write: Option<(&RetryableWrite, usize)>,
     ) -> Result<Inserted, i32> {
-        let claim = self.memory.claim(USERS, self.catalog).map_err(code)?;
+        let claim = code(self.memory.claim(USERS, self.catalog))?;
         let id = match claim {
             Claim::Begun(id) => id,
             Claim::New(id) => self.begin(id)?,
         };
-        let inserted = self.memory.insert((USERS, id), document, write);
-        inserted.map_err(code)
+        code(self.memory.insert((USERS, id), document, write))
     }
 
     fn begin(&self, id: Uuid) -> Result<Uuid, i32> {
@@ -47,7 +46,7 @@ impl<'a> Process<'a> {
 
     /// How many documents there are to merge.
     fn count(&self) -> Result<Option<usize>, i32> {
-        let documents = self.memory.documents(USERS, self.catalog).map_err(code)?;
+        let documents = code(self.memory.documents(USERS, self.catalog))?;
         Ok(documents.map(|(_, documents)| documents.len()))
     }
 
@@ -59,8 +58,9 @@ impl<'a> Process<'a> {
     }
 }
 
-fn code(error: CommandError) -> i32 {
-    error.code.0
+/// The result with no more of the refusal than its code.
+fn code<T>(result: Result<T, CommandError>) -> Result<T, i32> {
+    result.map_err(|error| error.code.0)
 }
 
 #[tokio::test]
@@ -156,8 +156,7 @@ async fn two_who_begin_at_once_begin_the_same() {
     assert_eq!(process.count(), Ok(None), "nothing is in it");
     let insert = |number: i32| {
         let document = rawdoc! { "a": number };
-        let inserted = process.memory.insert((USERS, id), &document, None);
-        inserted.map_err(code)
+        code(process.memory.insert((USERS, id), &document, None))
     };
     assert_eq!(insert(1), Ok(Inserted::New));
     assert_eq!(insert(2), Ok(Inserted::New));
