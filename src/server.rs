@@ -155,6 +155,7 @@ impl Server {
             failed_sign_ins: Arc::default(),
             half_open_sign_ins: Arc::default(),
             unauthenticated: Arc::default(),
+            stranger_lines: Arc::default(),
             verified_secrets: VerifiedSecrets::new().map_err(std::io::Error::other)?,
             parameters,
             logs,

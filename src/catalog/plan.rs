@@ -78,6 +78,9 @@ pub enum PlanError {
     /// A role of Milvus is not dropped while it allows anything.
     #[error("role {0} has grants")]
     MilvusRoleHasGrants(RoleName),
+    /// The password that was checked is not the user's any more (18).
+    #[error("the password of user {0} was changed meanwhile")]
+    MilvusPasswordChanged(UserName),
     /// What is wanted of a group of privileges cannot be.
     #[error(transparent)]
     PrivilegeGroup(#[from] PrivilegeGroupError),

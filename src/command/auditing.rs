@@ -58,7 +58,9 @@ impl ConnectionState {
         db: &str,
         body: &RawDocument,
     ) {
-        if let Some(origin) = self.audit_origin() {
+        if let Some(origin) = self.audit_origin()
+            && self.may_write_refusal(services)
+        {
             let code = ErrorCode::UNAUTHORIZED.0;
             let event = Event::check(origin, &check(command, db, body), code);
             // Counted and logged there.

@@ -198,6 +198,14 @@ impl ConnectionState {
         (!is_exempt).then(|| self.origin())
     }
 
+    /// Whether a refusal is written to the logs: always for users, and so often for strangers.
+    pub fn may_write_refusal(&self, services: &Services) -> bool {
+        let is_user = self.session.signed_in().is_some();
+        is_user
+            || services
+                .may_write_of_stranger(self.limited_origin(&services.parameters), self.client())
+    }
+
     /// On whose behalf commands of this connection run.
     pub fn authority(&self, services: &Services) -> Authority<'_> {
         if !services.is_authorization_enabled {

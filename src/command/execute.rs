@@ -144,7 +144,9 @@ pub fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandErr
         .session
         .signed_in()
         .map(|signed_in| &signed_in.user.name);
-    events::access_denied(spec.name, db, user, context.connection.client());
+    if context.connection.may_write_refusal(context.services) {
+        events::access_denied(spec.name, db, user, context.connection.client());
+    }
     let fields = context.fields.iter();
     let sensitive: Vec<_> = fields
         .filter(|field| field.sensitive)

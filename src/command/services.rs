@@ -16,7 +16,10 @@ use crate::audit::Audit;
 use crate::auth::failed_sign_ins::{FailedSignIns, Guess};
 use crate::auth::half_open::HalfOpenSignIns;
 use crate::auth::hash_pool::{HashPool, Share};
+use crate::auth::origin::Origin;
+use crate::auth::plain::PlainUsers;
 use crate::auth::sasl::Policy;
+use crate::auth::stranger_lines::{Line, StrangerLines};
 use crate::auth::unauthenticated::UnauthenticatedConnections;
 use crate::auth::verified::VerifiedSecrets;
 use crate::auth::x509::Subject;
@@ -31,7 +34,7 @@ use crate::net::{ConnectionCounters, StopSignal, Tls};
 use crate::ops::{Directory, OpsError};
 use crate::secret::Secret;
 use crate::store::StoreError;
-use crate::telemetry::events;
+use crate::telemetry::events::{self, Client};
 use crate::telemetry::logs::Logs;
 use crate::wire::Compressor;
 
@@ -83,6 +86,8 @@ pub struct Services {
     pub half_open_sign_ins: Arc<HalfOpenSignIns>,
     /// Connections on which nobody has signed in.
     pub unauthenticated: Arc<UnauthenticatedConnections>,
+    /// What was written about strangers who were refused.
+    pub stranger_lines: Arc<StrangerLines>,
     /// Which passwords in clear were right.
     pub verified_secrets: VerifiedSecrets,
     /// What can be set while the server runs.
@@ -131,6 +136,17 @@ impl Services {
         milvus.is_some_and(|milvus| milvus.database == *db)
     }
 
+    /// Who may sign in by PLAIN: users of Milvus clients have no other credential.
+    pub fn plain_users(&self) -> PlainUsers<'_> {
+        if self.mechanisms().contains(&Mechanism::Plain) {
+            return PlainUsers::All;
+        }
+        let milvus = self.config.milvus.as_ref();
+        milvus.map_or(PlainUsers::Nobody, |milvus| {
+            PlainUsers::Of(&milvus.database)
+        })
+    }
+
     /// The subject of the server's own certificate, where there is TLS.
     pub fn server_subject(&self) -> Option<Subject> {
         let certificate = self.tls.as_ref()?.certificate();
@@ -146,6 +162,7 @@ impl Services {
     ) -> Policy<'a> {
         Policy {
             mechanisms: self.mechanisms(),
+            plain_users: self.plain_users(),
             sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
             sha_256_iterations: self.parameters.scram_sha256_iteration_count(),
             secret: &self.deployment_secret,
@@ -180,6 +197,16 @@ impl Services {
             () = tokio::time::sleep(limit) => Ok(()),
             () = self.stop.stopped() => Err(self.stopping()),
         }
+    }
+
+    /// Whether one more line about a refused stranger goes into the log or the audit log. `from` is where
+    /// it comes from if the limits of one address count for it.
+    pub fn may_write_of_stranger(&self, from: Option<Origin>, client: Client) -> bool {
+        let line = from.map(|from| self.stranger_lines.take(from, tokio::time::Instant::now()));
+        if line == Some(Line::FirstLeftOut) {
+            events::refusals_left_out(client);
+        }
+        line.is_none_or(|line| line == Line::Written)
     }
 
     /// Runs a read that looks at many users or roles where it holds up no connection. Few run at a
@@ -308,6 +335,9 @@ pub fn plan_error(refusal: &PlanError) -> CommandError {
         ),
         PlanError::NothingToUpdate => {
             CommandError::bad_value("Must specify at least one field to update in updateUser")
+        }
+        PlanError::MilvusPasswordChanged(_) => {
+            CommandError::new(ErrorCode::AUTHENTICATION_FAILED, refusal.to_string())
         }
         PlanError::MilvusUsersFull
         | PlanError::MilvusRolesFull

@@ -44,6 +44,9 @@ impl Connection {
         let Some(origin) = self.audit_origin(caller) else {
             return Ok(());
         };
+        if caller.is_none() && !self.may_write_refusal() {
+            return Ok(());
+        }
         let db = &self.milvus.settings.database;
         let event = Event::authenticate(origin, name, db.as_str(), MECHANISM, result);
         self.milvus.services.audit.record(event).await

@@ -105,40 +105,50 @@ async fn find(
     Err(refused(connection, &claim.user, reason))
 }
 
-/// Checks a password that was not right of late: after failures not at once, and never many.
+/// Checks a password that was not right of late, as a stranger.
 async fn check(
     connection: &Connection,
     user: Option<&User>,
     name: UserName,
     password: Secret<String>,
 ) -> Result<bool, Status> {
+    let owner = Owner::Stranger(connection.origin);
+    let (is_right, guess) = verify(connection, (user, name), password, owner).await?;
+    let may_enter = is_right && user.is_some_and(|user| may_come_from_here(user, connection));
+    if let Some(guess) = guess {
+        if may_enter {
+            guess.succeeded();
+        } else {
+            guess.failed();
+        }
+    }
+    Ok(is_right)
+}
+
+/// Whether it is the password of the user of this name, who may be nobody: after failures not at once,
+/// and never many. A wrong one is a failed sign-in; what a right one is, is left to the caller.
+pub(super) async fn verify(
+    connection: &Connection,
+    (user, name): (Option<&User>, UserName),
+    password: Secret<String>,
+    owner: Owner,
+) -> Result<(bool, Option<Arc<Guess>>), Status> {
     let services = &connection.milvus.services;
     loop {
         let guess = wait_for_turn(connection, &name).await?;
         let check = Check {
-            pool: services
-                .hash_pool
-                .share_of(Owner::Stranger(connection.origin)),
+            pool: services.hash_pool.share_of(owner.clone()),
             cost: argon2_cost(&services.parameters),
             guess: guess.clone(),
         };
         let verified = &services.verified_secrets;
-        let is_right = match verified.verify(user, password.clone(), check).await {
-            Ok(is_right) => is_right,
-            Err(Unchecked::NotItsTurn) => continue,
+        match verified.verify(user, password.clone(), check).await {
+            Ok(is_right) => return Ok((is_right, guess)),
+            Err(Unchecked::NotItsTurn) => {}
             Err(Unchecked::Overloaded(reason)) => {
                 return Err(Status::unavailable(reason.to_string()));
             }
-        };
-        let may_enter = is_right && user.is_some_and(|user| may_come_from_here(user, connection));
-        if let Some(guess) = guess {
-            if may_enter {
-                guess.succeeded();
-            } else {
-                guess.failed();
-            }
         }
-        return Ok(is_right);
     }
 }
 
@@ -167,8 +177,10 @@ async fn wait_for_turn(
 
 /// Logs why; the client is told the same whatever the reason.
 fn refused(connection: &Connection, user: &str, reason: impl Display) -> Status {
-    let name = format!("{user}@{}", connection.milvus.settings.database);
-    events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
+    if connection.may_write_refusal() {
+        let name = format!("{user}@{}", connection.milvus.settings.database);
+        events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
+    }
     wrong()
 }
 

@@ -20,7 +20,7 @@ use crate::model::directory_change::DirectoryChange;
 use crate::model::milvus::{ANY, MilvusObject};
 use crate::model::names::DbName;
 use crate::model::user::User;
-use crate::ops::Order;
+use crate::ops::{CommitNote, Order};
 use crate::telemetry::events;
 
 /// Bytes of a request: names, a password and a handful of privileges.
@@ -86,6 +86,8 @@ pub(super) struct Context<'a> {
     pub(super) caller: Option<Arc<User>>,
     /// The database of Milvus that the call is about: metadata `dbname`.
     pub(super) db: CompactString,
+    /// Where its orders have their commits noted, if it waits for other members afterwards.
+    pub(super) commit_note: Option<CommitNote>,
 }
 
 impl Context<'_> {
@@ -99,13 +101,17 @@ impl Context<'_> {
         &self.connection.milvus.settings
     }
 
-    /// A place in the hashing pool of the caller's own.
-    pub(super) fn hash_pool(&self) -> Share<'_> {
-        let owner = match &self.caller {
+    /// Whose place in the hashing pool the call takes.
+    pub(super) fn hash_owner(&self) -> Owner {
+        match &self.caller {
             Some(caller) => Owner::User(caller.name.clone()),
             None => Owner::Stranger(self.connection.origin),
-        };
-        self.services().hash_pool.share_of(owner)
+        }
+    }
+
+    /// A place in the hashing pool of the caller's own.
+    pub(super) fn hash_pool(&self) -> Share<'_> {
+        self.services().hash_pool.share_of(self.hash_owner())
     }
 
     /// Refused where another member writes. For calls that hash before they ask the writer, who would
@@ -165,11 +171,12 @@ impl Context<'_> {
         let by = self.caller.as_ref().map(|caller| caller.name.clone());
         let client = self.connection.client;
         let changes = Arc::new(changes);
+        let order = Order::new(pass).noted_in(self.commit_note.clone());
         let order = match self.connection.audit_origin(self.caller.as_deref()) {
-            None => Order::new(pass),
+            None => order,
             Some(origin) => {
                 let changes = Arc::clone(&changes);
-                Order::new(pass).audited_as(self.services().audit.clone(), move |refusal| {
+                order.audited_as(self.services().audit.clone(), move |refusal| {
                     let code = refusal.map_or(0, |refusal| ops_error_code(refusal).0);
                     let events = changes.iter();
                     events

@@ -23,8 +23,9 @@ use crate::telemetry::events::Client;
 
 /// Calls that a connection may have under way.
 const STREAMS_MAX: u32 = 128;
-/// Bytes of all metadata of a call.
-const METADATA_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes of all metadata of a call that are read. HTTP/2 has no words for more that clients would not
+/// take for a fault of the server; less than that, but too much, is refused in words of gRPC.
+const METADATA_READ_BYTES_MAX: u32 = 256 * 1024;
 /// A silent peer is asked whether it is still there after this, and is given up after that.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_mins(5);
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
@@ -63,7 +64,7 @@ impl StreamService for Milvus {
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(METADATA_BYTES_MAX)
+            .max_header_list_size(METADATA_READ_BYTES_MAX)
             .keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_TIMEOUT);
         let mut serving = pin!(builder.serve_connection(TokioIo::new(stream), service));
@@ -182,6 +183,12 @@ impl Connection {
         let limits = self.milvus.services.parameters.sign_in_limits();
         let is_exempt = self.peer.is_local() && !limits.failed_limits_on_loopback();
         (!is_exempt).then_some(self.origin)
+    }
+
+    /// Whether one more line about a refused stranger goes to the logs, as on the other face.
+    pub(super) fn may_write_refusal(&self) -> bool {
+        let services = &self.milvus.services;
+        services.may_write_of_stranger(self.limited_origin(), self.client)
     }
 
     /// Whether the last call was somebody else's, or there was none.

@@ -14,6 +14,7 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
+use super::acknowledgement::Acknowledgement;
 use super::authentication::authenticate;
 use super::call::{Call, Context, REQUEST_BYTES_MAX, Reply};
 use super::calls::{self, Known, Unserved};
@@ -27,6 +28,11 @@ use crate::telemetry::events;
 /// The one service there is.
 const SERVICE: &str = "milvus.proto.milvus.MilvusService";
 
+/// Bytes of all metadata of a call, as HTTP/2 counts them (RFC 9113, section 6.5.2).
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+/// What each entry counts beside its name and value.
+const METADATA_ENTRY_BYTES: usize = 32;
+
 /// Answers a request, whatever it is.
 pub(super) async fn answer(
     connection: Arc<Connection>,
@@ -36,6 +42,10 @@ pub(super) async fn answer(
         let mut response = Response::new(tonic::body::Body::empty());
         *response.status_mut() = status;
         return response;
+    }
+    if metadata_bytes(request.headers()) > METADATA_BYTES_MAX {
+        let text = format!("grpc: received metadata larger than max {METADATA_BYTES_MAX}");
+        return Status::resource_exhausted(text).into_http();
     }
     let served = match known(request.uri().path()) {
         Ok(Known::Served(served)) => served,
@@ -113,9 +123,16 @@ async fn run<C: Call>(
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Bytes, Status> {
-    let context = context(connection, metadata).await?;
+    let mut context = context(connection, metadata).await?;
     let pass = authorize(&context, C::METHOD, call.need(&context)).await?;
-    let reply = match call.run(&context, pass).await {
+    let acknowledgement = Acknowledgement::of(&connection.milvus.services);
+    context.commit_note = acknowledgement.as_ref().map(Acknowledgement::note);
+    let answered = call.run(&context, pass).await;
+    let answered = match acknowledgement {
+        Some(acknowledgement) => acknowledgement.finish(metadata, answered).await,
+        None => answered,
+    };
+    let reply = match answered {
         Ok(reply) => reply,
         Err(Failure::Status(status)) => C::Reply::failed(status),
         Err(Failure::Rpc(status)) => return Err(status),
@@ -138,6 +155,7 @@ async fn context<'a>(
         connection,
         caller,
         db: database_of(metadata),
+        commit_note: None,
     })
 }
 
@@ -170,6 +188,13 @@ async fn authorize(
             )))
         }
     }
+}
+
+fn metadata_bytes(metadata: &HeaderMap) -> usize {
+    let entries = metadata.iter();
+    let sizes =
+        entries.map(|(name, value)| name.as_str().len() + value.len() + METADATA_ENTRY_BYTES);
+    sizes.sum()
 }
 
 /// For the rest of the API: who may call it is told that it is not served, who may not, that.

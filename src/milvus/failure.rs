@@ -1,7 +1,8 @@
 //! How a call fails: mostly by a status in the reply, now and then by a status of gRPC.
 //!
 //! pymilvus repeats a call for minutes after INTERNAL and UNKNOWN, so no mistake of a caller is told
-//! that way, and no fault of ours that would be there again. UNAVAILABLE is for what passes.
+//! that way, and no fault of ours that would be there again. UNAVAILABLE is for what passes and has
+//! changed nothing; what may be written is `DEADLINE_EXCEEDED`, which is repeated by no version of it.
 
 use super::proto::common::{ErrorCode, Status};
 use crate::catalog::PlanError;
@@ -96,6 +97,7 @@ impl Failure {
                 "the permission was withdrawn before the change was made",
             )),
             OpsError::Closed => Self::stopping(),
+            error if is_open(&error) => Self::open(services.ops_error(error).message),
             // Not of the kind that passes, which clients are told to repeat.
             OpsError::Audit(failure) => Self::of(operation, failure.to_command_error().message),
             error if is_lasting(&error) => Self::of_command(operation, services.ops_error(error)),
@@ -134,6 +136,13 @@ impl Failure {
         )
     }
 
+    /// Nobody can say yet what came of a change, or whether it stays. gRPC has this status for calls that
+    /// may have done what they were to do, and clients do not repeat it by themselves: a second
+    /// `create_user` would only find what the first one made.
+    pub(super) fn open(reason: impl Into<String>) -> Self {
+        Self::Rpc(tonic::Status::deadline_exceeded(reason))
+    }
+
     fn stopping() -> Self {
         Self::Rpc(tonic::Status::unavailable("the server is shutting down"))
     }
@@ -148,6 +157,11 @@ impl Failure {
             ..Status::default()
         })
     }
+}
+
+/// Whether it may have been written all the same.
+fn is_open(error: &OpsError) -> bool {
+    ops_error_code(error) == CommandErrorCode::INTERRUPTED_DUE_TO_REPL_STATE_CHANGE
 }
 
 /// Whether the same write would be refused again.

@@ -2,11 +2,13 @@
 //!
 //! Users and roles that pymilvus makes are those of the database `milvus`. A call travels so:
 //! `connection` speaks HTTP/2, `dispatch` finds the method among `calls` and makes the checks in
-//! the order of Milvus, `authentication` says who calls, `call` is what each call declares, and
-//! `failure` is how it fails. `docs/decisions/0014-milvus-face.md` says why it is as it is.
+//! the order of Milvus, `authentication` says who calls, `call` is what each call declares,
+//! `acknowledgement` waits until other members have what it changed, and `failure` is how it fails.
+//! `docs/decisions/0014-milvus-face.md` says why it is as it is.
 
 pub mod proto;
 
+mod acknowledgement;
 mod auditing;
 mod authentication;
 mod bootstrap;

@@ -4,14 +4,15 @@ use compact_str::CompactString;
 
 use super::directory::{Directory, OpsError, Written};
 use super::order::Order;
-use crate::catalog::plan::milvus::{self as plan, RbacBackup};
+use crate::catalog::plan::milvus::{self as plan, MilvusUserUpdate, RbacBackup};
 use crate::model::milvus::MilvusGrant;
-use crate::model::names::RoleName;
+use crate::model::names::{RoleName, UserName};
 use crate::model::role::Role;
 use crate::model::user::User;
 
 impl Directory {
-    /// Whether [`Self::create_milvus_user`] would be refused now, without doing it.
+    /// Whether [`Self::create_milvus_user`] would be refused now, without doing it. In a replica set only
+    /// the writer can tell, as with [`Self::check_create_user`].
     pub fn check_create_milvus_user(&self, user: &User, users_max: usize) -> Result<(), OpsError> {
         self.check(|view| plan::create_milvus_user(view, user.clone(), users_max))
     }
@@ -25,6 +26,19 @@ impl Directory {
     ) -> Result<Written<()>, OpsError> {
         self.write(order, move |view| {
             plan::create_milvus_user(view, user, users_max)
+        })
+        .await
+    }
+
+    /// `UpdateCredential`: refused if the password was set since the old one was checked.
+    pub async fn update_milvus_user(
+        &self,
+        order: Order,
+        name: UserName,
+        update: MilvusUserUpdate,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| {
+            plan::update_milvus_user(view, &name, update)
         })
         .await
     }

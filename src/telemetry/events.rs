@@ -191,6 +191,17 @@ pub fn sign_in_failed(user: &str, mechanism: &str, client: Client, reason: &dyn 
     );
 }
 
+/// So much was refused to strangers of an address that more of it is not written one by one.
+pub fn refusals_left_out(client: Client) {
+    warn!(
+        target: ACCESS,
+        id = 9_900_046_u64,
+        connection_id = client.connection_id,
+        client = %client,
+        "Too many refusals of one address, most are not written any more"
+    );
+}
+
 /// A user signed out.
 pub fn signed_out(user: &UserName, client: Client) {
     info!(

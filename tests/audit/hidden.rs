@@ -97,6 +97,44 @@ fn strangers_fill_the_log_slowly() {
 }
 
 #[test]
+fn strangers_do_not_fill_the_log_without_end() {
+    const EACH: usize = 400;
+    // At once, and the rest over some seconds of a slow machine.
+    const EVENTS: std::ops::Range<usize> = 200..600;
+    let log = AuditLog::new("JSON");
+    let options = log.options();
+    let options = options.argument("--setParameter=failedSignInLimitsOnLoopback=true");
+    let server = TestServer::with_admin_and(options);
+    let mut stranger = server.raw();
+    for _ in 0..EACH {
+        let reply = stranger.run("admin", doc! { "usersInfo": 1 });
+        assert_eq!(error_of(&reply).0, 13);
+        let begin = doc! { "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": binary(b"x") };
+        assert_ne!(error_of(&stranger.run("admin", begin)).0, 0);
+    }
+    let events = log.events();
+    let refused = events.iter().filter(|event| event["result"] != 0).count();
+    let logs = server.logs();
+    let lines = ["Access denied", "Failed to authenticate"];
+    let lines: usize = lines.iter().map(|line| logs.matches(line).count()).sum();
+    let written = refused + lines;
+    assert!(EVENTS.contains(&written), "{written}");
+    let told = logs.matches("Too many refusals of one address").count();
+    assert_eq!(told, 1, "{logs}");
+    // Who is somebody is written about all the same.
+    let mut admin = server.admin();
+    admin.run(
+        "admin",
+        doc! { "createUser": "ann", "pwd": "x", "roles": [] },
+    );
+    let events = log.events();
+    assert_eq!(
+        of_type(&events, "createUser").last().unwrap()["param"]["user"],
+        "ann"
+    );
+}
+
+#[test]
 fn what_refusals_leave_out_is_not_even_hashed() {
     let (mut log, server) = with_admin("JSON");
     let mut stranger = server.raw();

@@ -309,3 +309,38 @@ async fn a_full_disk_refuses_changes_and_lets_nobody_in() {
     assert_eq!(users(&mut client).await.unwrap(), ["ann", "root"]);
     assert_eq!(of_type(&log.events(), "createUser").len(), 1);
 }
+
+#[tokio::test]
+async fn strangers_do_not_fill_the_logs_without_end() {
+    const CALLS: usize = 1_000;
+    // At once, and the rest over some seconds of a slow machine.
+    const EVENTS: std::ops::Range<usize> = 200..700;
+    let log = AuditLog::new("JSON");
+    let options = audited(&log).argument("--setParameter=failedSignInLimitsOnLoopback=true");
+    let server = Server::of(options);
+    let mut nobody = server.client().await;
+    // Nobody is called so, so there is nothing to hash.
+    let name = format!("\0{}", "x".repeat(6_000));
+    nobody.sign(&name, "secret");
+    for call in 0..CALLS {
+        if call == CALLS / 2 {
+            nobody.authorization = None;
+        }
+        assert_eq!(users(&mut nobody).await, Err(Code::Unauthenticated));
+    }
+    let events = log.events();
+    let sign_ins = of_type(&events, "authenticate");
+    let refused: Vec<_> = sign_ins.iter().filter(|it| it["result"] == 18).collect();
+    assert!(refused[0].to_string().len() < 2_048, "{}", refused[0]);
+    let logs = server.mongodb.logs();
+    let lines = logs.matches("Failed to authenticate").count();
+    let written = refused.len() + lines;
+    assert!(EVENTS.contains(&written), "{written}");
+    let told = logs.matches("Too many refusals of one address").count();
+    assert_eq!(told, 1, "{logs}");
+    // Who is somebody is written about all the same.
+    let mut root = server.root().await;
+    assert!(users(&mut root).await.is_ok());
+    let newest = log.events().pop().unwrap();
+    assert_eq!(essence(&newest)["result"], 0);
+}

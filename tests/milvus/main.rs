@@ -12,6 +12,7 @@ mod auditing;
 mod client;
 mod generated;
 mod groups;
+mod lists;
 mod metadata;
 mod rbac;
 mod refusals;

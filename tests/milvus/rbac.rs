@@ -1,14 +1,17 @@
 //! Users, roles, grants and groups as a whole: kept by one server, brought back by another.
 
+use bson::doc;
 use portcullis::milvus::proto::milvus::{
     BackupRbacMetaRequest, BackupRbacMetaResponse, CreatePrivilegeGroupRequest, CreateRoleRequest,
     DropRoleRequest, GetVersionResponse, GrantorEntity, ListCredUsersRequest,
     ListCredUsersResponse, OperatePrivilegeGroupRequest, OperatePrivilegeV2Request,
     OperateUserRoleRequest, PrivilegeEntity, RbacMeta, RestoreRbacMetaRequest, RoleEntity,
 };
+use tokio::io::AsyncWriteExt;
 use tonic::Code;
 
-use crate::client::{Client, Server, Told, create_user, told};
+use crate::client::{Client, ROOT_PASSWORD, Server, Told, create_user, told};
+use crate::strangers::{client_on, connect};
 
 fn role(name: &str, description: &str) -> RoleEntity {
     RoleEntity {
@@ -170,11 +173,36 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
             "password of user [ann]: its cost is beyond the limits",
         ),
         (
+            without(|it| it.users[0].password = costing(it, "m=7167,t=2,")),
+            "password of user [ann]: its cost is beyond the limits",
+        ),
+        // What no call could grant or revoke.
+        (
+            without(|it| it.grants[0].object.as_mut().unwrap().name = "User".to_owned()),
+            "privilege [lookers] is none of object type [User]",
+        ),
+        (
+            without(|it| {
+                it.grants[0].grantor.as_mut().unwrap().privilege = Some(privilege("Query"));
+            }),
+            "privilege [Query] is none of object type [Global]",
+        ),
+        (
             without(|it| it.privilege_groups[0].privileges = vec![privilege("Query"); 100_001]),
             "the privilege groups have too many privileges",
         ),
     ] {
         assert_eq!(restore(root, &meta).await, refused(reason));
+        assert_eq!(backup(root).await, RbacMeta::default());
+    }
+    for (spoil, code) in [
+        (
+            (|it| it.grants[0].object_name = String::new()) as fn(&mut RbacMeta),
+            1100,
+        ),
+        (|it| it.grants[0].db_name = "shop".to_owned(), 1100),
+    ] {
+        assert_eq!(restore(root, &without(spoil)).await.unwrap_err().0, code);
         assert_eq!(backup(root).await, RbacMeta::default());
     }
     let bcrypt = without(|it| it.users[0].password = "$2a$04$abcdefghijklmnopqrstuv".to_owned());
@@ -215,4 +243,62 @@ async fn a_long_backup_is_read_only_for_who_may() {
     let mut last = server.client_as("user1999", "secret").await;
     let version: Result<GetVersionResponse, _> = last.call("GetVersion", ()).await;
     assert!(version.is_ok());
+}
+
+/// A PROXY header of version 2 that says the client is 192.0.2.7.
+const ELSEWHERE: &[u8; 28] =
+    b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c\xc0\x00\x02\x07\xc6\x33\x64\x01\xc3\x50\x69\x89";
+
+/// Root of another machine.
+async fn root_elsewhere(server: &Server) -> Client {
+    let mut connection = connect(server).await;
+    connection.write_all(ELSEWHERE).await.unwrap();
+    let (mut client, _) = client_on(connection).await;
+    client.sign("root", ROOT_PASSWORD);
+    client
+}
+
+#[tokio::test]
+async fn hashes_do_not_travel_where_others_can_read_them() {
+    let proxied = ["--proxyProtocolTrustedPeers=127.0.0.2"];
+    let server = Server::start_with(&proxied);
+    let near = &mut server.root().await;
+    fill(near).await;
+    let kept = backup(near).await;
+    let far = &mut root_elsewhere(&server).await;
+    let refused = |method: &str| {
+        let text = format!(
+            "{method} holds hashes of passwords and needs a TLS connection, or a client on the same \
+             machine: privilege not permitted"
+        );
+        Err((1401, 1, text))
+    };
+    let reply: BackupRbacMetaResponse = far
+        .call("BackupRBAC", BackupRbacMetaRequest {})
+        .await
+        .unwrap();
+    assert_eq!(told(reply.status), refused("BackupRBAC"));
+    assert_eq!(reply.rbac_meta, None);
+    assert_eq!(restore(far, &kept).await, refused("RestoreRBAC"));
+
+    let allowed = ["--setParameter", "allowBackupWithoutTLS=true"];
+    let server = Server::start_with(&[&proxied[..], &allowed].concat());
+    let far = &mut root_elsewhere(&server).await;
+    assert_eq!(restore(far, &kept).await, Ok(()));
+    assert_eq!(backup(far).await, kept);
+}
+
+#[tokio::test]
+async fn who_may_not_come_from_everywhere_is_not_kept() {
+    let server = Server::start();
+    let root = &mut server.root().await;
+    fill(root).await;
+    let restricted = doc! {
+        "updateUser": "ann",
+        "authenticationRestrictions": [{ "clientSource": ["10.0.0.0/8"] }],
+    };
+    let reply = server.mongodb.admin().run("milvus", restricted);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let kept = backup(root).await;
+    assert_eq!((kept.users.len(), kept.roles.len()), (0, 1));
 }

@@ -5,11 +5,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bson::doc;
-use portcullis::milvus::proto::milvus::GetVersionResponse;
+use portcullis::milvus::proto::milvus::{GetVersionResponse, UpdateCredentialRequest};
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::client::{Client, Server};
+use crate::client::{Client, Server, create_user, encoded};
 use crate::support::{RawClient, TestServer};
 
 const CONNECTIONS: usize = 16;
@@ -150,4 +150,53 @@ fn until(admin: &mut RawClient, counter: &str, wanted: i64) {
         );
         std::thread::yield_now();
     }
+}
+
+/// How many sign-ins had to wait.
+fn delayed(server: &Server) -> i64 {
+    let status = server
+        .mongodb
+        .admin()
+        .run("admin", doc! { "serverStatus": 1 });
+    let portcullis = status.get_document("portcullis").unwrap();
+    let sign_ins = portcullis.get_document("signIns").unwrap();
+    sign_ins.get_i64("delayed").unwrap()
+}
+
+/// Who may set passwords of others and does not know them tries as slowly as a stranger.
+#[tokio::test]
+async fn old_passwords_of_others_are_guessed_slowly() {
+    let parameters = [
+        "--setParameter=failedSignInLimitsOnLoopback=true",
+        "--setParameter=failedSignInsPerUserFree=3",
+        "--setParameter=failedSignInDelayMs=10",
+    ];
+    let server = Server::start_with(&parameters);
+    let mut root = server.root().await;
+    create_user(&mut root, "ann", "secret").await.unwrap();
+    let update = |username: &str, old: &str| UpdateCredentialRequest {
+        username: username.to_owned(),
+        old_password: encoded(old),
+        new_password: encoded("changed"),
+        description: None,
+    };
+    for guess in 0..5 {
+        assert_eq!(delayed(&server), (guess - 3).max(0), "{guess}");
+        let told = root
+            .change("UpdateCredential", update("ann", "wrong"))
+            .await;
+        assert_eq!(told.unwrap_err().0, 1400);
+    }
+    // The right one waits as well, and is right.
+    let told = root
+        .change("UpdateCredential", update("ann", "secret"))
+        .await;
+    assert_eq!((told, delayed(&server)), (Ok(()), 3));
+    // One's own is known to whoever calls.
+    let own = update("root", "wrong");
+    for _ in 0..5 {
+        let told = root.change("UpdateCredential", own.clone()).await;
+        assert_eq!(told.unwrap_err().0, 1400);
+    }
+    assert_eq!(delayed(&server), 3);
 }

@@ -20,7 +20,7 @@ fn server(parameters: &[&str]) -> Server {
 }
 
 /// A connection from 127.0.0.2, which nobody else here comes from.
-async fn connect(server: &Server) -> TcpStream {
+pub(crate) async fn connect(server: &Server) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket
         .bind((Ipv4Addr::new(127, 0, 0, 2), 0).into())
@@ -37,7 +37,7 @@ async fn is_served(stream: &mut TcpStream) -> bool {
 }
 
 /// A client on the connection, and what ends with it.
-async fn client_on(mut connection: TcpStream) -> (Client, JoinHandle<()>) {
+pub(crate) async fn client_on(mut connection: TcpStream) -> (Client, JoinHandle<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let open = tokio::spawn(async move {

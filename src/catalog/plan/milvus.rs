@@ -15,12 +15,15 @@ pub use groups::{
 pub use restore::{RbacBackup, restore_rbac};
 
 use super::roles::{find_role, put_role};
-use super::{PlanError, create_role, create_user, drop_role};
+use super::{
+    CredentialsUpdate, PlanError, UserUpdate, create_role, create_user, drop_role, find_user,
+    update_user,
+};
 use crate::catalog::View;
-use crate::model::milvus::{ANY, MilvusGrant};
-use crate::model::names::RoleName;
+use crate::model::milvus::{ANY, MilvusGrant, described};
+use crate::model::names::{RoleName, UserName};
 use crate::model::role::Role;
-use crate::model::user::User;
+use crate::model::user::{Credentials, User};
 use crate::store::Change;
 
 /// `CreateCredential`: at most `users_max` of Milvus clients. A name that exists is found first.
@@ -34,6 +37,41 @@ pub fn create_milvus_user(
         return Err(PlanError::MilvusUsersFull);
     }
     Ok(changes)
+}
+
+/// What `UpdateCredential` replaces. Everything else of the user stays as it is by then.
+#[derive(Debug, Clone, Default)]
+pub struct MilvusUserUpdate {
+    /// What takes the place of all credentials.
+    pub credentials: Option<Credentials>,
+    /// Those that the old password was right for; they must still be there.
+    pub verified: Option<Credentials>,
+    /// What is said about the user; the rest of `customData` stays.
+    pub description: Option<String>,
+}
+
+/// `UpdateCredential`: refused if the password was set by somebody else since it was checked.
+pub fn update_milvus_user(
+    view: &View<'_>,
+    name: &UserName,
+    update: MilvusUserUpdate,
+) -> Result<Vec<Change>, PlanError> {
+    let user = find_user(view, name)?;
+    let MilvusUserUpdate {
+        credentials,
+        verified,
+        description,
+    } = update;
+    if verified.is_some_and(|verified| verified != user.credentials) {
+        return Err(PlanError::MilvusPasswordChanged(name.clone()));
+    }
+    let custom_data = user.custom_data.as_deref();
+    let update = UserUpdate {
+        credentials: credentials.map_or(CredentialsUpdate::Keep, CredentialsUpdate::Replace),
+        custom_data: description.map(|text| Box::new(described(custom_data, &text))),
+        ..UserUpdate::default()
+    };
+    update_user(view, name, update)
 }
 
 /// `CreateRole`: at most `roles_max` of Milvus clients. A name that exists is found first.

@@ -54,8 +54,10 @@ pub(super) async fn wait_for_turn(
     let turn = match services.failed_sign_ins.turn(from, &user, now, &limits) {
         Ok(turn) => turn,
         Err(reason) => {
-            let client = context.connection.client();
-            events::sign_in_failed(&user.to_string(), "", client, &reason);
+            if context.connection.may_write_refusal(services) {
+                let client = context.connection.client();
+                events::sign_in_failed(&user.to_string(), "", client, &reason);
+            }
             let error = CommandError::authentication_failed();
             // It has failed whether or not that can be written.
             let _ = audit(context, Some((&user, "")), error.code.0).await;

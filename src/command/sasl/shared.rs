@@ -57,17 +57,15 @@ pub(super) async fn succeeded(
 pub(super) async fn failed(context: &mut Context<'_>, failure: Box<SignInError>) -> CommandError {
     guard::failed(context, &failure.error);
     let attempt = failure.attempt.as_ref();
-    let user = attempt.map_or_else(
-        || "(unknown)".to_owned(),
-        |attempt| attempt.user.to_string(),
-    );
-    let mechanism = attempt.map_or("", |attempt| attempt.mechanism.name());
-    events::sign_in_failed(
-        &user,
-        mechanism,
-        context.connection.client(),
-        &failure.reason,
-    );
+    if context.connection.may_write_refusal(context.services) {
+        let user = attempt.map_or_else(
+            || "(unknown)".to_owned(),
+            |attempt| attempt.user.to_string(),
+        );
+        let mechanism = attempt.map_or("", |attempt| attempt.mechanism.name());
+        let client = context.connection.client();
+        events::sign_in_failed(&user, mechanism, client, &failure.reason);
+    }
     // It has failed whether or not that can be written.
     let _ = audit(context, attempt.map(who), failure.error.code.0).await;
     let delay = context.services.parameters.auth_failed_delay();
@@ -96,6 +94,10 @@ pub(super) async fn audit(
     let Some(origin) = context.connection.audit_origin() else {
         return Ok(());
     };
+    let is_refused = result != 0;
+    if is_refused && !context.connection.may_write_refusal(context.services) {
+        return Ok(());
+    }
     let (user, db, mechanism) = match who {
         Some((user, mechanism)) => (user.user(), user.db().as_str(), mechanism),
         None => ("", context.generic.db.as_str(), ""),

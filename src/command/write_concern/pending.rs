@@ -2,6 +2,7 @@
 
 use bson::RawDocumentBuf;
 use bson::raw::cstr;
+use tokio::time::Instant;
 
 use super::wait::{Change, Limits, Replication};
 use super::{RwConcernDefaults, WriteConcern, WriteConcernError};
@@ -11,6 +12,7 @@ use crate::command::handshake::topology::TopologyVersion;
 use crate::command::reply::Reply;
 use crate::command::services::Services;
 use crate::error::CommandError;
+use crate::net::StopSignal;
 use crate::ops::CommitNote;
 use crate::store::Sequence;
 
@@ -54,8 +56,28 @@ impl Pending {
         set: &ReplicaSet,
         result: Result<Reply, CommandError>,
     ) -> Result<Reply, CommandError> {
-        let Some(noted) = self.note.sequence() else {
+        let waited = tokio::select! {
+            biased;
+            waited = self.wait(set, context.deadline, &context.services.stop) => waited,
+            () = context.connection.left() => Err(WriteConcernError::abandoned()),
+        };
+        let Err(miss) = waited else {
             return result;
+        };
+        let version = miss.is_change_of_state();
+        let version = version.then(|| context.services.topology_version());
+        add(result, miss.to_document(&self.concern), version)
+    }
+
+    /// Waits until the write concern is fulfilled, not beyond `deadline`. At once if nothing was tried.
+    pub async fn wait(
+        &self,
+        set: &ReplicaSet,
+        deadline: Option<Instant>,
+        stop: &StopSignal,
+    ) -> Result<(), WriteConcernError> {
+        let Some(noted) = self.note.sequence() else {
+            return Ok(());
         };
         // Nothing to change: what made it so may be the last change of somebody else.
         let sequence = if noted > self.before {
@@ -67,22 +89,9 @@ impl Pending {
             sequence,
             term: self.term,
         };
-        let limits = Limits {
-            deadline: context.deadline,
-            stop: &context.services.stop,
-        };
+        let limits = Limits { deadline, stop };
         let mut replication = Replication::from(set);
-        let waited = tokio::select! {
-            biased;
-            waited = replication.wait(change, &self.concern, limits) => waited,
-            () = context.connection.left() => Err(WriteConcernError::abandoned()),
-        };
-        let Err(miss) = waited else {
-            return result;
-        };
-        let version = miss.is_change_of_state();
-        let version = version.then(|| context.services.topology_version());
-        add(result, miss.to_document(&self.concern), version)
+        replication.wait(change, &self.concern, limits).await
     }
 }
 

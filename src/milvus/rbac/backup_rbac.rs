@@ -3,13 +3,17 @@
 //! A password is kept as it is stored, a PHC string of Argon2id where Milvus has one of bcrypt. Users
 //! who cannot sign in by it are left out: they are no users of Milvus clients. So are keys of SCRAM.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use compact_str::CompactString;
 
+use super::check_privacy;
 use crate::authz::milvus::{ADMIN_ROLE, PUBLIC_ROLE, ROOT};
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::Catalog;
+use crate::command::services::Interrupt;
+use crate::error::CommandError;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::grant::entity_of;
@@ -20,7 +24,7 @@ use crate::milvus::proto::milvus::{
 };
 use crate::milvus::role::role_entity;
 use crate::model::milvus::ANY;
-use crate::model::role::Role;
+use crate::model::names::RoleName;
 use crate::model::user::User;
 
 /// How often what changed meanwhile is read again; then it is what it is.
@@ -35,27 +39,28 @@ impl Call for BackupRbacMetaRequest {
     }
 
     async fn run(self, context: &Context<'_>, _: Pass) -> Result<BackupRbacMetaResponse, Failure> {
-        let scan = context.services().scan(|catalog, _| {
-            let mut meta = read(catalog);
-            for _ in 1..READS_MAX {
+        check_privacy::<Self>(context)?;
+        let scan = context.services().scan(|catalog, interrupt| {
+            let mut reads = 0;
+            loop {
                 let generation = catalog.generation();
-                meta = read(catalog);
-                if catalog.generation() == generation {
-                    break;
+                let meta = read(catalog, interrupt)?;
+                reads += 1;
+                if catalog.generation() == generation || reads == READS_MAX {
+                    return Ok(meta);
                 }
             }
-            meta
         });
         let failed = |error| Failure::of_command(ErrorCode::UnexpectedError, error);
         Ok(BackupRbacMetaResponse {
             status: Some(Status::default()),
-            rbac_meta: Some(scan.await.map_err(failed)?),
+            rbac_meta: Some(scan.await.flatten().map_err(failed)?),
         })
     }
 }
 
 /// What nothing of it needs is read first, so that all of it can be restored.
-fn read(catalog: &Catalog) -> RbacMeta {
+fn read(catalog: &Catalog, interrupt: &Interrupt) -> Result<RbacMeta, CommandError> {
     let groups = catalog.privilege_groups();
     let mut roles = catalog.roles_on(catalog.milvus_db());
     roles.retain(|role| ![ADMIN_ROLE, PUBLIC_ROLE].contains(&role.name.role()));
@@ -66,10 +71,13 @@ fn read(catalog: &Catalog) -> RbacMeta {
     });
     let users = catalog.users_on(catalog.milvus_db());
     let users = users.iter().filter(|user| user.name.user() != ROOT);
-    RbacMeta {
-        users: users
-            .filter_map(|user| user_info(user, &roles, catalog))
-            .collect(),
+    let known: HashSet<&RoleName> = roles.iter().map(|role| &role.name).collect();
+    let user_info = |user: &Arc<User>| {
+        let checked = interrupt.check().map(|()| user_info(user, &known, catalog));
+        checked.transpose()
+    };
+    Ok(RbacMeta {
+        users: users.filter_map(user_info).collect::<Result<_, _>>()?,
         grants: grants.collect(),
         privilege_groups: groups
             .as_slice()
@@ -80,16 +88,19 @@ fn read(catalog: &Catalog) -> RbacMeta {
             })
             .collect(),
         roles: roles.iter().map(|role| role_entity(role)).collect(),
-    }
+    })
 }
 
 /// A user with those of its roles that Milvus knows.
-fn user_info(user: &User, roles: &[Arc<Role>], catalog: &Catalog) -> Option<UserInfo> {
+fn user_info(user: &User, roles: &HashSet<&RoleName>, catalog: &Catalog) -> Option<UserInfo> {
+    // There is no place for restrictions: without them the user could come from everywhere.
+    if !user.restrictions.is_empty() {
+        return None;
+    }
     let password = user.credentials.plain()?.phc().to_owned();
     let is_default = |name: &str| [ADMIN_ROLE, PUBLIC_ROLE].contains(&name);
     let held = user.roles.iter().filter(|held| {
-        held.db() == catalog.milvus_db()
-            && (is_default(held.role()) || roles.iter().any(|role| role.name == **held))
+        held.db() == catalog.milvus_db() && (is_default(held.role()) || roles.contains(held))
     });
     Some(UserInfo {
         user: user.name.user().to_owned(),

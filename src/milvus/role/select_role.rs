@@ -1,9 +1,12 @@
 //! `SelectRole`, pymilvus' `list_roles`.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::Catalog;
+use crate::command::services::Interrupt;
+use crate::error::CommandError;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::names;
@@ -27,37 +30,47 @@ impl Call for SelectRoleRequest {
             .map(|role| names::role_name(&role.name, context.settings()))
             .transpose()?;
         let with_users = self.include_user_info;
-        let scan = context
-            .services()
-            .scan(move |catalog, _| results(wanted.as_ref(), with_users, catalog));
+        let scan = context.services().scan(move |catalog, interrupt| {
+            let roles = match &wanted {
+                Some(name) => catalog.role(name).into_iter().collect(),
+                None => catalog.roles_on(catalog.milvus_db()),
+            };
+            results(&roles, with_users, catalog, interrupt)
+        });
         let failed = |error| Failure::of_command(ErrorCode::SelectRoleFailure, error);
         Ok(SelectRoleResponse {
             status: Some(Status::default()),
-            results: scan.await.map_err(failed)?,
+            results: scan.await.flatten().map_err(failed)?,
         })
     }
 }
 
-/// In byte order.
-fn results(wanted: Option<&RoleName>, with_users: bool, catalog: &Catalog) -> Vec<RoleResult> {
-    let roles = match wanted {
-        Some(name) => catalog.role(name).into_iter().collect(),
-        None => catalog.roles_on(catalog.milvus_db()),
-    };
-    let users = if with_users {
-        catalog.users_on(catalog.milvus_db())
-    } else {
-        Vec::new()
-    };
-    let result = |role: &Arc<Role>| RoleResult {
-        role: Some(role_entity(role)),
-        users: users
-            .iter()
-            .filter(|user| user.roles.contains(&role.name))
-            .map(|user| UserEntity {
-                name: user.name.user().to_owned(),
-            })
-            .collect(),
+/// In byte order, and so are the users of each.
+fn results(
+    roles: &[Arc<Role>],
+    with_users: bool,
+    catalog: &Catalog,
+    interrupt: &Interrupt,
+) -> Result<Vec<RoleResult>, CommandError> {
+    let mut users_of: HashMap<&RoleName, Vec<UserEntity>> = HashMap::new();
+    if with_users {
+        users_of.extend(roles.iter().map(|role| (&role.name, Vec::new())));
+        for user in catalog.users_on(catalog.milvus_db()) {
+            interrupt.check()?;
+            for role in &user.roles {
+                if let Some(users) = users_of.get_mut(role) {
+                    let name = user.name.user().to_owned();
+                    users.push(UserEntity { name });
+                }
+            }
+        }
+    }
+    let result = |role: &Arc<Role>| {
+        interrupt.check()?;
+        Ok(RoleResult {
+            role: Some(role_entity(role)),
+            users: users_of.remove(&role.name).unwrap_or_default(),
+        })
     };
     roles.iter().map(result).collect()
 }

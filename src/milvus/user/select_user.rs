@@ -10,8 +10,7 @@ use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{SelectUserRequest, SelectUserResponse, UserEntity, UserResult};
 use crate::milvus::role::role_entity;
-use crate::milvus::user::description_of;
-use crate::model::milvus::{ANY, MilvusObject};
+use crate::model::milvus::{ANY, MilvusObject, description_of};
 use crate::model::user::User;
 
 impl Call for SelectUserRequest {
@@ -20,7 +19,7 @@ impl Call for SelectUserRequest {
 
     /// None to look at oneself. Whoever is called `*` on the other face is not everybody.
     fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
-        let name = self.user.as_ref().map(|user| user.name.as_str());
+        let name = self.user.as_ref().map(|user| user.name.trim());
         let is_own = name.is_some_and(|name| context.is_caller(name));
         let name = name.unwrap_or(ANY);
         (!is_own).then(|| context.need("SelectUser", MilvusObject::User, name))
@@ -38,15 +37,16 @@ impl Call for SelectUserRequest {
                 .map(|user| result(user, with_roles, catalog))
                 .collect()
         } else {
-            let scan = services.scan(move |catalog, _| {
+            let scan = services.scan(move |catalog, interrupt| {
                 let users = catalog.users_on(catalog.milvus_db());
-                users
-                    .iter()
-                    .map(|user| result(user, with_roles, catalog))
-                    .collect()
+                let result = |user: &Arc<User>| {
+                    interrupt.check()?;
+                    Ok(result(user, with_roles, catalog))
+                };
+                users.iter().map(result).collect()
             });
             let failed = |error| Failure::of_command(ErrorCode::SelectUserFailure, error);
-            scan.await.map_err(failed)?
+            scan.await.flatten().map_err(failed)?
         };
         Ok(SelectUserResponse {
             status: Some(Status::default()),

@@ -2,23 +2,26 @@
 
 use std::sync::Arc;
 
+use bson::RawDocumentBuf;
+
 use crate::auth::verified::Check;
 use crate::authz::{MilvusNeed, Pass};
-use crate::catalog::{CredentialsUpdate, UserUpdate};
+use crate::catalog::PlanError;
+use crate::catalog::plan::milvus::MilvusUserUpdate;
 use crate::command::user::credentials::argon2_cost;
 use crate::error::ErrorCode as Code;
+use crate::milvus::authentication::verify;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::UpdateCredentialRequest;
-use crate::milvus::user::described;
 use crate::milvus::{names, password};
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::mechanism::Mechanism;
-use crate::model::milvus::MilvusObject;
+use crate::model::milvus::{MilvusObject, described};
 use crate::model::names::UserName;
 use crate::model::user::User;
-use crate::ops::Order;
+use crate::ops::OpsError;
 use crate::secret::Secret;
 
 const OPERATION: ErrorCode = ErrorCode::UpdateCredentialFailure;
@@ -29,8 +32,9 @@ impl Call for UpdateCredentialRequest {
 
     /// None for one's own password.
     fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
-        let is_own = context.is_caller(&self.username);
-        (!is_own).then(|| context.need("UpdateUser", MilvusObject::User, &self.username))
+        let name = self.username.trim();
+        let is_own = context.is_caller(name);
+        (!is_own).then(|| context.need("UpdateUser", MilvusObject::User, name))
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
@@ -38,15 +42,16 @@ impl Call for UpdateCredentialRequest {
         if let Some(description) = &self.description {
             names::check_description(description, "user")?;
         }
+        let name = self.username.trim();
         // What is said about a user may be all that is to be changed.
         let is_password_kept = self.old_password.is_empty() && self.new_password.is_empty();
         match self.description {
             Some(description) if is_password_kept => {
-                describe(context, pass, &self.username, &description).await
+                describe(context, pass, name, description).await
             }
             description => {
                 let passwords = (self.old_password, self.new_password);
-                replace(context, pass, (&self.username, description), passwords).await
+                replace(context, pass, (name, description), passwords).await
             }
         }
     }
@@ -56,22 +61,23 @@ async fn describe(
     context: &Context<'_>,
     pass: Pass,
     name: &str,
-    description: &str,
+    description: String,
 ) -> Result<Status, Failure> {
     let name = names::user_name(name, context.settings())?;
-    let user = context.services().directory.catalog().user(&name);
-    let custom_data = user.as_ref().and_then(|user| user.custom_data.as_deref());
-    let custom_data = Some(Box::new(described(custom_data, description)));
     let change = DirectoryChange {
-        custom_data: custom_data.clone(),
+        custom_data: audited(Some(&description)),
         ..DirectoryChange::of_user("updateUser", ChangeKind::Updated, &name)
     };
-    let update = UserUpdate {
-        custom_data,
-        ..UserUpdate::default()
+    let update = MilvusUserUpdate {
+        description: Some(description),
+        ..MilvusUserUpdate::default()
     };
-    let order = context.order(pass, change);
-    update_user(context, order, name, update).await
+    let services = context.services();
+    let directory = &services.directory;
+    let updated = directory.update_milvus_user(context.order(pass, change), name, update);
+    let failed = |error| Failure::of_write(OPERATION, error, services);
+    updated.await.map_err(failed)?;
+    Ok(Status::default())
 }
 
 /// Replaces the password, and the description if there is a new one.
@@ -85,7 +91,8 @@ async fn replace(
     let old = password::decode(old, "decode old password failed")?;
     let new = password::decode(new, "decode password failed")?;
     password::check(&new, context.settings())?;
-    let user = if is_super_user(context) {
+    let is_super_user = is_super_user(context);
+    let user = if is_super_user {
         found(context, name)?
     } else {
         verified(context, name, old).await?
@@ -103,35 +110,31 @@ async fn replace(
         (&services.parameters, context.hash_pool()),
     )
     .await?;
-    let custom_data = user.custom_data.as_deref();
-    let update = UserUpdate {
-        credentials: CredentialsUpdate::Replace(credentials.clone()),
-        custom_data: description.map(|text| Box::new(described(custom_data, &text))),
-        ..UserUpdate::default()
-    };
     let change = DirectoryChange {
-        custom_data: update.custom_data.clone(),
+        custom_data: audited(description.as_deref()),
         ..change(&user.name)
     };
+    let update = MilvusUserUpdate {
+        credentials: Some(credentials.clone()),
+        verified: (!is_super_user).then(|| user.credentials.clone()),
+        description,
+    };
     let order = context.order(pass, change);
-    let done = update_user(context, order, user.name.clone(), update).await?;
+    let directory = &services.directory;
+    let updated = directory.update_milvus_user(order, user.name.clone(), update);
+    updated.await.map_err(|error| match error {
+        OpsError::Plan(PlanError::UserNotFound(_) | PlanError::MilvusPasswordChanged(_))
+            if !is_super_user =>
+        {
+            wrong_password(name)
+        }
+        error => Failure::of_write(OPERATION, error, services),
+    })?;
     let updated = User {
         credentials,
         ..(*user).clone()
     };
     services.verified_secrets.remember_set(&updated, &new);
-    Ok(done)
-}
-
-async fn update_user(
-    context: &Context<'_>,
-    order: Order,
-    name: UserName,
-    update: UserUpdate,
-) -> Result<Status, Failure> {
-    let services = context.services();
-    let updated = services.directory.update_user(order, name, update).await;
-    updated.map_err(|error| Failure::of_write(OPERATION, error, services))?;
     Ok(Status::default())
 }
 
@@ -158,21 +161,27 @@ async fn verified(
     let user = found
         .as_ref()
         .and_then(|found| services.directory.catalog().user(found));
-    // Who calls has signed in and may change the password: this guesses nothing.
-    let check = Check {
-        pool: context.hash_pool(),
-        cost: argon2_cost(&services.parameters),
-        guess: None,
+    let is_right = match &found {
+        Some(found) if !context.is_caller(name) => {
+            is_password_of(context, user.as_deref(), found, old).await?
+        }
+        // Who calls knows its own password, and nobody is called what nobody can be.
+        _ => {
+            let check = Check {
+                pool: context.hash_pool(),
+                cost: argon2_cost(&services.parameters),
+                guess: None,
+            };
+            let verified = &services.verified_secrets;
+            let is_right = verified.verify(user.as_deref(), old, check).await;
+            is_right
+                .map_err(|reason| Failure::Rpc(tonic::Status::unavailable(reason.to_string())))?
+        }
     };
-    let verified = &services.verified_secrets;
-    let is_right = verified
-        .verify(user.as_deref(), old, check)
-        .await
-        .map_err(|reason| Failure::Rpc(tonic::Status::unavailable(reason.to_string())))?;
     if let Some(user) = user.filter(|_| is_right) {
         return Ok(user);
     }
-    let refusal = Failure::not_authenticated(&format!("old password not correct for {name}"));
+    let refusal = wrong_password(name);
     match found {
         Some(found) => {
             let code = Code::AUTHENTICATION_FAILED;
@@ -180,6 +189,38 @@ async fn verified(
         }
         None => Err(refusal),
     }
+}
+
+/// Whether it is the password of another user. A wrong one counts as a failed sign-in of that user from
+/// here: else who may change passwords could try them all.
+async fn is_password_of(
+    context: &Context<'_>,
+    user: Option<&User>,
+    name: &UserName,
+    password: Secret<String>,
+) -> Result<bool, Failure> {
+    let owner = context.hash_owner();
+    let verified = verify(context.connection, (user, name.clone()), password, owner).await;
+    match verified {
+        Ok((is_right, guess)) => {
+            if let Some(guess) = guess.filter(|_| is_right) {
+                guess.succeeded();
+            }
+            Ok(is_right)
+        }
+        // Too many wait: told as a wrong one.
+        Err(status) if status.code() == tonic::Code::Unauthenticated => Ok(false),
+        Err(status) => Err(Failure::Rpc(status)),
+    }
+}
+
+fn wrong_password(name: &str) -> Failure {
+    Failure::not_authenticated(&format!("old password not correct for {name}"))
+}
+
+/// What is said about a user as the audit log is told: the rest of `customData` is not touched.
+fn audited(description: Option<&str>) -> Option<Box<RawDocumentBuf>> {
+    description.map(|description| Box::new(described(None, description)))
 }
 
 fn change(user: &UserName) -> DirectoryChange {
