@@ -296,7 +296,8 @@ pub fn ops_error_code(error: &OpsError) -> ErrorCode {
     }
 }
 
-fn plan_error(refusal: &PlanError) -> CommandError {
+/// What a client is told about a change that the catalog does not allow.
+pub fn plan_error(refusal: &PlanError) -> CommandError {
     match refusal {
         PlanError::UserExists(user) => CommandError::user_exists(user),
         PlanError::UserNotFound(user) => CommandError::user_not_found(user.user(), user.db()),
@@ -342,6 +343,9 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         | PlanError::MilvusRolesFull
         | PlanError::PrivilegeGroup(_)
         | PlanError::MilvusRoleHasGrants(_) => CommandError::bad_value(refusal.to_string()),
+        PlanError::TransientNotHere(_) => {
+            CommandError::new(ErrorCode::OPERATION_FAILED, refusal.to_string())
+        }
         PlanError::TooLarge(_) => {
             CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, refusal.to_string())
         }
