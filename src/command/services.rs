@@ -250,6 +250,13 @@ impl Services {
                 )
                 .before_any_write()
             }
+            OpsError::Storage(failure @ StoreError::Refused { .. }) => {
+                events::store_failed(&failure);
+                CommandError::new(
+                    ErrorCode::INTERNAL_ERROR,
+                    "nothing was written, because etcd refuses it",
+                )
+            }
             OpsError::Storage(failure @ StoreError::OutcomeUnknown { .. }) => {
                 events::store_failed(&failure);
                 CommandError::new(
