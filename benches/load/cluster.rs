@@ -4,7 +4,7 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 use portcullis::catalog::Catalog;
 use portcullis::cluster::ReplicaSet;
-use portcullis::config::{EtcdConfig, ReplicationConfig};
+use portcullis::config::{EtcdConfig, HostAndPort, ReplicationConfig};
 use portcullis::store::Setting;
 use tempfile::TempDir;
 
@@ -150,7 +150,8 @@ async fn populate(etcd: &Etcd, users: u32) -> io::Result<()> {
         let catalog = Arc::new(Catalog::new());
         let opened = ReplicaSet::open(options, catalog, secret).await;
         let (set, store) = opened.map_err(io::Error::other)?;
-        set.join("127.0.0.1:1").await.map_err(io::Error::other)?;
+        let host = HostAndPort::from(SocketAddr::from((Ipv4Addr::LOCALHOST, 1)));
+        set.join(&host).await.map_err(io::Error::other)?;
         let mut topologies = set.topologies();
         let elected = topologies.wait_for(|_| set.check_writable().is_ok());
         drop(elected.await.map_err(io::Error::other)?);

@@ -149,6 +149,12 @@ impl Event {
         Self::new("portcullisBackup", origin, RawDocumentBuf::new(), result)
     }
 
+    /// `replSetReconfig`: the configuration as it is, and as it is to be; for a refusal, as it was given.
+    pub fn reconfigure(origin: Origin, old: &RawDocument, new: &RawDocument, result: i32) -> Self {
+        let param = rawdoc! { "old": old.to_owned(), "new": new.to_owned() };
+        Self::new("replSetReconfig", origin, param, result)
+    }
+
     /// `clientMetadata`: what a client says of itself in its first hello.
     pub fn client_metadata(origin: Origin, metadata: &RawDocument) -> Self {
         let param = rawdoc! {

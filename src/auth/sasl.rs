@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::failed_sign_ins::Guess;
 use super::hash_pool::Share;
-use super::plain::Argon2Cost;
+use super::plain::{Argon2Cost, PlainUsers};
 use super::scram::{AwaitingFinal, ClientFirst, Keys, ScramMechanism, ServerNonce};
 use super::session::{Session, SignedIn};
 use super::verified::VerifiedSecrets;
@@ -26,6 +26,8 @@ use crate::secret::Secret;
 pub struct Policy<'a> {
     /// Mechanisms that may be used.
     pub mechanisms: &'a [Mechanism],
+    /// Who may use PLAIN.
+    pub plain_users: PlainUsers<'a>,
     /// Rounds of PBKDF2 an unknown user seems to have, for SCRAM-SHA-1.
     pub sha_1_iterations: u32,
     /// The same for SCRAM-SHA-256.
@@ -200,7 +202,7 @@ impl Session {
         let mechanism = Mechanism::from_name(start.mechanism)
             .filter(|mechanism| *mechanism == Mechanism::Plain || !start.db.is_external());
         // Never in a hello: a client that lets the server choose must not send its password first.
-        let may_be_plain = !start.is_speculative && policy.mechanisms.contains(&Mechanism::Plain);
+        let may_be_plain = !start.is_speculative && policy.plain_users.may_be_from(start.db);
         match mechanism.map(|mechanism| (mechanism, ScramMechanism::of(mechanism))) {
             Some((mechanism, Some(scram))) => {
                 self.scram_start(start, (mechanism, scram), policy, catalog)
@@ -367,7 +369,7 @@ impl Session {
     }
 }
 
-fn mechanism_unavailable(start: &Start<'_>) -> CommandError {
+pub(super) fn mechanism_unavailable(start: &Start<'_>) -> CommandError {
     CommandError::new(
         ErrorCode::MECHANISM_UNAVAILABLE,
         format!(

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
+use bson::DateTime;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
@@ -118,7 +119,7 @@ async fn commit(shared: &Shared, base: Base, batch: &[Change]) -> Result<Sequenc
     let Base { reign, applied } = base;
     let writes = last_writes(batch)?;
     let mut head = Head {
-        last: following(applied.last, reign.term),
+        last: following(applied.last, reign.term, DateTime::now()),
         batch: Uuid::new_v4(),
         is_staged: false,
     };
@@ -153,7 +154,7 @@ pub(super) async fn begin_term(shared: &Shared, create_revision: i64) -> Result<
     let mut reign = Reign {
         create_revision,
         term: applied.last.op_time.term,
-        elected_at: bson::DateTime::now(),
+        elected_at: DateTime::now(),
     };
     let mut guarded = Guarded {
         shared,
@@ -171,7 +172,7 @@ pub(super) async fn begin_term(shared: &Shared, create_revision: i64) -> Result<
     let term_seen = shared.state().term_seen.max(head.last.op_time.term);
     reign.term = term_seen.saturating_add(1);
     let head = Head {
-        last: following(head.last, reign.term),
+        last: following(head.last, reign.term, reign.elected_at),
         batch: Uuid::new_v4(),
         is_staged: false,
     };

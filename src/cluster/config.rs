@@ -2,18 +2,15 @@
 //! have names. Kept in etcd as the document that `replSetGetConfig` shows (manual, "Replica Set
 //! Configuration").
 
+mod successor;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
 
-/// Most members of a set, as in MongoDB.
-const MEMBERS_MAX: usize = 50;
-/// Most named modes.
-const MODES_MAX: usize = 64;
-/// Most tags of a member or of a mode.
-const TAGS_MAX: usize = 64;
+use crate::config::HostAndPort;
 
 /// Why a document is no configuration. The text is for whoever sent it.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -25,8 +22,8 @@ pub struct InvalidConfig(pub String);
 pub struct Member {
     /// Its number for life.
     pub id: i32,
-    /// `host:port`.
-    pub host: Arc<str>,
+    /// Where it is found.
+    pub host: HostAndPort,
     /// 0 keeps it from becoming primary.
     pub priority: f64,
     /// Where it is, for tagged write concerns and read preferences.
@@ -73,14 +70,14 @@ impl ReplicaSetConfig {
     /// The configuration with `host` in it, or `None` if it is there already with these tags.
     pub fn joined_by(
         &self,
-        host: &str,
+        host: &HostAndPort,
         tags: &BTreeMap<String, String>,
     ) -> Result<Option<Self>, InvalidConfig> {
         let mut config = self.clone();
         match config
             .members
             .iter_mut()
-            .find(|member| *member.host == *host)
+            .find(|member| member.host == *host)
         {
             // Tags given by `replSetReconfig` stay where the member itself names none.
             Some(member) if tags.is_empty() || member.tags == *tags => return Ok(None),
@@ -89,38 +86,20 @@ impl ReplicaSetConfig {
                 let last = config.members.iter().map(|member| member.id).max();
                 config.members.push(Member {
                     id: last.map_or(0, |last| last.saturating_add(1)),
-                    host: host.into(),
+                    host: host.clone(),
                     priority: 1.0,
                     tags: tags.clone(),
                 });
             }
         }
         config.version = config.version.saturating_add(1);
-        config.check()?;
+        config.check_size()?;
         Ok(Some(config))
     }
 
-    /// Refuses a configuration that cannot come after `present`.
-    pub(super) fn check_follows(&self, present: &Self) -> Result<(), InvalidConfig> {
-        if self.name != present.name {
-            return Err(InvalidConfig(format!(
-                "New and old configurations differ in replica set name; old was {}, and new is {}",
-                present.name, self.name
-            )));
-        }
-        if self.version <= present.version {
-            return Err(InvalidConfig(format!(
-                "New replica set configuration version must be greater than old, but {} is not \
-                 greater than {}",
-                self.version, present.version
-            )));
-        }
-        if self.replica_set_id != present.replica_set_id {
-            return Err(InvalidConfig(
-                "New and old configurations differ in replica set ID".to_owned(),
-            ));
-        }
-        self.check()
+    /// The member of that `host:port`.
+    pub fn member(&self, host: &str) -> Option<&Member> {
+        self.members.iter().find(|member| *member.host == *host)
     }
 
     /// As `replSetGetConfig` shows it.
@@ -148,10 +127,12 @@ impl ReplicaSetConfig {
         }
     }
 
-    /// Reads such a document; what this server cannot do differently may be left out or must have
-    /// the value that [`Self::to_document`] gives it.
+    /// Reads what [`Self::to_document`] has written.
     pub fn parse(document: &Document) -> Result<Self, InvalidConfig> {
-        let config = Self {
+        let nothing = Document::new();
+        let settings = sub_document(document, "settings")?.unwrap_or(&nothing);
+        let replica_set_id = settings.get_object_id("replicaSetId");
+        Ok(Self {
             name: text(document, "_id")?.into(),
             version: whole_number(document, "version")?,
             term: i64::from(whole_number(document, "term").unwrap_or_default()),
@@ -159,38 +140,16 @@ impl ReplicaSetConfig {
                 .iter()
                 .map(parse_member)
                 .collect::<Result<_, _>>()?,
-            modes: parse_modes(document)?,
-            replica_set_id: document
-                .get_document("settings")
-                .and_then(|settings| settings.get_object_id("replicaSetId"))
-                .unwrap_or_else(|_| ObjectId::new()),
-        };
-        config.check()?;
-        Ok(config)
+            modes: parse_modes(sub_document(settings, "getLastErrorModes")?)?,
+            replica_set_id: replica_set_id.unwrap_or_else(|_| ObjectId::new()),
+        })
     }
+}
 
-    fn check(&self) -> Result<(), InvalidConfig> {
-        if self.members.len() > MEMBERS_MAX {
-            return Err(InvalidConfig(format!(
-                "a replica set has at most {MEMBERS_MAX} members"
-            )));
-        }
-        for (place, member) in self.members.iter().enumerate() {
-            let before = &self.members[..place];
-            if before.iter().any(|other| other.id == member.id) {
-                return Err(InvalidConfig(format!(
-                    "two members have the _id {}",
-                    member.id
-                )));
-            }
-            if before.iter().any(|other| other.host == member.host) {
-                return Err(InvalidConfig(format!(
-                    "two members have the host {}",
-                    member.host
-                )));
-            }
-        }
-        Ok(())
+impl Member {
+    /// Whether it may become primary.
+    pub fn is_electable(&self) -> bool {
+        self.priority > 0.0
     }
 }
 
@@ -225,28 +184,8 @@ fn parse_member(member: &Bson) -> Result<Member, InvalidConfig> {
     let Bson::Document(member) = member else {
         return Err(InvalidConfig("a member must be an object".into()));
     };
-    let fixed = [
-        ("arbiterOnly", Bson::Boolean(false)),
-        ("buildIndexes", Bson::Boolean(true)),
-        ("hidden", Bson::Boolean(false)),
-        ("secondaryDelaySecs", Bson::Int64(0)),
-        ("votes", Bson::Int32(1)),
-    ];
-    for (field, only) in fixed {
-        if let Some(given) = member.get(field)
-            && !means_the_same(given, &only)
-        {
-            return Err(InvalidConfig(format!(
-                "members.{field} cannot be other than {only} here"
-            )));
-        }
-    }
     let host = text(member, "host")?;
-    if host.is_empty() || !host.contains(':') {
-        return Err(InvalidConfig(format!(
-            "'{host}' is not of the form host:port"
-        )));
-    }
+    let host = HostAndPort::parse(host).map_err(|error| InvalidConfig(error.to_string()))?;
     let priority = match member.get("priority") {
         None => 1.0,
         Some(value) => number(value)
@@ -254,30 +193,23 @@ fn parse_member(member: &Bson) -> Result<Member, InvalidConfig> {
             .ok_or_else(|| InvalidConfig("members.priority must be from 0 to 1000".into()))?,
     };
     let mut tags = BTreeMap::new();
-    for (tag, value) in member.get_document("tags").unwrap_or(&Document::new()) {
+    for (tag, value) in sub_document(member, "tags")?.into_iter().flatten() {
         let Bson::String(value) = value else {
             return Err(InvalidConfig(format!("tags.{tag} must be a string")));
         };
         tags.insert(tag.clone(), value.clone());
     }
-    if tags.len() > TAGS_MAX {
-        return Err(InvalidConfig(format!(
-            "a member has at most {TAGS_MAX} tags"
-        )));
-    }
     Ok(Member {
         id: whole_number(member, "_id")?,
-        host: host.into(),
+        host,
         priority,
         tags,
     })
 }
 
 fn parse_modes(
-    document: &Document,
+    modes: Option<&Document>,
 ) -> Result<BTreeMap<String, BTreeMap<String, u32>>, InvalidConfig> {
-    let settings = document.get_document("settings").ok();
-    let modes = settings.and_then(|settings| settings.get_document("getLastErrorModes").ok());
     let mut parsed = BTreeMap::new();
     for (name, mode) in modes.into_iter().flatten() {
         let wrong = || {
@@ -290,16 +222,25 @@ fn parse_modes(
         };
         let mut tags = BTreeMap::new();
         for (tag, values) in mode {
-            let values = number(values).filter(|values| (1.0..=50.0).contains(values));
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // 1 to 50
+            let values = number(values).filter(|values| (1.0..=2_147_483_647.0).contains(values));
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // just checked
             tags.insert(tag.clone(), values.ok_or_else(wrong)? as u32);
-        }
-        if tags.len() > TAGS_MAX || parsed.len() >= MODES_MAX {
-            return Err(InvalidConfig("too many modes or tags".into()));
         }
         parsed.insert(name.clone(), tags);
     }
     Ok(parsed)
+}
+
+/// The document that is the value of a field, unless that is left out.
+fn sub_document<'a>(
+    document: &'a Document,
+    field: &str,
+) -> Result<Option<&'a Document>, InvalidConfig> {
+    match document.get(field) {
+        None => Ok(None),
+        Some(Bson::Document(value)) => Ok(Some(value)),
+        Some(_) => Err(InvalidConfig(format!("{field} must be an object"))),
+    }
 }
 
 fn text<'a>(document: &'a Document, field: &str) -> Result<&'a str, InvalidConfig> {
@@ -332,12 +273,5 @@ fn number(value: &Bson) -> Option<f64> {
         Bson::Int64(value) => Some(*value as f64),
         Bson::Double(value) => Some(*value),
         _ => None,
-    }
-}
-
-fn means_the_same(given: &Bson, only: &Bson) -> bool {
-    match (given, number(given), number(only)) {
-        (_, Some(given), Some(only)) => (given - only).abs() < f64::EPSILON,
-        (given, ..) => given == only,
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::commit::begin_term;
-use super::etcd::{EtcdError, create_revision_is, delete, is_absent, put, txn};
+use super::etcd::{EtcdError, create_revision_is, delete, is_absent, mod_revision_is, put, txn};
 use super::head::encode_primary;
 use super::shared::Shared;
 use crate::store::StoreError;
@@ -53,10 +53,11 @@ enum Lost {
 }
 
 async fn stand_once(shared: &Shared, host: &Arc<str>) -> Result<(), Lost> {
-    let (is_leader, lease, create_revision) = {
+    let (is_leader, lease, create_revision, config_revision) = {
         let state = shared.state();
+        let lease = state.lease.filter(|_| state.may_stand(Instant::now()));
         let made_at = state.leader.as_ref().map(|leader| leader.create_revision);
-        (state.is_leader(), state.lease, made_at)
+        (state.is_leader(), lease, made_at, state.config_revision)
     };
     let lease = lease.ok_or(Lost::Taken)?;
     let create_revision = match create_revision {
@@ -65,7 +66,11 @@ async fn stand_once(shared: &Shared, host: &Arc<str>) -> Result<(), Lost> {
         _ => {
             let key = shared.keys.primary();
             let request = txn(
-                vec![is_absent(key.clone())],
+                // Nobody is elected who may not be, however far behind it has followed.
+                vec![
+                    is_absent(key.clone()),
+                    mod_revision_is(shared.keys.config(), config_revision),
+                ],
                 vec![put(key, encode_primary(host), lease.id)],
                 Vec::new(),
             );

@@ -1,5 +1,7 @@
 //! Why a member cannot do its part.
 
+use std::sync::Arc;
+
 use super::config::InvalidConfig;
 use super::etcd::EtcdError;
 use super::head::Damaged;
@@ -39,6 +41,12 @@ pub enum JoinError {
         /// The newest one known.
         known: u64,
     },
+    /// Another process is the member of that `host:port`.
+    #[error(
+        "cannot join the replica set: another process that is running is its member {0}: give each \
+         server a --replication.host of its own"
+    )]
+    NameTaken(Arc<str>),
     /// The set cannot have this member.
     #[error("cannot join the replica set: {0}")]
     Refused(#[from] InvalidConfig),

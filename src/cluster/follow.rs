@@ -3,6 +3,7 @@
 //! etcd delivers all events of one transaction together, and transactions in order, so a batch is
 //! applied whole and in its place.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,19 +26,20 @@ use crate::telemetry::replication as events;
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Follows what happens after `revision`, for ever.
-pub(super) async fn follow(shared: Arc<Shared>, mut revision: i64) {
+/// Follows what happens after what was loaded, for ever.
+pub(super) async fn follow(shared: Arc<Shared>) {
     let mut pause = PAUSE_MIN;
     loop {
-        let before = revision;
-        let Err(error) = watch(&shared, &mut revision).await else {
+        let before = shared.state().followed;
+        let Err(error) = watch(&shared, before).await else {
             continue;
         };
-        if revision > before {
+        let followed = shared.state().followed;
+        if followed > before {
             pause = PAUSE_MIN;
         }
         if let FollowError::Etcd(EtcdError::Compacted(_)) = error {
-            events::history_compacted(revision);
+            events::history_compacted(followed);
         } else {
             note_failure(&shared, &error);
             // Somebody may be repairing it.
@@ -46,12 +48,9 @@ pub(super) async fn follow(shared: Arc<Shared>, mut revision: i64) {
         if let FollowError::Etcd(EtcdError::Unreachable(_) | EtcdError::TokenExpired) = error {
             continue;
         }
-        match snapshot::load(&shared).await {
-            Ok(loaded) => revision = loaded,
-            Err(error) => {
-                note_failure(&shared, &error);
-                rest(&mut pause).await;
-            }
+        if let Err(error) = snapshot::load(&shared).await {
+            note_failure(&shared, &error);
+            rest(&mut pause).await;
         }
     }
 }
@@ -78,19 +77,23 @@ fn note_failure(shared: &Shared, error: &FollowError) {
     }
 }
 
-/// Watches until something fails. `revision` is the last one that was followed.
-async fn watch(shared: &Shared, revision: &mut i64) -> Result<(), FollowError> {
-    let mut watch = Watch::open(&shared.etcd, shared.keys.root(), *revision + 1).await?;
+/// Watches until something fails, or until another endpoint is asked: one that does not answer calls
+/// may keep silent here as well, and who waits for what it has written must not wait for that to be
+/// noticed. `followed` is the last revision that was followed.
+async fn watch(shared: &Shared, followed: i64) -> Result<(), FollowError> {
+    let mut watch = Watch::open(&shared.etcd, shared.keys.root(), followed + 1).await?;
     let mut beat = tokio::time::interval(shared.beat());
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    check_history(shared, *revision).await?;
+    let mut turned = pin!(watch.turned());
+    check_history(shared, followed).await?;
     loop {
         tokio::select! {
             answer = watch.next() => {
                 let answer = answer?;
                 shared.reached();
-                take(shared, answer, revision).await?;
+                take(shared, answer).await?;
             }
+            () = &mut turned => return Ok(()),
             _ = beat.tick() => {
                 if watch.heard().elapsed() > shared.beat() * 3 {
                     watch.turn();
@@ -116,9 +119,11 @@ pub(super) async fn compare(shared: Arc<Shared>) {
         let asked = Instant::now();
         match shared.etcd.range(request.clone()).await {
             Ok(answer) => {
-                let present = answer.kvs.first().map_or(0, |head| head.mod_revision);
+                let present = answer.header.map_or(0, |header| header.revision);
+                let written = answer.kvs.first().map_or(0, |head| head.mod_revision);
                 shared.update(|state| {
-                    if state.applied.head_revision >= present {
+                    state.present = present;
+                    if state.applied.head_revision >= written {
                         state.fresh_at = asked;
                     }
                 });
@@ -131,14 +136,9 @@ pub(super) async fn compare(shared: Arc<Shared>) {
 /// Refuses to go on where etcd has another past than was followed, because an older backup of it was
 /// put in its place. That breaks every watch, so it is enough to look when one is opened.
 async fn check_history(shared: &Shared, followed: i64) -> Result<(), FollowError> {
-    let request = RangeRequest {
-        key: shared.keys.head(),
-        revision: followed,
-        ..RangeRequest::default()
-    };
     let applied = shared.state().applied;
-    let past = match shared.etcd.range(request).await {
-        Ok(past) => past.kvs.into_iter().next(),
+    let past = match shared.etcd.get_at(shared.keys.head(), followed).await {
+        Ok(past) => past,
         // A revision that is still to come.
         Err(EtcdError::Refused(reason)) if reason.contains("future revision") => None,
         Err(error) => return Err(error.into()),
@@ -152,18 +152,15 @@ async fn check_history(shared: &Shared, followed: i64) -> Result<(), FollowError
 }
 
 /// Applies events, one transaction after the other.
-async fn take(
-    shared: &Shared,
-    answer: WatchResponse,
-    revision: &mut i64,
-) -> Result<(), FollowError> {
+async fn take(shared: &Shared, answer: WatchResponse) -> Result<(), FollowError> {
     let mut rest = answer.events.as_slice();
     while let Some(first) = rest.first() {
         let of = revision_of(first);
         let together = rest.iter().take_while(|event| revision_of(event) == of);
         let (transaction, later) = rest.split_at(together.count().max(1));
         apply(shared, transaction, of).await?;
-        *revision = of.max(*revision);
+        let mut state = shared.state();
+        state.followed = of.max(state.followed);
         rest = later;
     }
     Ok(())
@@ -208,19 +205,18 @@ async fn apply(shared: &Shared, events: &[Event], revision: i64) -> Result<(), F
         }
         let changes = writes.iter().map(change_of);
         let changes = changes.collect::<Result<Vec<_>, _>>()?;
+        shared.visible.send_replace(head.last);
         // Without changes the generation stays, and with it all that was derived from the catalog.
         if !changes.is_empty() {
             shared.catalog.apply(changes);
         }
     }
-    shared.update(|state| {
-        state.applied = Applied {
-            last: head.last,
-            batch: head.batch,
-            head_revision: revision,
-        };
-        state.note_term();
-    });
+    let applied = Applied {
+        last: head.last,
+        batch: head.batch,
+        head_revision: revision,
+    };
+    shared.update(|state| state.follow_to(applied));
     Ok(())
 }
 
@@ -229,23 +225,13 @@ fn note(shared: &Shared, kv: &KeyValue, is_put: bool) -> Result<(), FollowError>
     match (shared.keys.place(&kv.key), is_put) {
         (Place::Config, true) => {
             let config = Arc::new(config_of(kv)?);
-            shared.update(|state| {
-                state.config = config;
-                state.config_revision = kv.mod_revision;
-            });
+            shared.update(|state| state.set_config(config, kv.mod_revision));
         }
         (Place::Primary, true) => {
             let leader = leader_of(kv)?;
-            shared.update(|state| {
-                let is_mine = |reign: &_| is_of(reign, leader.create_revision);
-                state.reign = state.reign.filter(is_mine);
-                state.leader = Some(leader);
-            });
+            shared.update(|state| state.set_leader(Some(leader)));
         }
-        (Place::Primary, false) => shared.update(|state| {
-            state.leader = None;
-            state.reign = None;
-        }),
+        (Place::Primary, false) => shared.update(|state| state.set_leader(None)),
         (Place::Member(host), true) => {
             let progress = decode_progress(host, &kv.value)?;
             shared.update(|state| state.live.insert(host.into(), progress));
@@ -256,8 +242,4 @@ fn note(shared: &Shared, kv: &KeyValue, is_put: bool) -> Result<(), FollowError>
         _ => {}
     }
     Ok(())
-}
-
-fn is_of(reign: &super::state::Reign, create_revision: i64) -> bool {
-    reign.create_revision == create_revision
 }

@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use super::etcd::proto::response_op::Response;
-use super::etcd::proto::{Compare, KeyValue, RangeRequest, RequestOp, TxnResponse};
+use super::etcd::proto::{Compare, KeyValue, RequestOp, TxnResponse};
 use super::etcd::{
     EtcdError, create_revision_is, delete, delete_prefix, get, mod_revision_is, put, txn,
 };
@@ -124,18 +124,11 @@ impl Guarded<'_> {
     /// etcd is full and has said so after it had done what was asked, or before it began: nothing of it
     /// is still to come, so one look tells.
     async fn look_for(&mut self, head: &Head, error: &EtcdError) -> Result<(), StoreError> {
-        let request = RangeRequest {
-            key: self.shared.keys.head(),
-            ..RangeRequest::default()
-        };
-        let found = match self.shared.etcd.range(request).await {
-            Ok(found) => found.kvs.into_iter().next(),
-            Err(error) => return Err(self.unknown(error.to_string())),
-        };
-        match found {
-            Some(entry) if is_batch(&entry, head) => self.written_at(entry.mod_revision).await,
-            Some(entry) if entry.mod_revision == self.head_revision => Err(not_written(error)),
-            _ => Err(self.unknown(error.to_string())),
+        match self.shared.etcd.get(self.shared.keys.head()).await {
+            Ok(Some(entry)) if is_batch(&entry, head) => self.written_at(entry.mod_revision).await,
+            Ok(Some(entry)) if entry.mod_revision == self.head_revision => Err(not_written(error)),
+            Ok(_) => Err(self.unknown(error.to_string())),
+            Err(error) => Err(self.unknown(error.to_string())),
         }
     }
 

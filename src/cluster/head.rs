@@ -6,6 +6,10 @@ use uuid::Uuid;
 use super::{LastWrite, MemberProgress, OpTime};
 use crate::store::Sequence;
 
+/// The last second that the clock may lead to, and the last number within one: mongod takes no cluster
+/// time with a larger one. From there on times only count.
+const LATEST: u32 = i32::MAX.unsigned_abs();
+
 /// A value in etcd that is not what belongs there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key} in etcd is damaged: {reason}")]
@@ -68,28 +72,24 @@ impl Head {
     }
 }
 
-/// The head of the first batch of a term or of a change that follows `last`; the clock is asked, and
-/// never believed where it would lead back.
-pub(super) fn following(last: LastWrite, term: i64) -> LastWrite {
-    let date = DateTime::now().max(last.date);
-    let seconds = u32::try_from(date.timestamp_millis() / 1000).unwrap_or_default();
+/// The place of a batch that follows `last`, by a wall clock that shows `now`. The clock is never believed
+/// where it would lead back, nor beyond what MongoDB takes for a time.
+pub(super) fn following(last: LastWrite, term: i64, now: DateTime) -> LastWrite {
+    let seconds = u32::try_from(now.timestamp_millis().div_euclid(1000).max(0));
+    let seconds = seconds.map_or(LATEST, |seconds| seconds.min(LATEST));
     let before = last.op_time.timestamp;
-    let timestamp = if seconds > before.time {
-        Timestamp {
-            time: seconds,
-            increment: 1,
-        }
+    let (time, increment) = if seconds > before.time {
+        (seconds, 1)
+    } else if before.increment < LATEST {
+        (before.time, before.increment.saturating_add(1))
     } else {
-        let increment = before.increment.checked_add(1);
-        Timestamp {
-            time: before.time.saturating_add(u32::from(increment.is_none())),
-            increment: increment.unwrap_or(1),
-        }
+        (before.time.saturating_add(1), 1)
     };
+    let timestamp = Timestamp { time, increment };
     LastWrite {
         sequence: Sequence(last.sequence.0.saturating_add(1)),
         op_time: OpTime { term, timestamp },
-        date,
+        date: now,
     }
 }
 
@@ -158,7 +158,7 @@ mod tests {
     #[test]
     fn values_are_read_as_written() {
         let head = Head {
-            last: following(LastWrite::NONE, 3),
+            last: following(LastWrite::NONE, 3, DateTime::now()),
             batch: Uuid::new_v4(),
             is_staged: true,
         };
@@ -174,21 +174,44 @@ mod tests {
         assert!(Head::decode(&encode_progress(progress)).is_err());
     }
 
-    #[test]
-    fn time_never_goes_back() {
+    /// The op time of a change at `now` that follows one at `(time, increment)`.
+    fn next(before: (u32, u32), now_ms: i64) -> (u32, u32) {
         let mut last = LastWrite::NONE;
-        last.op_time.timestamp.time = u32::MAX - 1;
-        let next = following(last, 1);
-        assert!(next.op_time > last.op_time);
-        assert_eq!(next.op_time.timestamp.time, u32::MAX - 1);
-        last.op_time.timestamp.increment = u32::MAX;
-        let next = following(last, 1);
-        assert_eq!(
-            (
-                next.op_time.timestamp.time,
-                next.op_time.timestamp.increment
-            ),
-            (u32::MAX, 1)
-        );
+        let (time, increment) = before;
+        last.op_time.timestamp = Timestamp { time, increment };
+        last.date = DateTime::from_millis(i64::from(time) * 1000);
+        let now = DateTime::from_millis(now_ms);
+        let next = following(last, 1, now);
+        assert!(next.op_time > last.op_time, "{before:?} at {now_ms}");
+        assert_eq!(next.date, now);
+        let Timestamp { time, increment } = next.op_time.timestamp;
+        (time, increment)
+    }
+
+    #[test]
+    fn op_times_follow_a_clock_that_goes_on_and_no_clock_that_jumps_back() {
+        let at = 1_700_000_000;
+        let now_ms = i64::from(at) * 1000;
+        assert_eq!(next((at, 7), now_ms + 999), (at, 8));
+        assert_eq!(next((at, 7), now_ms + 1000), (at + 1, 1));
+        assert_eq!(next((at, 7), now_ms - 3_600_000), (at, 8));
+        assert_eq!(next((at, LATEST), now_ms - 3_600_000), (at + 1, 1));
+        for long_ago in [0, -1, i64::MIN] {
+            assert_eq!(next((at, 7), long_ago), (at, 8));
+        }
+    }
+
+    #[test]
+    fn op_times_follow_a_clock_that_jumps_ahead_no_further_than_mongodb_counts() {
+        let at = 1_700_000_000;
+        let now_ms = i64::from(at) * 1000;
+        let in_a_century_ms = now_ms + 100 * 365 * 86_400_000;
+        assert_eq!(next((at, 7), now_ms + 86_400_000), (at + 86_400, 1));
+        for far_ahead in [in_a_century_ms, i64::MAX] {
+            assert_eq!(next((at, 7), far_ahead), (LATEST, 1));
+            assert_eq!(next((LATEST, 1), far_ahead), (LATEST, 2));
+        }
+        // And goes on counting once the clock is right again.
+        assert_eq!(next((LATEST, 2), now_ms), (LATEST, 3));
     }
 }

@@ -3,34 +3,36 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use bson::DateTime;
 
 use super::ReplicaSetConfig;
 use super::error::JoinError;
-use super::etcd::proto::{KeyValue, RangeRequest};
 use super::etcd::{Etcd, EtcdError, is_absent, mod_revision_is, put, txn};
 use super::head::{Damaged, Head, bytes_of, following};
 use super::shared::Shared;
 use super::snapshot::config_of;
-use super::{LastWrite, snapshot};
+use super::{LastWrite, lease, snapshot};
 use crate::catalog::Catalog;
-use crate::config::ReplicationConfig;
+use crate::config::{HostAndPort, ReplicationConfig};
 use crate::store::record;
 use crate::store::{Change, Setting};
+use crate::telemetry::replication as events;
 
 /// The layout of keys and values.
 const FORMAT_VERSION: u64 = 1;
 /// How long etcd may take to answer at the start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
 const PAUSE: Duration = Duration::from_millis(200);
+/// How long etcd may take to notice that a lease has run out, and to choose a leader.
+const CLAIM_MARGIN: Duration = Duration::from_secs(2);
 
 /// Makes the set if there is none yet, with `secret` as the secret of the deployment, and reads
-/// everything into `catalog`. Answers the revision it was read at.
+/// everything into `catalog`.
 pub(super) async fn load(
     options: ReplicationConfig,
     catalog: Arc<Catalog>,
     secret: Setting,
-) -> Result<(Arc<Shared>, i64), JoinError> {
+) -> Result<Arc<Shared>, JoinError> {
     let etcd = Etcd::new(&options.etcd)?;
     let shared = Arc::new(Shared::new(options, etcd, catalog));
     let begun = Instant::now();
@@ -40,9 +42,9 @@ pub(super) async fn load(
             Err(error) => Err(error),
         };
         match loaded {
-            Ok(revision) => {
+            Ok(()) => {
                 shared.reached();
-                return Ok((shared, revision));
+                return Ok(shared);
             }
             Err(JoinError::Unreachable(reason)) if begun.elapsed() < START_TIMEOUT => {
                 shared.missed(&EtcdError::Unreachable(reason));
@@ -57,13 +59,13 @@ pub(super) async fn load(
 async fn found(shared: &Shared, secret: Setting) -> Result<(), JoinError> {
     let keys = &shared.keys;
     // Looked at first: an etcd that is full lets nobody write, and everybody read.
-    if let Some(format) = read(shared, keys.format()).await? {
+    if let Some(format) = shared.etcd.get(keys.format()).await? {
         return check_format(&format.value);
     }
     let secret = Change::PutSetting(secret);
     let secret = record::encode(&secret).map_err(|error| JoinError::Unusable(error.to_string()))?;
     let head = Head {
-        last: following(LastWrite::NONE, 0),
+        last: following(LastWrite::NONE, 0, DateTime::now()),
         batch: uuid::Uuid::new_v4(),
         is_staged: false,
     };
@@ -83,7 +85,7 @@ async fn found(shared: &Shared, secret: Setting) -> Result<(), JoinError> {
         return Ok(());
     }
     // Another member was faster.
-    let format = read(shared, keys.format()).await?;
+    let format = shared.etcd.get(keys.format()).await?;
     check_format(&format.map(|format| format.value).unwrap_or_default())
 }
 
@@ -98,16 +100,33 @@ fn check_format(value: &[u8]) -> Result<(), JoinError> {
     }
 }
 
-async fn read(shared: &Shared, key: Bytes) -> Result<Option<KeyValue>, EtcdError> {
-    let request = RangeRequest {
-        key,
-        ..RangeRequest::default()
-    };
-    Ok(shared.etcd.range(request).await?.kvs.into_iter().next())
+/// Takes the name `host` for this process. Whoever was killed has a lease that has yet to run out: that
+/// is waited for. One that is still there afterwards is renewed by somebody who lives.
+pub(super) async fn claim(shared: &Shared, host: &Arc<str>) -> Result<(), JoinError> {
+    let begun = Instant::now();
+    // etcd counts leases anew when it gets another leader.
+    let patience = shared.options.etcd.lease_ttl * 2 + CLAIM_MARGIN;
+    let mut is_known_taken = false;
+    loop {
+        match lease::claim(shared, host).await.map_err(JoinError::from) {
+            Ok(true) => return Ok(()),
+            Ok(false) if begun.elapsed() > patience => {
+                return Err(JoinError::NameTaken(Arc::clone(host)));
+            }
+            Ok(false) if !is_known_taken => {
+                is_known_taken = true;
+                events::name_taken(host);
+            }
+            Ok(false) => {}
+            Err(JoinError::Unreachable(_)) if begun.elapsed() < START_TIMEOUT => {}
+            Err(error) => return Err(error),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// Lists this member in the configuration of the set.
-pub(super) async fn enlist(shared: &Shared, host: &str) -> Result<(), JoinError> {
+pub(super) async fn enlist(shared: &Shared, host: &HostAndPort) -> Result<(), JoinError> {
     let begun = Instant::now();
     loop {
         match enlist_once(shared, host).await {
@@ -122,8 +141,8 @@ pub(super) async fn enlist(shared: &Shared, host: &str) -> Result<(), JoinError>
     }
 }
 
-async fn enlist_once(shared: &Shared, host: &str) -> Result<bool, JoinError> {
-    let entry = read(shared, shared.keys.config()).await?;
+async fn enlist_once(shared: &Shared, host: &HostAndPort) -> Result<bool, JoinError> {
+    let entry = shared.etcd.get(shared.keys.config()).await?;
     let entry = entry.ok_or_else(|| Damaged::new("config", "it is missing"))?;
     let config = config_of(&entry)?;
     let Some(joined) = config.joined_by(host, &shared.options.tags)? else {
@@ -134,8 +153,8 @@ async fn enlist_once(shared: &Shared, host: &str) -> Result<bool, JoinError> {
         .map_err(JoinError::from)
 }
 
-/// Replaces the configuration, if it is still the one of `revision`.
-pub(super) async fn write_config(
+/// Adds a member to the configuration, if it is still the one of `revision`.
+async fn write_config(
     shared: &Shared,
     config: &ReplicaSetConfig,
     revision: i64,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::MemberProgress;
 use super::etcd::proto::PutRequest;
-use super::etcd::{EtcdError, KeepAlive};
+use super::etcd::{EtcdError, KeepAlive, is_absent, put, txn};
 use super::head::encode_progress;
 use super::shared::Shared;
 use super::state::Lease;
@@ -13,48 +13,50 @@ use crate::telemetry::replication as events;
 
 /// How long to wait before trying again.
 const PAUSE: Duration = Duration::from_millis(100);
+/// After how many revisions of etcd without an event of this set one is made.
+const SILENT_REVISIONS: i64 = 100;
 
-/// Holds a lease for ever: a new one whenever it is lost.
-pub(super) async fn hold(shared: Arc<Shared>, host: Arc<str>) {
-    let mut lost = None;
-    loop {
-        let held = hold_one(&shared, &host, lost).await;
-        lost = shared.state().lease.map(|lease| lease.id).or(lost);
-        if let Err(error) = held {
-            if shared.state().lease.is_some() {
-                events::lease_lost(&error);
-            }
-            shared.missed(&error);
-        }
-        shared.update(|state| {
-            state.lease = None;
-            if state.reign.take().is_some() {
-                events::stepped_down("the lease has run out");
-            }
-        });
-        tokio::time::sleep(PAUSE).await;
-    }
-}
-
-/// Holds one lease until it is lost. `lost` is the one before: etcd may not know yet that it is.
-async fn hold_one(
-    shared: &Arc<Shared>,
-    host: &Arc<str>,
-    lost: Option<i64>,
-) -> Result<(), EtcdError> {
-    if let Some(lost) = lost {
-        match shared.etcd.revoke(lost).await {
-            // It has run out by itself.
-            Ok(_) | Err(EtcdError::Refused(_)) => {}
-            Err(error) => return Err(error),
-        }
+/// Takes the name of a member under a new lease, unless a process holds it that lives or whose lease
+/// has not run out yet. Answers whether it was taken.
+pub(super) async fn claim(shared: &Shared, host: &Arc<str>) -> Result<bool, EtcdError> {
+    let key = shared.keys.member(host);
+    if shared.etcd.get(key.clone()).await?.is_some() {
+        return Ok(false);
     }
     let asked = Instant::now();
     let granted = shared.etcd.grant(shared.options.etcd.lease_ttl).await?;
     let ttl = Duration::from_secs(u64::try_from(granted.ttl).unwrap_or_default());
-    let id = granted.id;
-    note(shared, id, asked + ttl);
-    tell(shared, host, id).await?;
+    let progress = MemberProgress::from(shared.state().applied.last);
+    let request = txn(
+        vec![is_absent(key.clone())],
+        vec![put(key, encode_progress(progress), granted.id)],
+        Vec::new(),
+    );
+    let claimed = shared.etcd.txn(request).await;
+    match &claimed {
+        Ok(answer) if answer.succeeded => note(shared, granted.id, asked + ttl),
+        // Otherwise the name, if it was taken after all, is free once the lease has run out.
+        _ => drop(shared.etcd.revoke(granted.id).await),
+    }
+    claimed.map(|answer| answer.succeeded)
+}
+
+/// Keeps the lease for ever. When it is lost, takes the name again as soon as that is free.
+pub(super) async fn hold(shared: Arc<Shared>, host: Arc<str>) {
+    loop {
+        let lease = shared.state().lease;
+        if let Some(lease) = lease {
+            let error = keep(&shared, lease.id).await;
+            events::lease_lost(&error);
+            shared.missed(&error);
+            lose(&shared, lease).await;
+        }
+        regain(&shared, &host).await;
+    }
+}
+
+/// Renews the lease until it is lost, and answers why.
+async fn keep(shared: &Arc<Shared>, id: i64) -> EtcdError {
     let mut keep_alive = None;
     loop {
         let renewed = match keep_alive.take() {
@@ -76,8 +78,42 @@ async fn hold_one(
             {
                 tokio::time::sleep(PAUSE).await;
             }
-            Err(error) => return Err(error),
+            Err(error) => return error,
         }
+    }
+}
+
+/// Takes back what was done under the lease: etcd may not know yet that it is over.
+async fn lose(shared: &Shared, lease: Lease) {
+    shared.update(|state| {
+        state.lease = None;
+        if state.reign.take().is_some() {
+            events::stepped_down("the lease has run out");
+        }
+    });
+    loop {
+        match shared.etcd.revoke(lease.id).await {
+            // It has run out by itself.
+            Ok(_) | Err(EtcdError::Refused(_)) => return,
+            Err(error) => shared.missed(&error),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+async fn regain(shared: &Shared, host: &Arc<str>) {
+    let mut is_known_taken = false;
+    loop {
+        match claim(shared, host).await {
+            Ok(true) => return,
+            Ok(false) if !is_known_taken => {
+                is_known_taken = true;
+                events::name_taken(host);
+            }
+            Ok(false) => {}
+            Err(error) => shared.missed(&error),
+        }
+        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -90,30 +126,50 @@ fn note(shared: &Shared, id: i64, until: Instant) {
 
 /// Tells etcd whenever this member has come further, for ever. The primary need not: it is where
 /// everybody else wants to be.
+///
+/// Where others write to the same etcd, it is told as well when nothing has happened here for long: that
+/// comes by every member's watch, and then each has surely followed everything before it. Else history
+/// that says nothing of this set would be compacted, and the next watch could not go on from before it.
 pub(super) async fn report(shared: Arc<Shared>, host: Arc<str>) {
-    let mut last_writes = shared.last_write.subscribe();
-    while last_writes.changed().await.is_ok() {
-        // Without a lease there is nothing to do: with the next one it is told.
-        while let Some(lease) = reporting_lease(&shared) {
-            match tell(&shared, &host, lease).await {
-                Ok(()) => break,
-                Err(error) => shared.missed(&error),
+    let mut applied = shared.applied.subscribe();
+    let mut told = None;
+    loop {
+        // A new lease comes without anything being applied.
+        let _ = tokio::time::timeout(shared.beat(), applied.changed()).await;
+        let mut is_due = is_left_behind(&shared);
+        while let Some(news) = news(&shared, is_due).filter(|news| is_due || told != Some(*news)) {
+            match tell(&shared, &host, news).await {
+                Ok(()) => {
+                    told = Some(news);
+                    is_due = false;
+                }
+                Err(error) => {
+                    shared.missed(&error);
+                    tokio::time::sleep(PAUSE).await;
+                }
             }
-            tokio::time::sleep(PAUSE).await;
         }
     }
 }
 
-fn reporting_lease(shared: &Shared) -> Option<i64> {
+/// Whether others have written much since anything came by the watch.
+fn is_left_behind(shared: &Shared) -> bool {
     let state = shared.state();
-    let lease = state.lease.filter(|_| state.reign.is_none());
-    lease.map(|lease| lease.id)
+    state.present.saturating_sub(state.followed) >= SILENT_REVISIONS
 }
 
-async fn tell(shared: &Shared, host: &Arc<str>, lease: i64) -> Result<(), EtcdError> {
-    // One at a time: what is told later is not overtaken by what was told earlier.
-    let _telling = shared.telling.lock().await;
-    let progress = MemberProgress::from(shared.state().applied.last);
+/// What there is to tell, and under which lease; without one there is nothing to do.
+fn news(shared: &Shared, is_due: bool) -> Option<(i64, MemberProgress)> {
+    let state = shared.state();
+    let lease = state.lease.filter(|_| is_due || state.reign.is_none())?;
+    Some((lease.id, MemberProgress::from(state.applied.last)))
+}
+
+async fn tell(
+    shared: &Shared,
+    host: &Arc<str>,
+    (lease, progress): (i64, MemberProgress),
+) -> Result<(), EtcdError> {
     let request = PutRequest {
         key: shared.keys.member(host),
         value: encode_progress(progress).into(),

@@ -21,6 +21,7 @@ mod keys;
 mod lease;
 mod op_time;
 mod progress;
+mod reconfigure;
 mod replica_set;
 mod shared;
 mod snapshot;
@@ -35,5 +36,6 @@ pub use op_time::{LastWrite, OpTime};
 pub use progress::{MemberProgress, Progress};
 pub use replica_set::{
     NotPrimary, NotSecondary, ReconfigureError, ReplicaSet, StepDown, StepDownError,
+    UnconfirmedError,
 };
 pub use topology::{MemberState, Topology};

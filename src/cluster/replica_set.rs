@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use bson::DateTime;
+use bson::{DateTime, Timestamp};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -12,9 +12,9 @@ use super::commit::EtcdStore;
 use super::error::JoinError;
 use super::shared::Shared;
 use super::{InvalidConfig, LastWrite, Progress, ReplicaSetConfig, Topology};
-use super::{election, follow, join, lease};
+use super::{election, follow, join, lease, reconfigure};
 use crate::catalog::Catalog;
-use crate::config::ReplicationConfig;
+use crate::config::{HostAndPort, ReplicationConfig};
 use crate::store::Setting;
 use crate::telemetry::replication as events;
 
@@ -22,6 +22,8 @@ use crate::telemetry::replication as events;
 const TICK: Duration = Duration::from_millis(100);
 /// How long leaving may take.
 const LEAVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long what was written may take to be followed here before nobody waits for it any more.
+const SEEN_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// This server as a member of a replica set. Cheap to clone; its tasks end with the last clone.
 #[derive(Clone)]
@@ -74,6 +76,17 @@ pub enum ReconfigureError {
 #[error("not primary")]
 pub struct NotPrimary;
 
+/// Why it is not sure that this member is primary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum UnconfirmedError {
+    /// It is not.
+    #[error(transparent)]
+    NotPrimary(#[from] NotPrimary),
+    /// etcd does not tell.
+    #[error("etcd cannot be reached")]
+    Unreachable,
+}
+
 /// This member is primary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("cannot freeze node when primary or running for election. state: Primary")]
@@ -88,9 +101,9 @@ impl ReplicaSet {
         catalog: Arc<Catalog>,
         secret: Setting,
     ) -> Result<(Self, EtcdStore), JoinError> {
-        let (shared, revision) = join::load(options, catalog, secret).await?;
+        let shared = join::load(options, catalog, secret).await?;
         let mut tasks = JoinSet::new();
-        tasks.spawn(follow::follow(Arc::clone(&shared), revision));
+        tasks.spawn(follow::follow(Arc::clone(&shared)));
         tasks.spawn(follow::compare(Arc::clone(&shared)));
         tasks.spawn(tick(Arc::clone(&shared)));
         let store = EtcdStore::new(Arc::clone(&shared));
@@ -98,11 +111,18 @@ impl ReplicaSet {
         Ok((Self { shared, tasks }, store))
     }
 
-    /// Becomes a member under the name `host`, `host:port`, and stands for election when there is no
-    /// primary.
-    pub async fn join(&self, host: &str) -> Result<(), JoinError> {
-        join::enlist(&self.shared, host).await?;
-        let host: Arc<str> = host.into();
+    /// Becomes a member under the name `name`, and stands for election when there is no primary.
+    pub async fn join(&self, name: &HostAndPort) -> Result<(), JoinError> {
+        let host: Arc<str> = name.clone().into();
+        join::claim(&self.shared, &host).await?;
+        if let Err(error) = join::enlist(&self.shared, name).await {
+            self.leave().await;
+            return Err(error);
+        }
+        let mut topologies = self.topologies();
+        let listed = topologies.wait_for(|topology| topology.config.member(name).is_some());
+        // What was seen is let go of at once: it holds a lock.
+        drop(tokio::time::timeout(SEEN_TIMEOUT, listed).await);
         self.shared
             .update(|state| state.me = Some(Arc::clone(&host)));
         let shared = || Arc::clone(&self.shared);
@@ -148,14 +168,40 @@ impl ReplicaSet {
         reign.map(|_| ()).ok_or(NotPrimary)
     }
 
-    /// The last change applied here.
-    pub fn last_write(&self) -> LastWrite {
-        *self.shared.last_write.borrow()
+    /// Asks etcd whether this member has been primary from its election up to now. Its own clock does not
+    /// tell: it stands still while the machine is suspended, and others may have been elected meanwhile.
+    pub async fn confirm_primary(&self) -> Result<(), UnconfirmedError> {
+        let reign = self.shared.state().reign(Instant::now());
+        let reign = reign.ok_or(NotPrimary)?;
+        let key = self.shared.etcd.get(self.shared.keys.primary()).await;
+        let key = key.map_err(|error| {
+            self.shared.missed(&error);
+            UnconfirmedError::Unreachable
+        })?;
+        let is_same = key.is_some_and(|key| key.create_revision == reign.create_revision);
+        if is_same {
+            Ok(())
+        } else {
+            Err(NotPrimary.into())
+        }
     }
 
-    /// Tells of each change applied here.
-    pub fn last_writes(&self) -> watch::Receiver<LastWrite> {
-        self.shared.last_write.subscribe()
+    /// The last change applied here.
+    pub fn last_write(&self) -> LastWrite {
+        self.shared.applied.borrow().last
+    }
+
+    /// The last change of which anything can have been read here: it may still be being applied.
+    pub fn last_visible(&self) -> LastWrite {
+        *self.shared.visible.borrow()
+    }
+
+    /// Waits until a change of that time or a later one is applied here.
+    pub async fn wait_until_applied(&self, time: Timestamp) {
+        let mut applied = self.shared.applied.subscribe();
+        let is_here = applied.wait_for(|applied| applied.last.op_time.timestamp >= time);
+        // Who tells of it is held here and does not go away.
+        let _ = is_here.await;
     }
 
     /// How far each live member has come, as far as is known here; only the primary knows of all at
@@ -214,7 +260,7 @@ impl ReplicaSet {
         members.any(|member| {
             let reached = progress.members.get(&member.id);
             Some(member.id) != me
-                && member.priority > 0.0
+                && member.is_electable()
                 && reached.is_some_and(|reached| reached.sequence >= sequence)
         })
     }
@@ -230,8 +276,8 @@ impl ReplicaSet {
         })
     }
 
-    /// Replaces the configuration; its version must be higher than the present one. With `force` it
-    /// gets a version that is, and this member need not be primary.
+    /// Replaces the configuration; its version must be higher than the present one. With `force` this
+    /// member need not be primary.
     pub async fn reconfigure(
         &self,
         mut config: ReplicaSetConfig,
@@ -241,27 +287,13 @@ impl ReplicaSet {
             self.check_writable()
                 .map_err(|NotPrimary| ReconfigureError::NotPrimary)?;
         }
-        let (present, revision, term) = {
-            let state = self.shared.state();
-            let term = state.applied.last.op_time.term;
-            (Arc::clone(&state.config), state.config_revision, term)
-        };
-        if force {
-            config.version = config.version.max(present.version.saturating_add(1));
-        }
-        config.check_follows(&present)?;
-        config.term = term;
-        let written = join::write_config(&self.shared, &config, revision).await;
-        match written {
-            Ok(true) => {}
-            Ok(false) => return Err(ReconfigureError::Changed),
-            Err(error) => return Err(ReconfigureError::Unreachable(error.to_string())),
-        }
+        config.term = self.shared.state().applied.last.op_time.term;
+        reconfigure::replace(&self.shared, &config, force).await?;
         // Whoever asks next gets the new one.
         let mut topologies = self.topologies();
         let version = config.version;
         let seen = topologies.wait_for(|topology| topology.config.version >= version);
-        let _ = tokio::time::timeout(LEAVE_TIMEOUT, seen).await;
+        let _ = tokio::time::timeout(SEEN_TIMEOUT, seen).await;
         Ok(())
     }
 }

@@ -23,10 +23,9 @@ pub(super) struct Shared {
     state: Mutex<State>,
     pub(super) topology: watch::Sender<Arc<Topology>>,
     pub(super) progress: watch::Sender<Arc<Progress>>,
-    pub(super) last_write: watch::Sender<LastWrite>,
     pub(super) applied: watch::Sender<Applied>,
-    /// Held while etcd is told how far this member has come.
-    pub(super) telling: tokio::sync::Mutex<()>,
+    /// The change of which readers may see something: ahead of `applied` while it is being applied.
+    pub(super) visible: watch::Sender<LastWrite>,
 }
 
 impl Shared {
@@ -44,6 +43,8 @@ impl Shared {
             leader: None,
             reign: None,
             applied,
+            followed: 0,
+            present: 0,
             term_seen: 0,
             live: std::collections::BTreeMap::new(),
             frozen_until: None,
@@ -59,9 +60,8 @@ impl Shared {
             catalog,
             topology: watch::Sender::new(topology),
             progress: watch::Sender::new(Arc::default()),
-            last_write: watch::Sender::new(LastWrite::NONE),
             applied: watch::Sender::new(applied),
-            telling: tokio::sync::Mutex::new(()),
+            visible: watch::Sender::new(LastWrite::NONE),
             state: Mutex::new(state),
             options,
         }
@@ -89,8 +89,6 @@ impl Shared {
     fn publish(&self, state: &State) {
         let now = Instant::now();
         let applied = state.applied;
-        self.last_write
-            .send_if_modified(|kept| replace(kept, applied.last));
         let progress = state.progress();
         self.progress.send_if_modified(|kept| {
             let is_new = **kept != progress;
@@ -111,7 +109,11 @@ impl Shared {
             is_new
         });
         // Last: whoever has waited for a commit finds all that follows from it.
-        self.applied.send_if_modified(|kept| replace(kept, applied));
+        self.applied.send_if_modified(|kept| {
+            let is_new = *kept != applied;
+            *kept = applied;
+            is_new
+        });
         if let Some((state_before, primary_before)) = changed {
             let topology = Arc::clone(&self.topology.borrow());
             if topology.state != state_before {
@@ -164,10 +166,4 @@ fn log_state(topology: &Topology) {
         MemberState::Recovering => events::state_is_recovering(),
         _ => events::state_changed(state, term),
     }
-}
-
-fn replace<T: PartialEq>(kept: &mut T, new: T) -> bool {
-    let is_new = *kept != new;
-    *kept = new;
-    is_new
 }

@@ -11,7 +11,7 @@ use super::head::{Damaged, Head, decode_primary, decode_progress, parse};
 use super::keys::Place;
 use super::shared::Shared;
 use super::staged;
-use super::state::{Applied, Leader, Reign};
+use super::state::{Applied, Leader};
 use super::{MemberProgress, ReplicaSetConfig};
 use crate::catalog::Catalog;
 use crate::store::Change;
@@ -26,37 +26,32 @@ const PAGE_KEYS_MIN: i64 = 1;
 /// Bytes of keys and values that an answer should have.
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 
-/// Reads everything, makes it visible at once, and answers the revision that it was read at.
-pub(super) async fn load(shared: &Shared) -> Result<i64, FollowError> {
+/// Reads everything as of one revision and makes it visible at once.
+pub(super) async fn load(shared: &Shared) -> Result<(), FollowError> {
     let started = Instant::now();
     let snapshot = read(shared).await?;
     let revision = snapshot.revision;
+    shared.visible.send_replace(snapshot.head.last);
     shared
         .catalog
         .apply(with_removals(snapshot.changes, &shared.catalog));
+    let applied = Applied {
+        last: snapshot.head.last,
+        batch: snapshot.head.batch,
+        head_revision: snapshot.head_revision,
+    };
     shared.update(|state| {
-        state.applied = Applied {
-            last: snapshot.head.last,
-            batch: snapshot.head.batch,
-            head_revision: snapshot.head_revision,
-        };
-        state.note_term();
-        state.config = Arc::new(snapshot.config);
-        state.config_revision = snapshot.config_revision;
-        let leader = snapshot
-            .leader
-            .as_ref()
-            .map(|leader| leader.create_revision);
-        let is_present = |reign: &Reign| Some(reign.create_revision) == leader;
-        state.reign = state.reign.filter(is_present);
-        state.leader = snapshot.leader;
+        state.follow_to(applied);
+        state.followed = revision;
+        state.set_config(Arc::new(snapshot.config), snapshot.config_revision);
+        state.set_leader(snapshot.leader);
         state.live = snapshot.live;
         state.fresh_at = started;
         state.is_damaged = false;
     });
     let (users, roles) = (shared.catalog.user_count(), shared.catalog.role_count());
     events::snapshot_loaded(revision, users, roles, started.elapsed());
-    Ok(revision)
+    Ok(())
 }
 
 /// Everything there was at one revision.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use bson::DateTime;
 use uuid::Uuid;
 
-use super::{LastWrite, MemberProgress, MemberState, Progress, ReplicaSetConfig, Topology};
+use super::{LastWrite, Member, MemberProgress, MemberState, Progress, ReplicaSetConfig, Topology};
 
 /// The lease that says that this member is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +58,10 @@ pub(super) struct State {
     pub(super) leader: Option<Leader>,
     pub(super) reign: Option<Reign>,
     pub(super) applied: Applied,
+    /// Everything up to this revision has been followed.
+    pub(super) followed: i64,
+    /// The revision that etcd was at when it was last asked.
+    pub(super) present: i64,
     /// The highest term seen: an older backup of etcd may go back behind it, and drivers do not.
     pub(super) term_seen: i64,
     /// Members that are there, by host, and how far they say they have come.
@@ -74,9 +78,35 @@ pub(super) struct State {
 }
 
 impl State {
-    /// To be called with each change of what is applied.
-    pub(super) fn note_term(&mut self) {
-        self.term_seen = self.term_seen.max(self.applied.last.op_time.term);
+    /// It has followed to there.
+    pub(super) fn follow_to(&mut self, applied: Applied) {
+        self.applied = applied;
+        self.term_seen = self.term_seen.max(applied.last.op_time.term);
+    }
+
+    /// The configuration is this one now. Who may not be primary with it is not from now on; that it
+    /// cannot write any more is seen to by whoever wrote the configuration.
+    pub(super) fn set_config(&mut self, config: Arc<ReplicaSetConfig>, revision: i64) {
+        self.config = config;
+        self.config_revision = revision;
+        if !self.is_electable() {
+            self.reign = None;
+        }
+    }
+
+    /// Whether the configuration lets this member become primary.
+    fn is_electable(&self) -> bool {
+        let me = self.me.as_deref().and_then(|me| self.config.member(me));
+        me.is_some_and(Member::is_electable)
+    }
+
+    /// The key `primary` is this one now. A reign that began with another is over.
+    pub(super) fn set_leader(&mut self, leader: Option<Leader>) {
+        let key = leader.as_ref().map(|leader| leader.create_revision);
+        self.reign = self
+            .reign
+            .filter(|reign| Some(reign.create_revision) == key);
+        self.leader = leader;
     }
 
     /// Whether the lease holds at this moment.
@@ -100,17 +130,7 @@ impl State {
     /// Whether it should try to become primary now.
     pub(super) fn may_stand(&self, now: Instant) -> bool {
         let is_frozen = self.frozen_until.is_some_and(|until| now < until);
-        let has_priority = self
-            .me
-            .as_deref()
-            .and_then(|me| {
-                self.config
-                    .members
-                    .iter()
-                    .find(|member| *member.host == *me)
-            })
-            .is_some_and(|member| member.priority > 0.0);
-        has_priority
+        self.is_electable()
             && !is_frozen
             && !self.is_damaged
             && self.reign.is_none()
@@ -122,10 +142,13 @@ impl State {
         let is_stale = self
             .staleness_max
             .is_some_and(|max| now.saturating_duration_since(self.fresh_at) > max);
-        if self.me.is_none() {
-            MemberState::Startup
-        } else if self.is_damaged || is_stale {
+        let Some(me) = self.me.as_deref() else {
+            return MemberState::Startup;
+        };
+        if self.is_damaged || is_stale {
             MemberState::Recovering
+        } else if self.config.member(me).is_none() {
+            MemberState::Removed
         } else if self.reign(now).is_some() {
             MemberState::Primary
         } else {
@@ -155,17 +178,18 @@ impl State {
         let mine = MemberProgress::from(self.applied.last);
         let mut members = BTreeMap::new();
         for member in &self.config.members {
-            let progress = if self.me.as_ref() == Some(&member.host) {
+            let host = &*member.host;
+            let progress = if self.me.as_deref() == Some(host) {
                 Some(mine)
             } else if self
                 .leader
                 .as_ref()
-                .is_some_and(|leader| leader.host == member.host)
+                .is_some_and(|leader| *leader.host == *host)
             {
                 // It applies before it tells anybody.
-                self.live.get(&member.host).map(|_| mine)
+                self.live.get(host).map(|_| mine)
             } else {
-                self.live.get(&member.host).copied()
+                self.live.get(host).copied()
             };
             if let Some(progress) = progress {
                 members.insert(member.id, progress);

@@ -19,6 +19,8 @@ pub enum MemberState {
     Recovering,
     /// Is not there.
     Down,
+    /// Follows, and is not in the configuration.
+    Removed,
 }
 
 impl MemberState {
@@ -30,6 +32,7 @@ impl MemberState {
             Self::Secondary => 2,
             Self::Recovering => 3,
             Self::Down => 8,
+            Self::Removed => 10,
         }
     }
 
@@ -41,6 +44,7 @@ impl MemberState {
             Self::Secondary => "SECONDARY",
             Self::Recovering => "RECOVERING",
             Self::Down => "(not reachable/healthy)",
+            Self::Removed => "REMOVED",
         }
     }
 }
@@ -66,11 +70,7 @@ pub struct Topology {
 impl Topology {
     /// This member's entry in the configuration.
     pub fn my_member(&self) -> Option<&Member> {
-        let me = self.me.as_deref()?;
-        self.config
-            .members
-            .iter()
-            .find(|member| *member.host == *me)
+        self.config.member(self.me.as_deref()?)
     }
 
     /// `electionId`: grows with every term, as drivers compare it.

@@ -74,16 +74,20 @@ impl Context<'_> {
     /// reason why it could not be audited.
     pub async fn refused(&self, change: &DirectoryChange, refusal: CommandError) -> CommandError {
         if let (Some(set), Some(note)) = (&self.services.replica_set, &self.commit_note) {
-            note.reach(set.last_write().sequence);
+            note.reach(set.last_visible().sequence);
         }
+        let code = refusal.code.0;
+        let recorded = self.audit(|origin| Event::change(&origin, change, code));
+        recorded.await.map_or_else(|failure| failure, |()| refusal)
+    }
+
+    /// Writes an event, where anything is audited. An error must keep from happening what it announces.
+    pub async fn audit(&self, event: impl FnOnce(Origin) -> Event) -> Result<(), CommandError> {
         let Some(origin) = self.connection.audit_origin() else {
-            return refusal;
+            return Ok(());
         };
-        let event = Event::change(&origin, change, refusal.code.0);
-        match self.services.audit.record(event).await {
-            Ok(()) => refusal,
-            Err(failure) => failure.to_command_error(),
-        }
+        let recorded = self.services.audit.record(event(origin)).await;
+        recorded.map_err(|failure| failure.to_command_error())
     }
 }
 

@@ -1,7 +1,7 @@
 //! `$clusterTime` and `operationTime`: how clients carry from one member to the next what they have
 //! seen (driver specification "Sessions", "Gossiping the cluster time"; causal consistency).
 //!
-//! The cluster time is the latest op time that this member has heard of: by applying it, or from a
+//! The cluster time is the latest op time that this member has heard of: by following, or from a
 //! client. It is signed, so a client can only pass on what some member of this set has told it. It
 //! decides nothing but how far ahead `afterClusterTime` may ask: op times are made elsewhere and never
 //! from it, so no client can push the clock of the set.
@@ -74,14 +74,15 @@ impl ClusterClock {
     /// The cluster time.
     pub fn now(&self, set: &ReplicaSet) -> Timestamp {
         let heard = unpack(self.heard.load(Ordering::Relaxed));
-        heard.max(set.last_write().op_time.timestamp)
+        heard.max(set.last_visible().op_time.timestamp)
     }
 
     /// Ends an answer with `$clusterTime` and `operationTime`; without either while nothing was ever
     /// written.
     pub fn append_to(&self, answer: &mut RawDocumentBuf, set: &ReplicaSet) {
         // In this order: what is applied between the two makes the cluster time the later one.
-        let operation_time = set.last_write().op_time.timestamp;
+        // What was read may be of a change that is still being applied.
+        let operation_time = set.last_visible().op_time.timestamp;
         let now = self.now(set);
         self.append_times(answer, now, operation_time);
     }
@@ -111,7 +112,7 @@ impl ClusterClock {
             if may.is_err() {
                 return Err(refusal);
             }
-            check_not_far_ahead(signed.time)?;
+            check_not_far_ahead(signed.time, SystemTime::now())?;
         }
         self.heard.fetch_max(pack(signed.time), Ordering::Relaxed);
         Ok(())
@@ -226,8 +227,8 @@ fn wrong_type(name: &str, value: RawBsonRef<'_>, expected: &str) -> CommandError
     )
 }
 
-fn check_not_far_ahead(time: Timestamp) -> Result<(), CommandError> {
-    let wall_clock = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+fn check_not_far_ahead(time: Timestamp, now: SystemTime) -> Result<(), CommandError> {
+    let wall_clock = now.duration_since(SystemTime::UNIX_EPOCH);
     let wall_clock = wall_clock.unwrap_or_default();
     let limit = wall_clock.saturating_add(UNSIGNED_CLUSTER_TIME_AHEAD_MAX);
     if u64::from(time.time) > limit.as_secs() {
@@ -337,12 +338,17 @@ mod tests {
 
     #[test]
     fn nobody_goes_far_ahead_without_a_signature() {
-        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
-        let now = u32::try_from(now.unwrap().as_secs()).unwrap();
-        let at = |time| Timestamp { time, increment: 1 };
-        assert!(check_not_far_ahead(at(now + 60)).is_ok());
-        let refused = check_not_far_ahead(at(now + 2 * 3600)).unwrap_err();
-        assert_eq!(refused.code.0, 205);
+        let clock = |seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds);
+        let check = |time, now| check_not_far_ahead(Timestamp { time, increment: 1 }, now);
+        let now = clock(u64::from(AT.time));
+        assert!(check(AT.time + 3600, now).is_ok());
+        assert_eq!(check(AT.time + 3601, now).unwrap_err().code.0, 205);
+        // A clock that has jumped back lets less through, and one that is nowhere nothing but its hour.
+        assert_eq!(check(AT.time, clock(0)).unwrap_err().code.0, 205);
+        let before_1970 = SystemTime::UNIX_EPOCH - Duration::from_hours(1);
+        assert!(check(3600, before_1970).is_ok());
+        assert_eq!(check(3601, before_1970).unwrap_err().code.0, 205);
+        assert!(check(u32::MAX, clock(u64::MAX / 4)).is_ok());
     }
 
     #[test]

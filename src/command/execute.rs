@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::arguments::Path;
 use super::auditing::are_allowed_audited;
 use super::context::Context;
-use super::read_concern::{self, ReadConcern, check_still_linearizable};
+use super::read_concern::{self, Level, ReadConcern, confirm_linearizable};
 use super::reply::Reply;
 use super::session::session_id;
 use super::spec::{Access, Command, Spec, rules};
@@ -62,7 +62,9 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     let Some(set) = &context.services.replica_set else {
         return result;
     };
-    check_still_linearizable(read_concern, set)?;
+    if read_concern.level == Some(Level::Linearizable) {
+        Box::pin(confirm_linearizable(set, context.deadline)).await?;
+    }
     match pending {
         None => result,
         Some(pending) => Box::pin(pending.finish(&context, set, result)).await,

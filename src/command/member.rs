@@ -16,8 +16,12 @@ use crate::cluster::MemberState;
 use crate::error::{CommandError, ErrorCode, RETRYABLE_WRITE_ERROR};
 
 /// Each text for those who know `hello`, and what everybody else is told.
-const LEGACY_TEXTS: [(&str, &str); 2] = [
+const LEGACY_TEXTS: [(&str, &str); 3] = [
     ("not primary", "not master"),
+    (
+        "not primary, and etcd cannot be reached",
+        "not master, and etcd cannot be reached",
+    ),
     (
         "not primary and secondaryOk=false",
         "not master and slaveOk=false",
@@ -39,10 +43,24 @@ impl Services {
             // Asked of the lease and not of the topology, which may follow a moment later.
             RunsOn::Primary => set
                 .check_writable()
-                .map_err(|_| CommandError::not_writable_primary()),
+                .map_err(|_| self.not_writable_primary()),
             RunsOn::SecondaryIfAsked => check_read(set.topology().state, preference),
-            RunsOn::PrimaryOrSecondary => check_readable(set.topology().state),
+            // Who was removed goes on following, and somebody must be able to look at it.
+            RunsOn::PrimaryOrSecondary => match set.topology().state {
+                MemberState::Removed => Ok(()),
+                state => check_readable(state),
+            },
         }
+    }
+
+    /// 10107: another one may be primary, so drivers look for it. Who cannot know that says so.
+    pub fn not_writable_primary(&self) -> CommandError {
+        let mut error = CommandError::not_writable_primary();
+        let set = self.replica_set.as_ref();
+        if set.is_some_and(|set| set.unreachable_since().is_some()) {
+            error.message.push_str(", and etcd cannot be reached");
+        }
+        error
     }
 
     /// Whether what this server knows may be acted upon: it has loaded everything, and is not out of
@@ -77,7 +95,9 @@ fn check_readable(state: MemberState) -> Result<(), CommandError> {
     let text = match state {
         MemberState::Primary | MemberState::Secondary => return Ok(()),
         MemberState::Recovering => "node is recovering",
-        MemberState::Startup | MemberState::Down => "node is not in primary or recovering state",
+        MemberState::Startup | MemberState::Down | MemberState::Removed => {
+            "node is not in primary or recovering state"
+        }
     };
     Err(CommandError::new(ErrorCode::NOT_PRIMARY_OR_SECONDARY, text))
 }
@@ -169,10 +189,10 @@ mod tests {
 
     #[test]
     fn reads_go_to_the_primary_unless_a_secondary_is_allowed() {
-        use MemberState::{Down, Primary, Recovering, Secondary, Startup};
+        use MemberState::{Down, Primary, Recovering, Removed, Secondary, Startup};
         let no_secondary = Some((13_435, "not primary and secondaryOk=false".to_owned()));
         assert_eq!(text(check_read(Primary, ReadPreference::Primary)), None);
-        for state in [Secondary, Recovering, Startup, Down] {
+        for state in [Secondary, Recovering, Startup, Down, Removed] {
             let refused = text(check_read(state, ReadPreference::Primary));
             assert_eq!(refused, no_secondary, "{state:?}");
         }
@@ -181,8 +201,12 @@ mod tests {
         assert_eq!(allowed(Secondary), None);
         let recovering = Some((13_436, "node is recovering".to_owned()));
         assert_eq!(allowed(Recovering), recovering);
-        let startup = "node is not in primary or recovering state".to_owned();
-        assert_eq!(allowed(Startup), Some((13_436, startup)));
+        let neither = Some((
+            13_436,
+            "node is not in primary or recovering state".to_owned(),
+        ));
+        assert_eq!(allowed(Startup), neither);
+        assert_eq!(allowed(Removed), neither);
     }
 
     fn version() -> TopologyVersion {

@@ -3,6 +3,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bson::{RawDocumentBuf, rawdoc};
+
 use super::registry;
 use crate::model::mechanism::Mechanism;
 
@@ -15,6 +17,23 @@ pub struct Metrics {
     pub unknown_commands: Counter,
     /// Sign-ins.
     pub authentication: AuthenticationCounters,
+    /// Waits for write concerns.
+    pub write_concern: WriteConcernCounters,
+}
+
+/// Waits until other members have a change, all and those of defaults.
+#[derive(Debug, Default)]
+pub struct WriteConcernCounters {
+    /// All waits.
+    pub waits: Counter,
+    /// Milliseconds they took, together.
+    pub wait_ms: Counter,
+    /// `wtimeout` was over.
+    pub timeouts: Counter,
+    /// The same where the write concern was not given by the client.
+    pub default_timeouts: Counter,
+    /// Not even all members could fulfil a write concern that was not given by the client.
+    pub default_unsatisfiable: Counter,
 }
 
 /// Runs of one command.
@@ -57,7 +76,12 @@ pub struct Counter(AtomicU64);
 impl Counter {
     /// One more.
     pub fn increment(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.add(1);
+    }
+
+    /// So many more.
+    pub fn add(&self, count: u64) {
+        self.0.fetch_add(count, Ordering::Relaxed);
     }
 
     /// As many as fit in a BSON number.
@@ -76,6 +100,7 @@ impl Metrics {
                 .collect(),
             unknown_commands: Counter::default(),
             authentication: AuthenticationCounters::default(),
+            write_concern: WriteConcernCounters::default(),
         }
     }
 
@@ -101,6 +126,20 @@ impl Metrics {
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
+    }
+}
+
+impl WriteConcernCounters {
+    /// As `metrics.getLastError`, which is called after a command that mongod has no more.
+    pub fn to_document(&self) -> RawDocumentBuf {
+        rawdoc! {
+            "wtime": { "num": self.waits.get(), "totalMillis": self.wait_ms.get() },
+            "wtimeouts": self.timeouts.get(),
+            "default": {
+                "unsatisfiable": self.default_unsatisfiable.get(),
+                "wtimeouts": self.default_timeouts.get(),
+            },
+        }
     }
 }
 

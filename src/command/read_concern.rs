@@ -5,13 +5,14 @@
 
 use bson::raw::RawDocument;
 use bson::{RawBsonRef, Timestamp};
+use tokio::time::Instant;
 
 use super::arguments::{Path, duplicate_field, invalid_bson, unknown_field, wrong_type};
 use super::cluster_time::timestamp_text;
 use super::context::Context;
 use super::execute::until;
 use super::spec::Spec;
-use crate::cluster::ReplicaSet;
+use crate::cluster::{ReplicaSet, UnconfirmedError};
 use crate::error::{CommandError, ErrorCode};
 
 /// A valid read concern.
@@ -190,7 +191,9 @@ pub async fn prepare(
     let Some(set) = set else {
         return Ok(concern);
     };
-    check_still_linearizable(concern, set)?;
+    if concern.level == Some(Level::Linearizable) && set.check_writable().is_err() {
+        return Err(not_linearizable());
+    }
     if let Some(target) = concern.after_cluster_time {
         let now = context.services.cluster_clock.now(set);
         if target > now {
@@ -201,7 +204,7 @@ pub async fn prepare(
                 timestamp_text(now)
             )));
         }
-        let applied = until(context.deadline, applied(set, target));
+        let applied = until(context.deadline, set.wait_until_applied(target));
         tokio::select! {
             biased;
             applied = applied => applied?,
@@ -212,28 +215,30 @@ pub async fn prepare(
     Ok(concern)
 }
 
-/// Refuses a linearizable read, before or after it was done, where another member may be primary.
-pub fn check_still_linearizable(
-    concern: ReadConcern,
+/// Waits until it is sure that nobody else was primary when a linearizable read was done. Then this
+/// member had made every change that anybody had been told of.
+///
+/// # Errors
+/// 10107 if somebody may have been, 6 if etcd does not tell, 50 if `maxTimeMS` is over.
+pub async fn confirm_linearizable(
     set: &ReplicaSet,
+    deadline: Option<Instant>,
 ) -> Result<(), CommandError> {
-    if concern.level == Some(Level::Linearizable) && set.check_writable().is_err() {
-        return Err(CommandError::new(
-            ErrorCode::NOT_WRITABLE_PRIMARY,
-            "cannot satisfy linearizable read concern on non-primary node",
-        ));
+    match until(deadline, set.confirm_primary()).await? {
+        Ok(()) => Ok(()),
+        Err(UnconfirmedError::NotPrimary(_)) => Err(not_linearizable()),
+        Err(UnconfirmedError::Unreachable) => Err(CommandError::new(
+            ErrorCode::HOST_UNREACHABLE,
+            "Failed to confirm that read was linearizable, because etcd cannot be reached",
+        )),
     }
-    Ok(())
 }
 
-/// Waits until a change of that time or a later one is applied here.
-async fn applied(set: &ReplicaSet, target: Timestamp) {
-    let mut last_writes = set.last_writes();
-    let is_here = last_writes.wait_for(|last| last.op_time.timestamp >= target);
-    if is_here.await.is_err() {
-        // Nothing is applied any more: the server stops, and says so itself.
-        std::future::pending::<()>().await;
-    }
+fn not_linearizable() -> CommandError {
+    CommandError::new(
+        ErrorCode::NOT_WRITABLE_PRIMARY,
+        "cannot satisfy linearizable read concern on non-primary node",
+    )
 }
 
 fn parse_level(value: RawBsonRef<'_>, path: &Path<'_>) -> Result<Level, CommandError> {

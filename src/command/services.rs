@@ -17,6 +17,7 @@ use crate::auth::failed_sign_ins::{FailedSignIns, Guess};
 use crate::auth::half_open::HalfOpenSignIns;
 use crate::auth::hash_pool::{HashPool, Share};
 use crate::auth::origin::Origin;
+use crate::auth::plain::PlainUsers;
 use crate::auth::sasl::Policy;
 use crate::auth::stranger_lines::{Line, StrangerLines};
 use crate::auth::unauthenticated::UnauthenticatedConnections;
@@ -135,6 +136,17 @@ impl Services {
         milvus.is_some_and(|milvus| milvus.database == *db)
     }
 
+    /// Who may sign in by PLAIN: users of Milvus clients have no other credential.
+    pub fn plain_users(&self) -> PlainUsers<'_> {
+        if self.mechanisms().contains(&Mechanism::Plain) {
+            return PlainUsers::All;
+        }
+        let milvus = self.config.milvus.as_ref();
+        milvus.map_or(PlainUsers::Nobody, |milvus| {
+            PlainUsers::Of(&milvus.database)
+        })
+    }
+
     /// The subject of the server's own certificate, where there is TLS.
     pub fn server_subject(&self) -> Option<Subject> {
         let certificate = self.tls.as_ref()?.certificate();
@@ -150,6 +162,7 @@ impl Services {
     ) -> Policy<'a> {
         Policy {
             mechanisms: self.mechanisms(),
+            plain_users: self.plain_users(),
             sha_1_iterations: self.parameters.scram_sha1_iteration_count(),
             sha_256_iterations: self.parameters.scram_sha256_iteration_count(),
             secret: &self.deployment_secret,
@@ -228,7 +241,7 @@ impl Services {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
             }
-            OpsError::Storage(StoreError::NotPrimary) => CommandError::not_writable_primary(),
+            OpsError::Storage(StoreError::NotPrimary) => self.not_writable_primary(),
             OpsError::Storage(failure @ StoreError::Unreachable { .. }) => {
                 events::store_failed(&failure);
                 CommandError::new(

@@ -10,8 +10,8 @@ use super::settings::Settings;
 use crate::model::names::DbName;
 use crate::secret::Secret;
 
-/// Bytes of a password by the strict policy, unless set otherwise.
-const STRICT_PASSWORD_BYTES: (usize, usize) = (8, 64);
+/// Characters of a password by the strict policy, unless set otherwise.
+const STRICT_PASSWORD_CHARACTERS: (usize, usize) = (8, 64);
 
 /// How Milvus clients are served.
 #[derive(Debug)]
@@ -32,10 +32,10 @@ pub struct MilvusConfig {
     pub scram_credentials: bool,
     /// What new passwords need beside their length.
     pub password_policy: MilvusPasswordPolicy,
-    /// Shortest new password in bytes.
-    pub password_bytes_min: usize,
-    /// Longest new password in bytes.
-    pub password_bytes_max: usize,
+    /// Shortest new password: in bytes, or in characters by the strict policy.
+    pub password_length_min: usize,
+    /// Longest new password, likewise.
+    pub password_length_max: usize,
     /// Longest name of a user in bytes.
     pub username_bytes_max: usize,
     /// Longest name of anything else in bytes.
@@ -66,15 +66,16 @@ pub(super) fn config(settings: &Settings) -> Result<Option<MilvusConfig>, Config
         "strict" => Some(MilvusPasswordPolicy::Strict),
         _ => None,
     })?;
-    let strict = (password_policy == MilvusPasswordPolicy::Strict).then_some(STRICT_PASSWORD_BYTES);
+    let strict =
+        (password_policy == MilvusPasswordPolicy::Strict).then_some(STRICT_PASSWORD_CHARACTERS);
     let shortest = (&option::MILVUS_PASSWORD_MIN, strict.map(|range| range.0));
     let longest = (&option::MILVUS_PASSWORD_MAX, strict.map(|range| range.1));
-    let (password_bytes_min, password_bytes_max) =
+    let (password_length_min, password_length_max) =
         (length(settings, shortest)?, length(settings, longest)?);
-    if password_bytes_min > password_bytes_max {
+    if password_length_min > password_length_max {
         let setting = settings.setting(&option::MILVUS_PASSWORD_MIN);
         return Err(setting.refuse(format!(
-            "at most {password_bytes_max}, the longest password"
+            "at most {password_length_max}, the longest password"
         )));
     }
     Ok(Some(MilvusConfig {
@@ -91,8 +92,8 @@ pub(super) fn config(settings: &Settings) -> Result<Option<MilvusConfig>, Config
         super_users: super_users(settings),
         scram_credentials: settings.switch(&option::MILVUS_SCRAM)?,
         password_policy,
-        password_bytes_min,
-        password_bytes_max,
+        password_length_min,
+        password_length_max,
         username_bytes_max: settings.integer(&option::MILVUS_USERNAME_MAX)? as usize,
         name_bytes_max: settings.integer(&option::MILVUS_NAME_MAX)? as usize,
         users_max: settings.integer(&option::MILVUS_USERS_MAX)? as usize,

@@ -9,6 +9,7 @@ mod command_line;
 mod environment;
 mod error;
 mod file;
+mod host_and_port;
 mod milvus;
 mod options;
 pub mod parameters;
@@ -36,6 +37,7 @@ use parameters::Parameters;
 
 pub use audit::{AuditConfig, AuditDestination, AuditFormat, OnAuditFailure};
 pub use error::{ConfigError, Place};
+pub use host_and_port::{HostAndPort, InvalidHostAndPort};
 pub use milvus::{MilvusConfig, MilvusPasswordPolicy};
 pub use reference::options_reference;
 pub use replication::{EtcdConfig, ReplicationConfig};

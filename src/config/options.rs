@@ -308,11 +308,11 @@ options! {
     MILVUS_PASSWORD_MIN: "Milvus", "milvus.minPasswordLength",
         &[Flag::value("milvus.minPasswordLength", "BYTES")],
         Kind::Integer { min: 1, max: 72 }, "6", ours,
-        "Shortest new password in bytes.";
+        "Shortest new password in bytes, or in characters where the policy is strict.";
     MILVUS_PASSWORD_MAX: "Milvus", "milvus.maxPasswordLength",
         &[Flag::value("milvus.maxPasswordLength", "BYTES")],
         Kind::Integer { min: 1, max: 72 }, "72", ours,
-        "Longest new password in bytes.";
+        "Longest new password in bytes, or in characters where the policy is strict.";
     MILVUS_USERNAME_MAX: "Milvus", "milvus.maxUsernameLength",
         &[Flag::value("milvus.maxUsernameLength", "BYTES")],
         Kind::Integer { min: 1, max: 255 }, "32", ours,

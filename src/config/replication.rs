@@ -8,6 +8,7 @@ use std::time::Duration;
 use zeroize::Zeroizing;
 
 use super::error::ConfigError;
+use super::host_and_port::HostAndPort;
 use super::options as option;
 use super::options::OptionSpec;
 use super::resolve::{path, words};
@@ -24,7 +25,7 @@ pub struct ReplicationConfig {
     pub set_name: String,
     /// `host:port` under which clients and members find this one; by default the first address that
     /// is listened on.
-    pub host: Option<String>,
+    pub host: Option<HostAndPort>,
     /// Where this member is, for tagged write concerns and read preferences.
     pub tags: BTreeMap<String, String>,
     /// How to reach etcd.
@@ -95,19 +96,13 @@ pub(super) fn config(
     }))
 }
 
-fn host(settings: &Settings) -> Result<Option<String>, ConfigError> {
+fn host(settings: &Settings) -> Result<Option<HostAndPort>, ConfigError> {
     let host = settings.text(&option::REPLICATION_HOST)?;
-    let valid = |host: &String| {
-        let port = host.rsplit_once(':').filter(|(name, _)| !name.is_empty());
-        port.is_some_and(|(_, port)| port.parse::<u16>().is_ok())
-    };
-    match host {
-        Some(host) if !valid(&host) => {
-            let setting = settings.setting(&option::REPLICATION_HOST);
-            Err(setting.refuse("host:port"))
-        }
-        host => Ok(host),
-    }
+    let parsed = host.map(|host| HostAndPort::parse(&host)).transpose();
+    parsed.map_err(|_| {
+        let setting = settings.setting(&option::REPLICATION_HOST);
+        setting.refuse("host:port")
+    })
 }
 
 fn tags(settings: &Settings) -> Result<BTreeMap<String, String>, ConfigError> {

@@ -63,6 +63,7 @@ codes! {
     OPERATION_FAILED = 96 "OperationFailed",
     UNSATISFIABLE_WRITE_CONCERN = 100 "UnsatisfiableWriteConcern",
     NEW_REPLICA_SET_CONFIGURATION_INCOMPATIBLE = 103 "NewReplicaSetConfigurationIncompatible",
+    NODE_NOT_ELECTABLE = 104 "NodeNotElectable",
     CONFIGURATION_IN_PROGRESS = 109 "ConfigurationInProgress",
     COMMAND_NOT_SUPPORTED = 115 "CommandNotSupported",
     CONFLICTING_OPERATION_IN_PROGRESS = 117 "ConflictingOperationInProgress",

@@ -95,7 +95,13 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         103,
-        "`replSetReconfig` with a version that is not higher, or with the name or id of another set.",
+        "`replSetReconfig` with a configuration that cannot follow the present one: a version that is \
+         not higher, another id of the set or of a member, two members alike, nobody who can become \
+         primary, or without the mode that is the default write concern.",
+    ),
+    (
+        104,
+        "`replSetReconfig` at a primary that could not be primary with it.",
     ),
     (
         109,
@@ -205,7 +211,7 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         13_436,
-        "The member has not joined yet, or has not heard from etcd for so long that it neither answers reads nor signs anybody in.",
+        "The member has not joined yet, or has not heard from etcd for so long that it neither answers reads nor signs anybody in; or it was removed and answers no reads.",
     ),
     (
         14_031,
@@ -339,6 +345,10 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
     (
         5_107_201,
         "A `$limit` that is no whole number, or negative.",
+    ),
+    (
+        5_624_102,
+        "`replSetReconfig` with `getLastErrorDefaults`, which `setDefaultRWConcern` has replaced.",
     ),
     (5_626_500, "A filter with `$near` or its kin."),
     (

@@ -43,7 +43,7 @@ impl<'a> Acknowledgement<'a> {
             return answered;
         };
         let deadline = timeout(metadata).and_then(|limit| Instant::now().checked_add(limit));
-        let waited = self.pending.wait(set, deadline, &services.stop).await;
+        let waited = self.pending.wait(set, services, deadline).await;
         match (answered, waited) {
             (Ok(_), Err(miss)) => Err(Failure::open(format!(
                 "the change is written, but not acknowledged by as many members as it should be: {}",

@@ -26,8 +26,9 @@ use crate::telemetry::events::Client;
 
 /// Calls that a connection may have under way.
 const STREAMS_MAX: u32 = 128;
-/// Bytes of all metadata of a call.
-const METADATA_BYTES_MAX: u32 = 16 * 1024;
+/// Bytes of all metadata of a call that are read. HTTP/2 has no words for more that clients would not
+/// take for a fault of the server; less than that, but too much, is refused in words of gRPC.
+const METADATA_READ_BYTES_MAX: u32 = 256 * 1024;
 /// Bytes that a peer may send before anybody has read them.
 const WINDOW_BYTES_MAX: u32 = 64 * 1024;
 /// A silent peer is asked whether it is still there after this, and is given up after that.
@@ -81,7 +82,7 @@ impl StreamService for Milvus {
         builder
             .timer(TokioTimer::new())
             .max_concurrent_streams(STREAMS_MAX)
-            .max_header_list_size(METADATA_BYTES_MAX)
+            .max_header_list_size(METADATA_READ_BYTES_MAX)
             .initial_stream_window_size(WINDOW_BYTES_MAX)
             .initial_connection_window_size(WINDOW_BYTES_MAX)
             .keep_alive_interval(KEEPALIVE_INTERVAL)

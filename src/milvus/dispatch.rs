@@ -28,6 +28,11 @@ use crate::telemetry::events;
 /// The one service there is.
 const SERVICE: &str = "milvus.proto.milvus.MilvusService";
 
+/// Bytes of all metadata of a call, as HTTP/2 counts them (RFC 9113, section 6.5.2).
+const METADATA_BYTES_MAX: usize = 16 * 1024;
+/// What each entry counts beside its name and value.
+const METADATA_ENTRY_BYTES: usize = 32;
+
 /// Answers a request, whatever it is.
 pub(super) async fn answer(
     connection: Arc<Connection>,
@@ -38,9 +43,14 @@ pub(super) async fn answer(
         *response.status_mut() = status;
         return response;
     }
+    let metadata_bytes = metadata_bytes(request.headers());
+    if metadata_bytes > METADATA_BYTES_MAX {
+        let text = format!("grpc: received metadata larger than max {METADATA_BYTES_MAX}");
+        return Status::resource_exhausted(text).into_http();
+    }
     let call_bytes = connection.call_bytes().map(Arc::new);
     let is_too_much = |bytes: usize| call_bytes.as_ref().is_some_and(|all| !all.take(bytes));
-    if is_too_much(metadata_bytes(request.headers())) {
+    if is_too_much(metadata_bytes) {
         return too_much().into_http();
     }
     let served = match known(request.uri().path()) {
@@ -193,6 +203,13 @@ async fn authorize(
     }
 }
 
+fn metadata_bytes(metadata: &HeaderMap) -> usize {
+    let entries = metadata.iter();
+    let sizes =
+        entries.map(|(name, value)| name.as_str().len() + value.len() + METADATA_ENTRY_BYTES);
+    sizes.sum()
+}
+
 /// For the rest of the API: who may call it is told that it is not served, who may not, that.
 async fn refuse(
     connection: &Connection,
@@ -225,13 +242,6 @@ fn known(path: &str) -> Result<Known, Status> {
     calls::find(method).ok_or_else(|| {
         Status::unimplemented(format!("unknown method {method} for service {SERVICE}"))
     })
-}
-
-/// As HTTP/2 counts them (RFC 9113 section 10.5.1).
-fn metadata_bytes(metadata: &HeaderMap) -> usize {
-    let sizes = metadata.iter();
-    let sizes = sizes.map(|(name, value)| name.as_str().len() + value.len() + 32);
-    sizes.sum()
 }
 
 /// The database that a call names.

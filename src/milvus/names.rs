@@ -4,6 +4,7 @@ use compact_str::CompactString;
 
 use super::failure::Failure;
 use crate::config::MilvusConfig;
+use crate::model::milvus::ANY;
 use crate::model::names::{RoleName, UserName};
 
 /// Bytes of what is said about a user or a role.
@@ -77,6 +78,18 @@ pub(super) fn entity_name<'a>(
         )));
     }
     Ok(trimmed)
+}
+
+/// The same, or all there are.
+pub(super) fn any_or_name<'a>(
+    name: &'a str,
+    what: &str,
+    settings: &MilvusConfig,
+) -> Result<&'a str, Failure> {
+    if name == ANY {
+        return Ok(name);
+    }
+    entity_name(name, what, settings)
 }
 
 /// A name of a group of privileges: a letter or an underscore, then digits too.

@@ -7,6 +7,7 @@ use zeroize::Zeroizing;
 use super::failure::Failure;
 use super::proto::common::ErrorCode;
 use crate::auth::hash_pool::Share;
+use crate::auth::password::saslprep;
 use crate::command::user::credentials::NewPassword;
 use crate::config::parameters::Parameters;
 use crate::config::{MilvusConfig, MilvusPasswordPolicy};
@@ -30,14 +31,20 @@ pub(super) fn decode(encoded: String, what: &str) -> Result<Secret<String>, Fail
     Ok(Secret::new(text.to_owned()))
 }
 
-/// Whether a new password is long enough, not too long, and mixed enough.
+/// Whether a new password is long enough, not too long, and mixed enough; also once it is prepared, for
+/// then it may be another one, and shorter.
 pub(super) fn check(password: &Secret<String>, settings: &MilvusConfig) -> Result<(), Failure> {
-    let text = password.expose();
-    let (length, min, max) = (
-        text.len(),
-        settings.password_bytes_min,
-        settings.password_bytes_max,
-    );
+    check_text(password.expose(), settings)?;
+    let prepared = saslprep(password).map_err(|error| Failure::invalid(error.to_string()))?;
+    check_text(prepared.expose(), settings)
+}
+
+fn check_text(text: &str, settings: &MilvusConfig) -> Result<(), Failure> {
+    let length = match settings.password_policy {
+        MilvusPasswordPolicy::Length => text.len(),
+        MilvusPasswordPolicy::Strict => text.chars().count(),
+    };
+    let (min, max) = (settings.password_length_min, settings.password_length_max);
     if !(min..=max).contains(&length) {
         return Err(Failure::invalid_value(
             "invalid password length",

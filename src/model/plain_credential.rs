@@ -6,6 +6,8 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Algorithm, Params, Version};
 use zeroize::Zeroize;
 
+/// Memory that a hash made here takes at the least, in KiB.
+pub const ARGON2_MEMORY_KIB_MIN: u32 = 7168;
 /// Memory one hash may take, in KiB: 1 GiB.
 pub const ARGON2_MEMORY_KIB_MAX: u32 = 1024 * 1024;
 /// Passes over that memory.
@@ -65,13 +67,21 @@ impl PlainCredential {
     /// Whether a check against it takes no more memory, and no more time, than one that makes so many
     /// passes over so many KiB.
     pub fn costs_at_most(&self, memory_kib: u32, iterations: u32) -> bool {
-        let parsed = PasswordHash::new(&self.0).ok();
-        let cost = parsed.and_then(|hash| Params::try_from(&hash).ok());
         let work = |memory: u32, passes: u32| u64::from(memory) * u64::from(passes);
-        cost.is_some_and(|cost| {
+        self.cost().is_some_and(|cost| {
             cost.m_cost() <= memory_kib
                 && work(cost.m_cost(), cost.t_cost()) <= work(memory_kib, iterations)
         })
+    }
+
+    /// Whether a check against it takes so many KiB.
+    pub fn takes_at_least(&self, memory_kib: u32) -> bool {
+        self.cost().is_some_and(|cost| cost.m_cost() >= memory_kib)
+    }
+
+    fn cost(&self) -> Option<Params> {
+        let parsed = PasswordHash::new(&self.0).ok()?;
+        Params::try_from(&parsed).ok()
     }
 
     /// The PHC string.

@@ -1,6 +1,6 @@
 //! Where users and roles are kept, as the configuration says.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use rustix::system::uname;
 use super::StartError;
 use crate::catalog::Catalog;
 use crate::cluster::ReplicaSet;
-use crate::config::{Config, StorageEngine};
+use crate::config::{Config, HostAndPort, StorageEngine};
 use crate::net::{Address, Listeners};
 use crate::ops::Directory;
 use crate::store::{MemoryStore, RedbStore, Setting, Store, StoreError};
@@ -68,7 +68,7 @@ pub(super) async fn is_writer(replica_set: Option<&ReplicaSet>) -> bool {
 }
 
 /// Under which name the other members and clients find this one.
-pub(super) fn member_host(config: &Config, listeners: &Listeners) -> String {
+pub(super) fn member_host(config: &Config, listeners: &Listeners) -> HostAndPort {
     let given = config.replication.as_ref();
     if let Some(host) = given.and_then(|replication| replication.host.clone()) {
         return host;
@@ -78,16 +78,16 @@ pub(super) fn member_host(config: &Config, listeners: &Listeners) -> String {
         Address::Ip(address) => Some(reachable(*address)),
         Address::Unix(_) => None,
     });
-    first.unwrap_or_else(|| format!("127.0.0.1:{}", config.net.port))
+    first.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, config.net.port)).into())
 }
 
 /// What others connect to in order to reach this address of the machine.
-fn reachable(address: SocketAddr) -> String {
-    if address.ip().is_unspecified() {
+fn reachable(address: SocketAddr) -> HostAndPort {
+    let named = address.ip().is_unspecified().then(|| {
         let machine = uname().nodename().to_string_lossy().into_owned();
-        return format!("{machine}:{}", address.port());
-    }
-    address.to_string()
+        HostAndPort::parse(&format!("{machine}:{}", address.port())).ok()
+    });
+    named.flatten().unwrap_or_else(|| address.into())
 }
 
 #[cfg(test)]
@@ -96,14 +96,15 @@ mod tests {
 
     #[test]
     fn all_addresses_are_none_to_connect_to() {
-        let all = ["0.0.0.0:27018", "[::]:27018"].map(|all| reachable(all.parse().unwrap()));
+        let all = ["0.0.0.0:27018", "[::]:27018"];
+        let all = all.map(|all| reachable(all.parse().unwrap()).to_string());
         let machine = uname().nodename().to_string_lossy().into_owned();
         assert_eq!(
             all,
             [format!("{machine}:27018"), format!("{machine}:27018")]
         );
         for one in ["127.0.0.1:27018", "[::1]:27018"] {
-            assert_eq!(reachable(one.parse().unwrap()), one);
+            assert_eq!(&*reachable(one.parse().unwrap()), one);
         }
     }
 }

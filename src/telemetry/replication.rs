@@ -74,3 +74,11 @@ pub fn stepped_down(reason: &str) {
 pub fn lease_lost(reason: &dyn Display) {
     warn!(target: REPL, id = 9_900_110_u64, %reason, "Lease lost");
 }
+
+/// The member's key is held by a lease that is not this process's.
+pub fn name_taken(host: &str) {
+    warn!(
+        target: REPL, id = 9_900_111_u64, host,
+        "Waiting until the lease of another process with the name of this member has run out"
+    );
+}

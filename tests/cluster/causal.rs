@@ -1,9 +1,13 @@
 //! `$clusterTime`, `operationTime` and what reads ask for by them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, Timestamp, doc};
 
-use crate::support::replica_set::ReplicaSet;
+use crate::common::RETRIABLE;
+use crate::support::replica_set::{ReplicaSet, SET_NAME};
 use crate::support::{RawClient, error_of};
 
 fn operation_time(reply: &Document) -> Timestamp {
@@ -185,6 +189,39 @@ fn levels_of_reads() {
     }
 }
 
+/// As far as the old primary can tell, its lease has yet to run out: so it is for one whose clock has
+/// stood still, because its machine was suspended.
+#[test]
+fn who_takes_itself_for_primary_does_not_answer_a_linearizable_read() {
+    let set = ReplicaSet::three();
+    let old = set.primary();
+    let mut client = set.admin(old);
+    let find = doc! {
+        "find": "system.users", "filter": { "user": "ann" },
+        "readConcern": { "level": "linearizable" },
+    };
+    let reply = client.run("admin", find.clone());
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+
+    set.stall(old);
+    let primary = format!("/portcullis/{SET_NAME}/primary");
+    let fields = set.etcd.control(&["get", &primary, "-w", "fields"]);
+    let lease = fields
+        .lines()
+        .find_map(|line| line.strip_prefix("\"Lease\" : "))
+        .unwrap();
+    let lease = format!("{:x}", lease.parse::<i64>().unwrap());
+    set.etcd.control(&["lease", "revoke", &lease]);
+    let new = set.primary_but(Some(old));
+    let create = doc! { "createUser": "ann", "pwd": "x", "roles": [], "writeConcern": { "w": 2 } };
+    let created = set.admin(new).run("shop", create);
+    assert_eq!(created.get_f64("ok").ok(), Some(1.0), "{created}");
+    let reply = client.run("admin", find);
+    let (code, text) = error_of(&reply);
+    assert!([6, 10_107].contains(&code), "{text}");
+    assert!(reply.contains_key("topologyVersion"), "{reply}");
+}
+
 #[test]
 fn an_insert_may_be_repeated() {
     let set = ReplicaSet::three();
@@ -232,5 +269,78 @@ fn an_insert_may_be_repeated() {
         command.extend(fields);
         let reply = set.admin(set.primary()).run("admin", command);
         assert_eq!(error_of(&reply).0, code, "{reply}");
+    }
+}
+
+/// Whoever has seen a change can ask another member for it by the time that came along.
+#[test]
+fn no_change_is_seen_before_its_time() {
+    let set = ReplicaSet::three();
+    let mut compared = 0;
+    // A round in which etcd is too slow to do it at once proves nothing.
+    for _ in 0..20 {
+        let mut primary = set.admin(set.primary());
+        for number in 0..120 {
+            create_somehow(&set, &mut primary, &format!("u{number}"));
+        }
+        set.wait_until_all_have_everything();
+        let is_over = AtomicBool::new(false);
+        let (dropped, seen) = thread::scope(|scope| {
+            let reading: Vec<_> = (0..set.nodes())
+                .map(|node| {
+                    let (mut client, is_over) = (set.admin(node), &is_over);
+                    scope.spawn(move || first_without(&mut client, "u0", is_over))
+                })
+                .collect();
+            let command = doc! { "dropAllUsersFromDatabase": 1, "writeConcern": { "w": 3 } };
+            let dropped = set.admin(set.primary()).run("$external", command);
+            is_over.store(true, Ordering::Relaxed);
+            let seen = reading.into_iter().map(|reader| reader.join().unwrap());
+            (dropped, seen.collect::<Vec<_>>())
+        });
+        if dropped.contains_key("code") || dropped.contains_key("writeConcernError") {
+            continue;
+        }
+        let dropped = operation_time(&dropped);
+        for seen in seen {
+            let seen = seen.expect("whoever acknowledged it knows it");
+            assert!(seen >= dropped, "seen at {seen}, dropped at {dropped}");
+        }
+        compared += 1;
+        if compared == 5 {
+            return;
+        }
+    }
+    panic!("{compared} rounds were compared");
+}
+
+/// At whoever is primary, as often as it takes.
+fn create_somehow(set: &ReplicaSet, primary: &mut RawClient, user: &str) {
+    let command = doc! { "createUser": user, "roles": [], "writeConcern": { "w": 1 } };
+    loop {
+        let reply = primary.run("$external", command.clone());
+        match reply.get_i32("code").ok() {
+            None | Some(51_003) => return,
+            Some(code) => {
+                assert!(RETRIABLE.contains(&code), "{reply}");
+                *primary = set.admin(set.primary());
+            }
+        }
+    }
+}
+
+/// The time that the first answer tells in which the user is not, if there is one before it is over.
+fn first_without(client: &mut RawClient, user: &str, is_over: &AtomicBool) -> Option<Timestamp> {
+    let command = doc! { "usersInfo": user, "$readPreference": { "mode": "primaryPreferred" } };
+    loop {
+        // Looked at before: one more look is taken after the change.
+        let was_over = is_over.load(Ordering::Relaxed);
+        let reply = client.run("$external", command.clone());
+        if reply.get_array("users").unwrap().is_empty() {
+            return Some(operation_time(&reply));
+        }
+        if was_over {
+            return None;
+        }
     }
 }

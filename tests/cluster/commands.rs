@@ -84,7 +84,7 @@ fn the_configuration_is_replaced_by_the_primary_alone() {
     let version = present.get_i32("version").unwrap() + 1;
     new.insert("version", version);
     new.insert("_id", "other");
-    assert_eq!(error_of(&reconfigure(&new)).0, 103);
+    assert_eq!(error_of(&reconfigure(&new)).0, 93);
     new.insert("_id", SET_NAME);
     new.insert("members", 1);
     assert_eq!(error_of(&reconfigure(&new)).0, 93);
@@ -199,4 +199,64 @@ fn who_steps_down_waits_for_somebody_who_has_everything() {
     let mut client = set.admin(new);
     let found = client.run("shop", doc! { "usersInfo": "late" });
     assert_eq!(found.get_array("users").unwrap().len(), 1);
+}
+
+/// mongosh asks this way whether it is connected to a set.
+#[test]
+fn the_configuration_is_a_document_of_local() {
+    let set = ReplicaSet::three();
+    let nodes = set.primary_and_secondaries();
+    let mut admin = set.admin(nodes[0]);
+    let create = |user: &str, role: &str| {
+        doc! {
+            "createUser": user, "pwd": "secret", "roles": [{ "role": role, "db": "admin" }],
+            "writeConcern": { "w": 3 },
+        }
+    };
+    for (user, role) in [("watcher", "clusterMonitor"), ("keeper", "userAdmin")] {
+        let reply = admin.run("admin", create(user, role));
+        assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+    }
+    for node in nodes {
+        let expected = config(&set, node);
+        let mut watcher = set.raw(node);
+        watcher.sign_in("admin", "watcher", "secret").unwrap();
+        let mut local = |mut command: Document| {
+            command.insert("$readPreference", doc! { "mode": "primaryPreferred" });
+            watcher.run("local", command)
+        };
+        let found = local(doc! { "find": "system.replset" });
+        let cursor = found.get_document("cursor").unwrap();
+        assert_eq!(cursor.get_str("ns").unwrap(), "local.system.replset");
+        let batch = cursor.get_array("firstBatch").unwrap();
+        assert_eq!(batch, &[expected.into()]);
+        let pipeline = [
+            doc! { "$match": {} },
+            doc! { "$group": { "_id": 1, "n": { "$sum": 1 } } },
+        ];
+        let counted = local(doc! {
+            "aggregate": "system.replset", "pipeline": pipeline.to_vec(), "cursor": {},
+        });
+        let batch = counted.get_document("cursor").unwrap();
+        let batch = batch.get_array("firstBatch").unwrap();
+        assert_eq!(batch, &[doc! { "_id": 1, "n": 1 }.into()]);
+        assert_eq!(
+            local(doc! { "count": "system.replset" })
+                .get_i32("n")
+                .unwrap(),
+            1
+        );
+        let ids = local(doc! { "distinct": "system.replset", "key": "_id" });
+        assert_eq!(ids.get_array("values").unwrap(), &[SET_NAME.into()]);
+        let listed = local(doc! { "listCollections": 1, "nameOnly": true });
+        let listed = listed.get_document("cursor").unwrap();
+        assert_eq!(
+            listed.get_array("firstBatch").unwrap(),
+            &[doc! { "name": "system.replset", "type": "collection" }.into()]
+        );
+    }
+    let mut keeper = set.raw(set.primary());
+    keeper.sign_in("admin", "keeper", "secret").unwrap();
+    let refused = keeper.run("local", doc! { "find": "system.replset" });
+    assert_eq!(error_of(&refused).0, 13, "{refused}");
 }

@@ -1,6 +1,6 @@
 //! What the tests of this folder share.
 
-use bson::{Document, doc};
+use bson::{Bson, Document, doc};
 
 use crate::support::RawClient;
 use crate::support::replica_set::ReplicaSet;
@@ -21,6 +21,24 @@ pub(crate) fn acknowledged(client: &mut RawClient, db: &str, command: Document) 
         !reply.contains_key("writeConcernError"),
         "{command}: {reply}"
     );
+}
+
+/// The configuration of the set.
+pub(crate) fn config(client: &mut RawClient) -> Document {
+    let reply = done(client, "admin", doc! { "replSetGetConfig": 1 });
+    reply.get_document("config").unwrap().clone()
+}
+
+/// Sends the configuration with the members changed; the answer.
+pub(crate) fn reconfigure(
+    client: &mut RawClient,
+    force: bool,
+    change: impl Fn(&mut Vec<Bson>),
+) -> Document {
+    let mut new = config(client);
+    new.insert("version", new.get_i32("version").unwrap() + 1);
+    change(new.get_array_mut("members").unwrap());
+    client.run("admin", doc! { "replSetReconfig": new, "force": force })
 }
 
 /// The command, to be acknowledged by so many nodes.

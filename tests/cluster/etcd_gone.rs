@@ -1,12 +1,13 @@
 //! etcd, or the way to it, is gone.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bson::doc;
 
 use crate::common::{DB, RETRIABLE, acknowledged, create_user, done, user_names, with_w};
-use crate::support::replica_set::{ReplicaSet, timed};
-use crate::support::{RawClient, error_of};
+use crate::support::etcd::EtcdOptions;
+use crate::support::replica_set::{LEASE_TTL_SECS, ReplicaSet, ReplicaSetOptions, SET_NAME, timed};
+use crate::support::{PATIENCE, RawClient, error_of};
 
 /// "At once": sooner than a driver gives up or a user does.
 const AT_ONCE: Duration = Duration::from_secs(5);
@@ -62,6 +63,81 @@ fn with_etcd_stuck_nobody_waits_for_long() {
     set.etcd.resume(0);
     let mut admin = set.admin(set.primary());
     acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 3));
+}
+
+/// A set over three members of etcd.
+fn over_three(nodes: usize, lease_ttl_secs: u64) -> ReplicaSet {
+    ReplicaSet::start(&ReplicaSetOptions {
+        nodes,
+        etcd: EtcdOptions {
+            members: 3,
+            ..EtcdOptions::default()
+        },
+        lease_ttl_secs,
+        ..ReplicaSetOptions::default()
+    })
+}
+
+#[test]
+fn an_endpoint_that_keeps_silent_is_passed_over() {
+    // So that nobody notices by renewing the lease.
+    let set = over_three(1, 40);
+    let mut admin = set.admin(set.primary());
+    // One of them is the one that is asked.
+    for (number, link) in set.links(0).iter().enumerate() {
+        link.stall();
+        let user = create_user(&format!("user-{number}"), &["read"]);
+        let ((), took) = timed(|| acknowledged(&mut admin, DB, user));
+        assert!(took < AT_ONCE, "{took:?}");
+        link.heal();
+    }
+    assert_eq!(user_names(&mut admin).len(), 3);
+}
+
+#[test]
+fn without_a_majority_of_etcd_people_sign_in_and_nobody_writes() {
+    let set = over_three(3, LEASE_TTL_SECS);
+    let nodes = set.primary_and_secondaries();
+    let mut admin = set.admin(nodes[0]);
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 3));
+    set.etcd.pause(0);
+    set.etcd.pause(1);
+    // On its way meanwhile, or nothing was written.
+    let (reply, took) = timed(|| admin.run(DB, create_user("nobody", &[])));
+    let (code, text) = error_of(&reply);
+    assert!([6, 11_602, 10_107].contains(&code), "{code}: {text}");
+    assert!(text.contains("etcd"), "{text}");
+    assert!(took < AT_ONCE, "{took:?}: {text}");
+    set.wait_until(nodes[0], |hello| {
+        !hello.get_bool("isWritablePrimary").unwrap()
+    });
+    for node in nodes {
+        let mut admin = set.admin(node);
+        let hello = admin.run("admin", doc! { "isMaster": 1, "helloOk": true });
+        assert!(hello.get_bool("helloOk").unwrap());
+        // Whoever only watches needs a moment to notice.
+        let text = "not primary, and etcd cannot be reached";
+        wait_for(|| {
+            let (reply, took) = timed(|| admin.run(DB, create_user("late", &[])));
+            assert_eq!(error_of(&reply).0, 10_107, "{reply}");
+            assert!(took < Duration::from_secs(1), "{took:?}");
+            error_of(&reply).1 == text
+        });
+        assert_eq!(set.raw(node).sign_in(DB, "ann", "secret"), Ok(()));
+        assert_eq!(user_names(&mut admin), ["ann"]);
+    }
+    set.etcd.resume(0);
+    set.etcd.resume(1);
+    let mut admin = set.admin(set.primary());
+    acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 3));
+}
+
+/// Looks again and again until it is so.
+fn wait_for(mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE);
+    }
 }
 
 fn a_primary_without_etcd_is_primary_no_more(break_it: impl Fn(&ReplicaSet, usize)) {
@@ -125,4 +201,48 @@ fn a_node_that_missed_what_etcd_has_forgotten_catches_up() {
     acknowledged(&mut admin, DB, with_w(doc! { "dropUser": "bob" }, 3));
     assert_eq!(user_names(&mut behind).len(), 20);
     done(&mut behind, "admin", doc! { "ping": 1 });
+}
+
+/// When a member has told etcd something last.
+fn told_at(set: &ReplicaSet) -> i64 {
+    let members = format!("/portcullis/{SET_NAME}/members/");
+    let answer = set
+        .etcd
+        .control(&["get", &members, "--prefix", "-w", "fields"]);
+    let revisions = answer.lines().filter_map(|line| {
+        let revision = line.strip_prefix("\"ModRevision\" : ")?;
+        revision.parse::<i64>().ok()
+    });
+    revisions.max().unwrap()
+}
+
+#[test]
+fn what_others_write_to_etcd_and_make_it_forget_costs_nothing() {
+    for nodes in [1, 2] {
+        let set = ReplicaSet::start(&ReplicaSetOptions {
+            nodes,
+            ..ReplicaSetOptions::default()
+        });
+        let mut admin = set.admin(set.primary());
+        acknowledged(&mut admin, DB, create_user("ann", &[]));
+        let before = set.etcd.revision();
+        for _ in 0..150 {
+            set.etcd.control(&["put", "/others/key", "value"]);
+        }
+        let started = Instant::now();
+        while told_at(&set) < before + 100 {
+            assert!(started.elapsed() < PATIENCE);
+        }
+        let forgotten = (before + 100).to_string();
+        set.etcd.control(&["compact", &forgotten, "--physical"]);
+        for node in 0..nodes {
+            set.cut(node);
+            set.heal(node);
+        }
+        set.wait_until_all_have_everything();
+        for node in 0..nodes {
+            let log = set.server(node).logs();
+            assert!(!log.contains("History is compacted"), "{log}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod support;
 
 mod acknowledged;
+mod audited;
 mod batches;
 mod causal;
 mod commands;
@@ -26,6 +27,10 @@ mod milvus;
 #[allow(dead_code, unreachable_pub)] // not all of it is needed here
 #[path = "../milvus/client.rs"]
 mod milvus_client;
+mod names;
 mod random;
+mod reconfigure;
+mod removed;
 mod replication;
+mod server_status;
 mod write_concern;

@@ -196,7 +196,8 @@ fn without_etcd_reads_and_sign_ins_go_on_and_writes_fail_at_once() {
     // The lease runs out: another one may be primary now.
     set.wait_until(node, |hello| !hello.get_bool("isWritablePrimary").unwrap());
     let reply = client.run("shop", write());
-    assert_eq!(error_of(&reply), (10_107, "not primary".into()));
+    let text = "not primary, and etcd cannot be reached";
+    assert_eq!(error_of(&reply), (10_107, text.to_owned()));
     let (user, password) = crate::support::ADMIN;
     set.raw(node).sign_in("admin", user, password).unwrap();
     let read = with(

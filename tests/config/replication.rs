@@ -59,7 +59,7 @@ fn every_option_of_a_member_arrives() {
 
 #[test]
 fn what_does_not_fit_together_is_refused() {
-    let cases: [(&[&str], &str); 6] = [
+    let cases: [(&[&str], &str); 7] = [
         (
             &["--replSet", "rs0"],
             "option '--replSet' on the command line is 'rs0'; expected storage.engine: etcd beside it",
@@ -96,6 +96,15 @@ fn what_does_not_fit_together_is_refused() {
             ],
             "option '--replication.tags' on the command line is 'east'; expected tags such as \
              dc:east,rack:1",
+        ),
+        (
+            &[
+                "--storageEngine=etcd",
+                "--replSet=rs0",
+                "--etcd.endpoints=http://127.0.0.1:2379",
+                "--replication.host=a b:::",
+            ],
+            "option '--replication.host' on the command line is 'a b:::'; expected host:port",
         ),
     ];
     for (words, sentence) in cases {

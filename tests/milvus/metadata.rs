@@ -195,3 +195,21 @@ async fn a_client_connects_and_learns_the_version() {
         .unwrap();
     assert_eq!(users.usernames, ["root"]);
 }
+
+#[tokio::test]
+async fn metadata_without_end_is_nothing_that_clients_repeat() {
+    let server = Server::start();
+    for bytes in [20_000, 150_000] {
+        let mut client = server.client_as("root", &"x".repeat(bytes)).await;
+        let refused: Result<GetVersionResponse, _> =
+            client.call("GetVersion", GetVersionRequest {}).await;
+        let refused = refused.unwrap_err();
+        let text = "grpc: received metadata larger than max 16384";
+        let told = (refused.code(), refused.message());
+        assert_eq!(told, (Code::ResourceExhausted, text), "{bytes}");
+        client.sign("root", ROOT_PASSWORD);
+        let version: Result<GetVersionResponse, _> =
+            client.call("GetVersion", GetVersionRequest {}).await;
+        assert!(version.is_ok());
+    }
+}

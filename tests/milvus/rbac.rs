@@ -1,5 +1,6 @@
 //! Users, roles, grants and groups as a whole: kept by one server, brought back by another.
 
+use bson::doc;
 use portcullis::milvus::proto::milvus::{
     BackupRbacMetaRequest, BackupRbacMetaResponse, CreatePrivilegeGroupRequest, CreateRoleRequest,
     DropRoleRequest, GetVersionResponse, GrantorEntity, ListCredUsersRequest,
@@ -172,11 +173,36 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
             "password of user [ann]: its cost is beyond the limits",
         ),
         (
+            without(|it| it.users[0].password = costing(it, "m=7167,t=2,")),
+            "password of user [ann]: its cost is beyond the limits",
+        ),
+        // What no call could grant or revoke.
+        (
+            without(|it| it.grants[0].object.as_mut().unwrap().name = "User".to_owned()),
+            "privilege [lookers] is none of object type [User]",
+        ),
+        (
+            without(|it| {
+                it.grants[0].grantor.as_mut().unwrap().privilege = Some(privilege("Query"));
+            }),
+            "privilege [Query] is none of object type [Global]",
+        ),
+        (
             without(|it| it.privilege_groups[0].privileges = vec![privilege("Query"); 100_001]),
             "the privilege groups have too many privileges",
         ),
     ] {
         assert_eq!(restore(root, &meta).await, refused(reason));
+        assert_eq!(backup(root).await, RbacMeta::default());
+    }
+    for (spoil, code) in [
+        (
+            (|it| it.grants[0].object_name = String::new()) as fn(&mut RbacMeta),
+            1100,
+        ),
+        (|it| it.grants[0].db_name = "shop".to_owned(), 1100),
+    ] {
+        assert_eq!(restore(root, &without(spoil)).await.unwrap_err().0, code);
         assert_eq!(backup(root).await, RbacMeta::default());
     }
     let bcrypt = without(|it| it.users[0].password = "$2a$04$abcdefghijklmnopqrstuv".to_owned());
@@ -260,4 +286,19 @@ async fn hashes_do_not_travel_where_others_can_read_them() {
     let far = &mut root_elsewhere(&server).await;
     assert_eq!(restore(far, &kept).await, Ok(()));
     assert_eq!(backup(far).await, kept);
+}
+
+#[tokio::test]
+async fn who_may_not_come_from_everywhere_is_not_kept() {
+    let server = Server::start();
+    let root = &mut server.root().await;
+    fill(root).await;
+    let restricted = doc! {
+        "updateUser": "ann",
+        "authenticationRestrictions": [{ "clientSource": ["10.0.0.0/8"] }],
+    };
+    let reply = server.mongodb.admin().run("milvus", restricted);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let kept = backup(root).await;
+    assert_eq!((kept.users.len(), kept.roles.len()), (0, 1));
 }

@@ -2,9 +2,10 @@
 
 use bson::doc;
 use portcullis::milvus::proto::milvus::{
-    AlterRoleRequest, CreateCredentialRequest, CreateRoleRequest, ListCredUsersRequest,
-    ListCredUsersResponse, OperateUserRoleRequest, RoleEntity, SelectRoleRequest,
-    SelectRoleResponse, SelectUserRequest, SelectUserResponse, UpdateCredentialRequest, UserEntity,
+    AlterRoleRequest, CreateCredentialRequest, CreateRoleRequest, DeleteCredentialRequest,
+    ListCredUsersRequest, ListCredUsersResponse, OperateUserRoleRequest, RoleEntity,
+    SelectRoleRequest, SelectRoleResponse, SelectUserRequest, SelectUserResponse,
+    UpdateCredentialRequest, UserEntity,
 };
 use tonic::Code;
 
@@ -299,4 +300,56 @@ async fn names_and_numbers_have_the_limits_that_were_set() {
     root.change("CreateRole", role("clerk")).await.unwrap();
     let full = "the number of roles has reached the limit";
     assert!(reason(root.change("CreateRole", role("other")).await).contains(full));
+}
+
+#[tokio::test]
+async fn a_strict_password_has_characters_of_three_kinds() {
+    let server = Server::start_with(&["--milvus.passwordPolicy=strict"]);
+    let root = &mut server.root().await;
+    let length = |found: usize| format!("{found} out of range 8 <= value <= 64");
+    let longest = format!("Aa1{}", "\u{e9}".repeat(61));
+    let too_long = format!("Aa1{}", "\u{e9}".repeat(62));
+    for (password, refusal) in [
+        ("Aa1\u{e9}\u{e9}\u{e9}\u{e9}", length(7)),
+        (&too_long, length(65)),
+        // Soft hyphens go when a password is prepared.
+        ("Aa1\u{ad}\u{ad}\u{ad}\u{ad}\u{ad}", length(3)),
+        ("Aaaaaaaa", "at least 3 of".to_owned()),
+    ] {
+        let (code, _, reason) = create_user(root, "ann", password).await.unwrap_err();
+        assert_eq!(code, 1100);
+        assert!(reason.contains(&refusal), "{reason}");
+    }
+    create_user(root, "ann", &longest).await.unwrap();
+    create_user(root, "bob", "Aa1aaaaa").await.unwrap();
+    let short = update("bob", "Aa1aaaaa", "Aa1\u{e9}\u{e9}\u{e9}\u{e9}");
+    let (code, _, reason) = root.change("UpdateCredential", short).await.unwrap_err();
+    assert_eq!(
+        (code, reason.contains(&length(7))),
+        (1100, true),
+        "{reason}"
+    );
+}
+
+#[tokio::test]
+async fn blanks_around_a_name_are_none_of_it() {
+    let server = Server::start();
+    let root = &mut server.root().await;
+    create_user(root, " ann ", "secret").await.unwrap();
+    assert_eq!(users(root).await.unwrap(), ["ann", "root"]);
+    let changed = update(" ann", "secret", "changed");
+    root.change("UpdateCredential", changed).await.unwrap();
+    // One's own password, too.
+    let ann = &mut server.client_as("ann", "changed").await;
+    let changed = update("ann ", "changed", "secret");
+    ann.change("UpdateCredential", changed).await.unwrap();
+    let drop = |name: &str| DeleteCredentialRequest {
+        username: name.to_owned(),
+    };
+    let refused = root.change("DeleteCredential", drop(" root")).await;
+    assert_eq!(refused.unwrap_err().0, 1401);
+    root.change("DeleteCredential", drop(" ann "))
+        .await
+        .unwrap();
+    assert_eq!(users(root).await.unwrap(), ["root"]);
 }

@@ -3,13 +3,14 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
+use bson::doc;
 use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 
 use crate::client::{Client, ROOT_PASSWORD, Server};
-use crate::support::Options;
 use crate::support::tls_client::{TLS_VERSIONS, TlsClient, tls_arguments};
+use crate::support::{Options, RawClient, binary};
 
 fn server(mode: &str) -> Server {
     let arguments = tls_arguments(mode);
@@ -75,5 +76,31 @@ async fn a_client_without_the_certificate_that_is_asked_for_is_not_served() {
         if let Ok(port) = tunnel(&server, &client).await {
             assert!(!is_served(port).await);
         }
+    }
+}
+
+/// The code of `saslStart`, 0 for success.
+fn sign_in_plainly(client: &mut RawClient, db: &str, user: &str, password: &str) -> i32 {
+    let payload = binary(format!("\0{user}\0{password}").as_bytes());
+    let start = doc! { "saslStart": 1, "mechanism": "PLAIN", "payload": payload };
+    client.run(db, start).get_i32("code").unwrap_or_default()
+}
+
+#[test]
+fn users_of_milvus_may_use_plain_on_the_other_face_though_it_is_not_enabled() {
+    let server = server("requireTLS");
+    let client = || TlsClient::with("client").raw(&server.mongodb);
+    let sign_in = |db, user, password| sign_in_plainly(&mut client(), db, user, password);
+    assert_eq!(sign_in("milvus", "root", ROOT_PASSWORD), 0);
+    assert_eq!(sign_in("milvus", "root", "wrong"), 18);
+    // As drivers send it.
+    assert_eq!(sign_in("$external", "root@milvus", ROOT_PASSWORD), 0);
+    assert_eq!(sign_in("$external", "root@milvus", "wrong"), 18);
+    for (db, user) in [
+        ("admin", "root"),
+        ("shop", "root"),
+        ("$external", "root@admin"),
+    ] {
+        assert_eq!(sign_in(db, user, ROOT_PASSWORD), 334, "{user} on {db}");
     }
 }

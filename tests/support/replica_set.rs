@@ -30,6 +30,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(5);
 pub struct ReplicaSetOptions {
     pub nodes: usize,
     pub etcd: EtcdOptions,
+    /// How long a primary that is gone keeps its place.
+    pub lease_ttl_secs: u64,
     /// Arguments of every node.
     pub arguments: Vec<String>,
     /// Of each node, `dc:east,rack:1`; may be shorter.
@@ -44,6 +46,7 @@ impl Default for ReplicaSetOptions {
                 members: 1,
                 ..EtcdOptions::default()
             },
+            lease_ttl_secs: LEASE_TTL_SECS,
             arguments: Vec::new(),
             tags: Vec::new(),
         }
@@ -331,7 +334,7 @@ impl Node {
             "--storageEngine=etcd".into(),
             format!("--replSet={SET_NAME}"),
             format!("--etcd.endpoints={}", endpoints(etcd.scheme(), &ports)),
-            format!("--etcd.leaseTtlSecs={LEASE_TTL_SECS}"),
+            format!("--etcd.leaseTtlSecs={}", options.lease_ttl_secs),
             // Less hashing, more changes.
             "--setParameter=scramIterationCount=5000".into(),
             "--setParameter=scramSHA256IterationCount=5000".into(),

@@ -7,6 +7,8 @@ mod credential;
 mod memory;
 mod message;
 mod sign_in;
+mod users;
 
 pub use credential::{Argon2Cost, PlainPassword};
 pub use message::{ClientMessage, PlainError};
+pub use users::PlainUsers;

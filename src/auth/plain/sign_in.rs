@@ -1,7 +1,7 @@
 //! The server's only step.
 
-use super::ClientMessage;
-use crate::auth::sasl::{Attempt, Challenge, Policy, SignInError, Start};
+use super::{ClientMessage, PlainUsers};
+use crate::auth::sasl::{Attempt, Challenge, Policy, SignInError, Start, mechanism_unavailable};
 use crate::auth::session::Session;
 use crate::auth::verified::{Check, Unchecked};
 use crate::catalog::Catalog;
@@ -10,16 +10,15 @@ use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, UserName};
 
 impl Start<'_> {
-    /// The user whose password the message is, where the message is a password that will be checked;
-    /// `enabled` are the mechanisms that may be used.
-    pub fn user_to_prove(&self, enabled: &[Mechanism]) -> Option<UserName> {
+    /// The user whose password the message is, where the message is a password that will be checked.
+    pub fn user_to_prove(&self, allowed: PlainUsers<'_>) -> Option<UserName> {
         let is_plain = self.mechanism == Mechanism::Plain.name();
-        let is_enabled = enabled.contains(&Mechanism::Plain);
-        if !is_plain || !is_enabled || !self.is_private || self.is_speculative {
+        if !is_plain || !self.is_private || self.is_speculative {
             return None;
         }
         let message = ClientMessage::parse(self.payload.expose()).ok()?;
-        name(&message.user, self.db).ok()
+        let name = name(&message.user, self.db).ok()?;
+        allowed.include(name.db()).then_some(name)
     }
 }
 
@@ -39,6 +38,9 @@ impl Session {
             .map_err(|error| SignInError::failed(&error, None))?;
         let name =
             name(&message.user, start.db).map_err(|reason| SignInError::failed(&reason, None))?;
+        if !policy.plain_users.include(name.db()) {
+            return Err(SignInError::told(mechanism_unavailable(start), None));
+        }
         let attempt = Attempt {
             user: name,
             mechanism: Mechanism::Plain,

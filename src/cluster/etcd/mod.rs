@@ -11,12 +11,13 @@ mod stream;
 
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost::Message;
+use tokio::sync::watch;
 use tonic::client::Grpc;
 use tonic::metadata::AsciiMetadataValue;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -31,7 +32,7 @@ pub(super) use messages::{
 pub(super) use stream::{KeepAlive, Watch};
 
 use self::proto::{
-    AuthenticateRequest, AuthenticateResponse, LeaseGrantRequest, LeaseGrantResponse,
+    AuthenticateRequest, AuthenticateResponse, KeyValue, LeaseGrantRequest, LeaseGrantResponse,
     LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
     TxnRequest, TxnResponse,
 };
@@ -52,7 +53,8 @@ const MESSAGE_BYTES_MAX: usize = 512 * 1024 * 1024;
 #[derive(Debug)]
 pub(super) struct Etcd {
     endpoints: Vec<Channel>,
-    current: AtomicUsize,
+    /// Which of them is asked.
+    current: watch::Sender<usize>,
     credentials: Option<(String, Secret<String>)>,
     /// What signing in gave.
     token: Mutex<Option<AsciiMetadataValue>>,
@@ -79,7 +81,7 @@ impl Etcd {
         });
         Ok(Arc::new(Self {
             endpoints: endpoints.collect::<Result<_, _>>()?,
-            current: AtomicUsize::new(0),
+            current: watch::Sender::new(0),
             credentials: config.credentials.clone(),
             token: Mutex::new(None),
         }))
@@ -93,6 +95,25 @@ impl Etcd {
     /// Reads keys.
     pub(super) async fn range(&self, request: RangeRequest) -> Result<RangeResponse, EtcdError> {
         self.call("/etcdserverpb.KV/Range", request).await
+    }
+
+    /// Reads one key as it is now.
+    pub(super) async fn get(&self, key: Bytes) -> Result<Option<KeyValue>, EtcdError> {
+        self.get_at(key, 0).await
+    }
+
+    /// Reads one key as it was at `revision`; 0 for now.
+    pub(super) async fn get_at(
+        &self,
+        key: Bytes,
+        revision: i64,
+    ) -> Result<Option<KeyValue>, EtcdError> {
+        let request = RangeRequest {
+            key,
+            revision,
+            ..RangeRequest::default()
+        };
+        Ok(self.range(request).await?.kvs.into_iter().next())
     }
 
     /// Writes a key, unconditionally.
@@ -123,15 +144,26 @@ impl Etcd {
     /// Asks the next endpoint from now on, because the present one fails.
     pub(super) fn turn_from(&self, failed: usize) {
         let next = (failed + 1) % self.endpoints.len().max(1);
-        // Whoever was faster has turned already.
-        let _ = self
-            .current
-            .compare_exchange(failed, next, Ordering::Relaxed, Ordering::Relaxed);
+        self.current.send_if_modified(|current| {
+            // Whoever was faster has turned already.
+            let turns = *current == failed && next != failed;
+            if turns {
+                *current = next;
+            }
+            turns
+        });
+    }
+
+    /// Waits until another endpoint than `place` is asked.
+    async fn turned_from(&self, place: usize) {
+        let mut current = self.current.subscribe();
+        // Who tells of it is held here and does not go away.
+        let _ = current.wait_for(|current| *current != place).await;
     }
 
     /// The endpoint that is asked now, and its place.
     fn channel(&self) -> Result<(usize, Channel), EtcdError> {
-        let place = self.current.load(Ordering::Relaxed);
+        let place = *self.current.borrow();
         let channel = self.endpoints.get(place).cloned();
         channel
             .map(|channel| (place, channel))

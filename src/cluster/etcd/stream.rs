@@ -164,6 +164,12 @@ impl Watch {
         Ok(answer)
     }
 
+    /// Waits until calls go to another endpoint than this one, because some have failed here.
+    pub(in crate::cluster) fn turned(&self) -> impl Future<Output = ()> + use<> {
+        let (etcd, place) = (Arc::clone(&self.call.etcd), self.call.place);
+        async move { etcd.turned_from(place).await }
+    }
+
     /// Asks another endpoint the next time.
     pub(in crate::cluster) fn turn(&self) {
         self.call.etcd.turn_from(self.call.place);

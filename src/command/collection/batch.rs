@@ -1,11 +1,11 @@
 //! Answers in batches: the first one, and the cursor that the others are asked for by.
 
 use bson::raw::RawDocument;
-use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf, rawdoc};
+use bson::{RawArrayBuf, RawBsonRef, RawDocumentBuf};
 
 use super::cursors::{Origin, Owner};
 use super::rows::{Rows, Stage};
-use super::system_collection::SystemCollection;
+use super::system_collection::{Sources, SystemCollection, config};
 use crate::authz::{Need, RolesFrom};
 use crate::command::context::Context;
 use crate::command::reply::{BoundedArray, Reply};
@@ -88,8 +88,10 @@ pub(super) async fn answer(context: &Context<'_>, query: Query) -> Result<Reply,
         collection, stages, ..
     } = query;
     let size = query.batch_size.unwrap_or(FIRST_BATCH_DOCUMENTS);
+    let config = config(context.services);
     let read = move |catalog: &crate::catalog::Catalog, interrupt: &Interrupt| {
-        let mut rows = Rows::through(collection.documents(catalog), stages()?, interrupt)?;
+        let documents = collection.documents(&Sources { catalog, config });
+        let mut rows = Rows::through(documents, stages()?, interrupt)?;
         let batch = Batch::take(&mut rows, size, interrupt)?;
         Ok::<_, CommandError>((rows, batch))
     };
@@ -150,12 +152,4 @@ pub(super) fn session(body: &RawDocument) -> Option<Vec<u8>> {
         RawBsonRef::Binary(id) => Some(id.bytes.to_vec()),
         _ => None,
     }
-}
-
-/// An answer without documents.
-pub(super) fn empty(namespace: &str) -> Reply {
-    Reply::new().with(
-        "cursor",
-        rawdoc! { "firstBatch": [], "id": 0_i64, "ns": namespace },
-    )
 }

@@ -4,6 +4,7 @@ use bson::RawDocumentBuf;
 
 use super::options::{CollectionOrUuid, Hint, NonNegative, check_collation_and_hint};
 use super::rows::{Rows, Stage};
+use super::system_collection::{Sources, config};
 use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -58,15 +59,17 @@ impl Command for Count {
         let limit = if limit == 0 { u64::MAX } else { limit };
         let count = match self.query.filter(|query| !query.is_empty()) {
             None => {
-                let count = collection.count(context.services.directory.catalog());
+                let catalog = context.services.directory.catalog();
+                let count = collection.count(&Sources::of(context.services, catalog));
                 let count = u64::try_from(count).unwrap_or(u64::MAX);
                 i64::try_from(count.saturating_sub(skip).min(limit)).unwrap_or(i64::MAX)
             }
             Some(query) => {
+                let config = config(context.services);
                 let scan = context.services.scan(move |catalog, interrupt| {
                     let filter = Filter::parse(&query)?;
                     let stages = vec![Stage::Match(filter), Stage::Skip(skip), Stage::Limit(limit)];
-                    let documents = collection.documents(catalog);
+                    let documents = collection.documents(&Sources { catalog, config });
                     Rows::through(documents, stages, interrupt)?.count(interrupt)
                 });
                 scan.await??

@@ -4,6 +4,7 @@ use bson::RawDocumentBuf;
 
 use super::options::{CollectionOrUuid, Hint, check_collation_and_hint};
 use super::rows::{Rows, Stage};
+use super::system_collection::{Sources, config};
 use crate::authz::{Authority, Denied, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -46,10 +47,12 @@ impl Command for Distinct {
         let collection = self.collection.find(&context.generic.db, Self::SPEC.name)?;
         check_collation_and_hint(collection, self.collation.as_ref(), self.hint.as_ref())?;
         let mut distinct = DistinctValues::new(&self.key)?;
+        let config = config(context.services);
         let scan = context.services.scan(move |catalog, interrupt| {
+            let documents = collection.documents(&Sources { catalog, config });
             let filter = self.query.as_deref().map(Filter::parse).transpose()?;
             let stages = filter.into_iter().map(Stage::Match).collect();
-            let mut rows = Rows::through(collection.documents(catalog), stages, interrupt)?;
+            let mut rows = Rows::through(documents, stages, interrupt)?;
             while let Some(document) = rows.next(interrupt)? {
                 distinct.add(&document)?;
             }

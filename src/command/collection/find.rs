@@ -23,8 +23,8 @@ arguments! {
     /// The fields of `find`.
     #[derive(Debug)]
     pub struct Find {
-        /// The collection: `system.users`, `system.roles` or `system.version` of `admin`; all others
-        /// are refused (115).
+        /// The collection: `system.users`, `system.roles` or `system.version` of `admin`, or
+        /// `system.replset` of `local`; all others are refused (115).
         "find" => collection: CollectionOrUuid,
         /// A query that documents must match.
         "filter" => filter: Option<RawDocumentBuf>,

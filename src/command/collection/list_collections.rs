@@ -2,9 +2,9 @@
 
 use bson::RawDocumentBuf;
 
-use super::batch::{answer_documents, empty};
+use super::batch::answer_documents;
 use super::options::CursorOptions;
-use super::system_collection::SystemCollection;
+use super::system_collection::{Sources, SystemCollection};
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -44,7 +44,7 @@ impl Command for ListCollections {
         runs_on: RunsOn::SecondaryIfAsked,
         ..Spec::new(
             "listCollections",
-            "Answers which collections a database has: on admin those of users and roles and what is being restored, elsewhere none.",
+            "Answers which collections a database has: on admin those of users and roles and what is being restored, on local of a member the configuration of its set, elsewhere none.",
         )
     };
 
@@ -59,25 +59,7 @@ impl Command for ListCollections {
     async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
         let db = &context.generic.db;
         let namespace = format!("{db}.$cmd.listCollections");
-        if !db.is_admin() {
-            matching(context, Vec::new(), self.filter).await?;
-            return Ok(empty(&namespace));
-        }
-        let catalog = context.services.directory.catalog();
-        let authority = context.authority();
-        let is_shown =
-            |name: &str| !self.authorized_collections.0 || allows_any_action(&authority, name);
-        let collections = SystemCollection::ALL
-            .into_iter()
-            .filter(|collection| collection.exists(catalog) && is_shown(collection.name()));
-        let transient = &context.services.transient;
-        let transient = TransientCollection::ALL
-            .into_iter()
-            .filter(|collection| transient.exists(*collection) && is_shown(collection.name()));
-        let documents = collections
-            .map(|collection| collection.description(self.name_only.0))
-            .chain(transient.map(|collection| collection.description(self.name_only.0)));
-        let documents = documents.collect();
+        let documents = self.collections(context);
         let needs = if self.is_own_only() {
             Vec::new()
         } else {
@@ -90,6 +72,26 @@ impl Command for ListCollections {
 }
 
 impl ListCollections {
+    /// What there is on the database, as far as it is to be shown.
+    fn collections(&self, context: &Context<'_>) -> Vec<RawDocumentBuf> {
+        let db = &context.generic.db;
+        let sources = Sources::of(context.services, context.services.directory.catalog());
+        let authority = context.authority();
+        let is_shown =
+            |name: &str| !self.authorized_collections.0 || allows_any_action(&authority, db, name);
+        let collections = SystemCollection::ALL.into_iter().filter(|collection| {
+            collection.is_on(db) && collection.exists(&sources) && is_shown(collection.name())
+        });
+        let transient = &context.services.transient;
+        let transient = TransientCollection::ALL.into_iter().filter(|collection| {
+            db.is_admin() && transient.exists(*collection) && is_shown(collection.name())
+        });
+        let documents = collections
+            .map(|collection| collection.description(self.name_only.0))
+            .chain(transient.map(|collection| collection.description(self.name_only.0)));
+        documents.collect()
+    }
+
     /// Whether it shows nothing that the caller could not find out anyway.
     fn is_own_only(&self) -> bool {
         self.name_only.0 && self.authorized_collections.0
@@ -117,8 +119,8 @@ fn list_need(db: &DbName) -> Need {
     Need::on_database(db, Action::ListCollections)
 }
 
-fn allows_any_action(authority: &Authority<'_>, collection: &str) -> bool {
-    let namespace = Resource::Namespace(DbName::ADMIN, collection.into());
+fn allows_any_action(authority: &Authority<'_>, db: &DbName, collection: &str) -> bool {
+    let namespace = Resource::Namespace(db.clone(), collection.into());
     Action::ALL
         .iter()
         .any(|action| authority.allows(&namespace, *action))

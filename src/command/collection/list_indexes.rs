@@ -2,6 +2,7 @@
 
 use super::batch::answer_documents;
 use super::options::{CollectionOrUuid, CursorOptions};
+use super::system_collection::Sources;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
 use crate::command::context::Context;
@@ -42,7 +43,8 @@ impl Command for ListIndexes {
         let db = &context.generic.db;
         let collection = self.collection.find(db, Self::SPEC.name)?;
         let namespace = format!("{db}.{}", collection.name());
-        if !collection.exists(context.services.directory.catalog()) {
+        let catalog = context.services.directory.catalog();
+        if !collection.exists(&Sources::of(context.services, catalog)) {
             return Err(CommandError::new(
                 ErrorCode::NAMESPACE_NOT_FOUND,
                 format!("ns does not exist: {namespace}"),

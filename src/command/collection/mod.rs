@@ -1,7 +1,8 @@
 //! Users, roles and the version of their schema, read as the collections in which mongod keeps them.
 //!
 //! `admin.system.users`, `admin.system.roles` and `admin.system.version` have no data of their own:
-//! `system_collection` makes their documents from the catalog as they are read. What a command
+//! `system_collection` makes their documents from the catalog as they are read, and that of
+//! `local.system.replset` from the configuration of the replica set. What a command
 //! answers over several batches stays in [`cursors`]. Commands on any other collection are
 //! authorized and then refused with 115.
 

@@ -58,6 +58,8 @@ const SECTIONS: [Section; 11] = [
     ("metrics", |services| {
         let mut section = command_metrics(&services.metrics);
         append(&mut section, "cursor", cursors(services));
+        let waits = services.metrics.write_concern.to_document();
+        append(&mut section, "getLastError", waits);
         section
     }),
 ];

@@ -43,7 +43,7 @@ pub(super) fn append_member(
     let (electable, passive): (Vec<&Member>, Vec<&Member>) = config
         .members
         .iter()
-        .partition(|member| is_electable(member));
+        .partition(|member| member.is_electable());
     if !electable.is_empty() {
         reply.append("hosts", hosts(&electable));
     }
@@ -57,7 +57,7 @@ pub(super) fn append_member(
     if let Some(primary) = &topology.primary {
         reply.append("primary", &**primary);
     }
-    if !is_electable(me) {
+    if !me.is_electable() {
         reply.append("passive", true);
     }
     if !me.tags.is_empty() {
@@ -85,10 +85,6 @@ fn last_write_document(last: LastWrite) -> RawDocumentBuf {
         "majorityOpTime": last.op_time.to_document(),
         "majorityWriteDate": date,
     }
-}
-
-fn is_electable(member: &Member) -> bool {
-    member.priority > 0.0
 }
 
 fn hosts(members: &[&Member]) -> RawArrayBuf {

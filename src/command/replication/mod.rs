@@ -2,6 +2,7 @@
 //!
 //! Unknown fields are passed over, as by mongod. A standalone answers 76.
 
+mod config_document;
 pub mod repl_set_freeze;
 pub mod repl_set_get_config;
 pub mod repl_set_get_status;
@@ -40,6 +41,17 @@ fn joined_set(services: &Services) -> Result<(&ReplicaSet, Arc<Topology>), Comma
         ));
     }
     Ok((set, topology))
+}
+
+/// 93: it is no configuration.
+fn invalid_config(reason: &str) -> CommandError {
+    CommandError::new(ErrorCode::INVALID_REPLICA_SET_CONFIG, reason)
+}
+
+/// 103: no configuration of this set, or none that may follow the present one.
+fn incompatible(reason: &str) -> CommandError {
+    let code = ErrorCode::NEW_REPLICA_SET_CONFIGURATION_INCOMPATIBLE;
+    CommandError::new(code, reason)
 }
 
 /// A number of seconds; fractions are cut off and whatever is no number is 0, as mongod reads it.

@@ -1,16 +1,20 @@
 //! `replSetReconfig` (MongoDB manual, "replSetReconfig"). Servers join by themselves; what is left to
 //! configure are priorities, tags and named write concerns, and who is not to be waited for any more.
 
+use bson::raw::RawDocument;
 use bson::{Document, RawBsonRef, RawDocumentBuf};
 
-use super::joined_set;
+use super::{config_document, incompatible, invalid_config, joined_set};
+use crate::audit::Event;
 use crate::authz::{Authority, Denied, Need, Pass};
-use crate::cluster::{ReconfigureError, ReplicaSetConfig, Topology};
+use crate::catalog::Catalog;
+use crate::cluster::{ReconfigureError, ReplicaSet, ReplicaSetConfig, Topology};
 use crate::command::arguments::{FromField, Path, arguments, invalid_bson};
 use crate::command::context::Context;
 use crate::command::field_types::SafeBool;
 use crate::command::reply::Reply;
 use crate::command::spec::{Command, Spec};
+use crate::command::write_concern::{Acknowledgement, RwConcernDefaults};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -65,18 +69,48 @@ impl Command for ReplSetReconfig {
         if !force {
             set.check_writable().map_err(|_| not_primary(&topology))?;
         }
-        let config = new_config(&document, &topology, force)?;
-        match set.reconfigure(config, force).await {
-            Ok(()) => Ok(Reply::new()),
-            Err(ReconfigureError::NotPrimary) => Err(not_primary(&set.topology())),
-            Err(ReconfigureError::Invalid(invalid)) => Err(invalid_config(&invalid.0)),
-            Err(error @ ReconfigureError::Changed) => Err(CommandError::new(
-                ErrorCode::CONFIGURATION_IN_PROGRESS,
-                error.to_string(),
-            )),
-            Err(ReconfigureError::Unreachable(reason)) => Err(unreachable(&reason)),
-        }
+        let old = raw(&topology.config.to_document())?;
+        let catalog = context.services.directory.catalog();
+        let config = new_config(&document, &topology, force)
+            .and_then(|config| check_default(&config, catalog).map(|()| config));
+        let config = match config {
+            Ok(config) => config,
+            Err(refusal) => {
+                let code = refusal.code.0;
+                let event = |origin| Event::reconfigure(origin, &old, &document, code);
+                context.audit(event).await?;
+                return Err(refusal);
+            }
+        };
+        let new = raw(&config.to_document())?;
+        let event = |code| {
+            let (old, new) = (&old, &new);
+            move |origin| Event::reconfigure(origin, old, new, code)
+        };
+        context.audit(event(0)).await?;
+        let Err(error) = set.reconfigure(config, force).await else {
+            return Ok(Reply::new());
+        };
+        let refusal = refusal(error, set);
+        // It was announced; whether this can be written makes no difference any more.
+        let _ = context.audit(event(refusal.code.0)).await;
+        Err(refusal)
     }
+}
+
+fn refusal(error: ReconfigureError, set: &ReplicaSet) -> CommandError {
+    match error {
+        ReconfigureError::NotPrimary => not_primary(&set.topology()),
+        ReconfigureError::Invalid(invalid) => incompatible(&invalid.0),
+        ReconfigureError::Changed => {
+            CommandError::new(ErrorCode::CONFIGURATION_IN_PROGRESS, error.to_string())
+        }
+        ReconfigureError::Unreachable(reason) => unreachable(&reason),
+    }
+}
+
+fn raw(document: &Document) -> Result<RawDocumentBuf, CommandError> {
+    RawDocumentBuf::try_from(document).map_err(|error| invalid_bson(&error))
 }
 
 /// 6; the reason is in the log, it may name addresses.
@@ -98,60 +132,63 @@ fn not_primary(topology: &Topology) -> CommandError {
 
 /// What the document makes of the present configuration.
 fn new_config(
-    document: &RawDocumentBuf,
+    document: &RawDocument,
     topology: &Topology,
     force: bool,
 ) -> Result<ReplicaSetConfig, CommandError> {
-    let document = Document::try_from(document).map_err(|error| invalid_bson(&error))?;
-    let mut new = ReplicaSetConfig::parse(&document).map_err(|error| invalid_config(&error.0))?;
     let old = &topology.config;
+    let mut new = config_document::read(document, old.replica_set_id)?;
     if new.name != old.name {
-        return Err(incompatible(format!(
-            "New and old configurations differ in replica set name; old was {}, and new is {}",
-            old.name, new.name
+        return Err(invalid_config(&format!(
+            "Rejecting reconfig where new config set name differs from command line set name, new \
+             config set name: {}, old config set name: {}",
+            new.name, old.name
         )));
     }
-    let names_its_id = document
-        .get_document("settings")
-        .is_ok_and(|settings| settings.contains_key("replicaSetId"));
-    if names_its_id && new.replica_set_id != old.replica_set_id {
-        return Err(incompatible(format!(
-            "New and old configurations differ in replica set ID; old was {}, and new is {}",
-            old.replica_set_id, new.replica_set_id
-        )));
-    }
-    new.replica_set_id = old.replica_set_id;
-    if !force && new.version <= old.version {
-        return Err(incompatible(format!(
-            "New replica set configuration version and term must be greater than old, but \
-             {{version: {}, term: {}}} is not greater than {{version: {}, term: {}}}",
-            new.version, topology.term, old.version, old.term
-        )));
+    if force {
+        new.version = new.version.max(old.version.saturating_add(1));
     }
     new.term = topology.term;
-    let me = topology.me.as_deref();
-    if !new.members.iter().any(|member| Some(&*member.host) == me) {
-        return Err(CommandError::new(
-            ErrorCode::NODE_NOT_FOUND,
-            format!(
-                "No host described in new configuration with {{version: {}, term: {}}} for replica \
-                 set {} maps to this node",
-                new.version, new.term, new.name
-            ),
-        ));
-    }
+    new.check_follows(old)
+        .map_err(|error| incompatible(&error.0))?;
+    check_self(&new, topology.me.as_deref().unwrap_or_default(), force)?;
     Ok(new)
 }
 
-fn invalid_config(reason: &str) -> CommandError {
-    CommandError::new(ErrorCode::INVALID_REPLICA_SET_CONFIG, reason)
+/// Refuses a configuration without the member that is asked, and one in which it could not stay
+/// primary.
+fn check_self(new: &ReplicaSetConfig, me: &str, force: bool) -> Result<(), CommandError> {
+    let which = format!(
+        "new configuration with {{version: {}, term: {}}} for replica set {}",
+        new.version, new.term, new.name
+    );
+    match new.member(me) {
+        None => Err(CommandError::new(
+            ErrorCode::NODE_NOT_FOUND,
+            format!("No host described in {which} maps to this node"),
+        )),
+        Some(member) if !force && !member.is_electable() => Err(CommandError::new(
+            ErrorCode::NODE_NOT_ELECTABLE,
+            format!(
+                "This node, {}, with _id MemberId({}) is not electable under the {which}",
+                member.host, member.id
+            ),
+        )),
+        Some(_) => Ok(()),
+    }
 }
 
-fn incompatible(reason: String) -> CommandError {
-    CommandError::new(
-        ErrorCode::NEW_REPLICA_SET_CONFIGURATION_INCOMPATIBLE,
-        reason,
-    )
+/// Refuses to take away the mode that is the default write concern.
+fn check_default(new: &ReplicaSetConfig, catalog: &Catalog) -> Result<(), CommandError> {
+    let default = RwConcernDefaults::of(catalog).write_concern;
+    match default.map(|concern| concern.w) {
+        Some(Acknowledgement::Mode(mode)) if !new.modes.contains_key(&mode) => Err(incompatible(
+            "May not remove custom write concern definition from config while it is in use as the \
+             default write concern. Change the default write concern to a non-conflicting setting \
+             and try the reconfig again.",
+        )),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -196,7 +233,8 @@ mod tests {
         let config = reconfigured(&given, false).unwrap();
         assert_eq!((config.version, config.term), (4, 5));
         assert_eq!(config.replica_set_id, ObjectId::from_bytes([1; 12]));
-        assert!(reconfigured(&document(2), true).is_ok());
+        assert_eq!(reconfigured(&document(2), true).unwrap().version, 4);
+        assert_eq!(reconfigured(&document(9), true).unwrap().version, 9);
     }
 
     #[test]
@@ -215,8 +253,9 @@ mod tests {
             ),
             (
                 with("_id", "rs1".into()),
-                103,
-                "New and old configurations differ in replica set name; old was rs0, and new is rs1",
+                93,
+                "Rejecting reconfig where new config set name differs from command line set name, new \
+                 config set name: rs1, old config set name: rs0",
             ),
             (
                 with(
@@ -236,7 +275,18 @@ mod tests {
                 "No host described in new configuration with {version: 4, term: 5} for replica \
                  set rs0 maps to this node",
             ),
-            (with("members", 1.into()), 93, "members must be an array"),
+            (
+                with(
+                    "members",
+                    Bson::Array(vec![
+                        doc! { "_id": 0, "host": "a:1", "priority": 0 }.into(),
+                        doc! { "_id": 1, "host": "b:1" }.into(),
+                    ]),
+                ),
+                104,
+                "This node, a:1, with _id MemberId(0) is not electable under the new configuration \
+                 with {version: 4, term: 5} for replica set rs0",
+            ),
         ];
         for (document, code, text) in table {
             let error = reconfigured(&document, false).unwrap_err();

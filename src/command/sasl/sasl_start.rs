@@ -100,7 +100,7 @@ async fn attempt(
 ) -> Result<Result<(Challenge, Attempt), Box<SignInError>>, CommandError> {
     let services = context.services;
     loop {
-        if let Some(user) = start.user_to_prove(services.mechanisms()) {
+        if let Some(user) = start.user_to_prove(services.plain_users()) {
             guard::wait_for_turn(context, user).await?;
         }
         let guess = context.connection.guard.guess.clone();

@@ -90,13 +90,7 @@ impl Command for UpdateUser {
     async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let services = context.services;
         let db = context.generic.db.clone();
-        let bad = |text: &str| Err(CommandError::bad_value(text));
-        if self.mechanisms.as_ref().is_some_and(Vec::is_empty) {
-            return bad("mechanisms field must not be empty");
-        }
-        if self.password.is_some() && db.is_external() {
-            return bad("Cannot set the password for users defined on the '$external' database");
-        }
+        self.check(&db)?;
         let new_password = match self.password {
             None => None,
             Some(password) => {
@@ -156,6 +150,20 @@ impl Command for UpdateUser {
         let updated = services.directory.update_user(order, name, update);
         updated.await.map_err(refused)?;
         Ok(Reply::new())
+    }
+}
+
+impl UpdateUser {
+    /// What can be said without looking at mechanisms, in mongod's order.
+    fn check(&self, db: &DbName) -> Result<(), CommandError> {
+        let bad = |text: &str| Err(CommandError::bad_value(text));
+        if self.mechanisms.as_ref().is_some_and(Vec::is_empty) {
+            return bad("mechanisms field must not be empty");
+        }
+        if self.password.is_some() && db.is_external() {
+            return bad("Cannot set the password for users defined on the '$external' database");
+        }
+        Ok(())
     }
 }
 

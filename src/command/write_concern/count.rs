@@ -102,6 +102,7 @@ fn unknown_tag(tag: &str) -> WriteConcernError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::HostAndPort;
 
     /// Five members on two sites in four racks; the last has no tags.
     fn config() -> ReplicaSetConfig {
@@ -116,7 +117,7 @@ mod tests {
         for (id, tags) in (0..).zip(tags) {
             config.members.push(Member {
                 id,
-                host: format!("127.0.0.1:{}", 27017 + id).into(),
+                host: HostAndPort::parse(&format!("127.0.0.1:{}", 27017 + id)).unwrap(),
                 priority: 1.0,
                 tags: tags
                     .iter()

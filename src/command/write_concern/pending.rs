@@ -1,18 +1,20 @@
 //! A write concern between the command that asks for it and its answer.
 
+use std::time::Duration;
+
 use bson::RawDocumentBuf;
 use bson::raw::cstr;
 use tokio::time::Instant;
 
 use super::wait::{Change, Limits, Replication};
-use super::{RwConcernDefaults, WriteConcern, WriteConcernError};
+use super::{Provenance, RwConcernDefaults, WriteConcern, WriteConcernError};
 use crate::cluster::ReplicaSet;
 use crate::command::context::Context;
 use crate::command::handshake::topology::TopologyVersion;
+use crate::command::metrics::WriteConcernCounters;
 use crate::command::reply::Reply;
 use crate::command::services::Services;
-use crate::error::CommandError;
-use crate::net::StopSignal;
+use crate::error::{CommandError, ErrorCode};
 use crate::ops::CommitNote;
 use crate::store::Sequence;
 
@@ -58,7 +60,7 @@ impl Pending {
     ) -> Result<Reply, CommandError> {
         let waited = tokio::select! {
             biased;
-            waited = self.wait(set, context.deadline, &context.services.stop) => waited,
+            waited = self.wait(set, context.services, context.deadline) => waited,
             () = context.connection.left() => Err(WriteConcernError::abandoned()),
         };
         let Err(miss) = waited else {
@@ -73,8 +75,8 @@ impl Pending {
     pub async fn wait(
         &self,
         set: &ReplicaSet,
+        services: &Services,
         deadline: Option<Instant>,
-        stop: &StopSignal,
     ) -> Result<(), WriteConcernError> {
         let Some(noted) = self.note.sequence() else {
             return Ok(());
@@ -83,15 +85,47 @@ impl Pending {
         let sequence = if noted > self.before {
             noted
         } else {
-            set.last_write().sequence
+            set.last_visible().sequence
         };
         let change = Change {
             sequence,
             term: self.term,
         };
-        let limits = Limits { deadline, stop };
+        let limits = Limits {
+            deadline,
+            stop: &services.stop,
+        };
+        let begun = Instant::now();
         let mut replication = Replication::from(set);
-        replication.wait(change, &self.concern, limits).await
+        let waited = replication.wait(change, &self.concern, limits).await;
+        let counters = &services.metrics.write_concern;
+        count(counters, begun.elapsed(), &self.concern, waited.as_ref());
+        waited
+    }
+}
+
+/// Counts a wait, as `serverStatus` tells of it.
+fn count(
+    counters: &WriteConcernCounters,
+    took: Duration,
+    concern: &WriteConcern,
+    waited: Result<&(), &WriteConcernError>,
+) {
+    counters.waits.increment();
+    let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    counters.wait_ms.add(took_ms);
+    let is_default = concern.provenance != Some(Provenance::ClientSupplied);
+    match waited.map_err(|miss| miss.code) {
+        Err(ErrorCode::WRITE_CONCERN_FAILED) => {
+            counters.timeouts.increment();
+            if is_default {
+                counters.default_timeouts.increment();
+            }
+        }
+        Err(ErrorCode::UNSATISFIABLE_WRITE_CONCERN) if is_default => {
+            counters.default_unsatisfiable.increment();
+        }
+        _ => {}
     }
 }
 

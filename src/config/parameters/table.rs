@@ -6,7 +6,7 @@ use bson::{RawBson, rawdoc};
 
 use super::{Mechanism, Parameters, sign_in_limits};
 use crate::model::plain_credential::{
-    ARGON2_ITERATIONS_MAX, ARGON2_MEMORY_KIB_MAX, ARGON2_PARALLELISM_MAX,
+    ARGON2_ITERATIONS_MAX, ARGON2_MEMORY_KIB_MAX, ARGON2_MEMORY_KIB_MIN, ARGON2_PARALLELISM_MAX,
 };
 
 /// When a parameter may be set.
@@ -149,7 +149,7 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
                from now on. Each hashing thread may take it at the same time.",
         ours: true,
         kind: Kind::Integer {
-            min: 7168,
+            min: ARGON2_MEMORY_KIB_MIN,
             max: ARGON2_MEMORY_KIB_MAX,
             cell: |parameters| &parameters.argon2_memory_kib,
         },

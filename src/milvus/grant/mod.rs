@@ -4,6 +4,7 @@ mod operate_privilege;
 mod operate_privilege_v2;
 mod select_grant;
 
+pub(super) use operate_privilege_v2::check_level;
 pub(super) use select_grant::entity_of;
 
 use compact_str::CompactString;
@@ -88,7 +89,7 @@ fn change(
 }
 
 /// No name means the default database.
-fn database(named: &str) -> CompactString {
+pub(super) fn database(named: &str) -> CompactString {
     if named.is_empty() {
         CompactString::const_new(DEFAULT_DATABASE)
     } else {

@@ -5,7 +5,7 @@ use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
-use crate::milvus::names::{entity_name, role_name};
+use crate::milvus::names::{any_or_name, entity_name, role_name};
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{GrantEntity, OperatePrivilegeRequest, OperatePrivilegeType};
 use crate::model::milvus::{ANY, MilvusGrant, MilvusObject, built_in_group, object_of};
@@ -28,6 +28,7 @@ impl Call for OperatePrivilegeRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         let missing = || {
             Failure::of(
                 ErrorCode::UnexpectedError,
@@ -84,18 +85,11 @@ impl Named {
         let role = entity
             .role
             .ok_or_else(nil("object entity in the grant entity"))?;
-        let any_or_name = |name: String, what: &str| {
-            if name == ANY {
-                Ok(name)
-            } else {
-                entity_name(&name, what, settings).map(str::to_owned)
-            }
-        };
         Ok(Self {
             role: role_name(&role.name, settings)?,
             object: entity_name(&object.name, "ObjectType", settings)?.to_owned(),
-            object_name: any_or_name(entity.object_name, "object name")?,
-            privilege: any_or_name(privilege.name, "Privilege")?,
+            object_name: any_or_name(&entity.object_name, "object name", settings)?.to_owned(),
+            privilege: any_or_name(&privilege.name, "Privilege", settings)?.to_owned(),
         })
     }
 

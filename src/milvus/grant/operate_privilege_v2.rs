@@ -5,10 +5,10 @@ use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
-use crate::milvus::names::{entity_name, role_name};
+use crate::milvus::names::{any_or_name, role_name};
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{OperatePrivilegeType, OperatePrivilegeV2Request};
-use crate::model::milvus::{ANY, Level, MilvusGrant, MilvusObject, built_in_group, object_of};
+use crate::model::milvus::{ANY, Level, MilvusGrant, MilvusObject, object_of};
 
 impl Call for OperatePrivilegeV2Request {
     const METHOD: &'static str = "OperatePrivilegeV2";
@@ -30,32 +30,27 @@ impl Call for OperatePrivilegeV2Request {
             .privilege
             .ok_or_else(nil("privilege entity in the grantor entity"))?
             .name;
-        if privilege != ANY {
-            entity_name(&privilege, "Privilege", settings)?;
-        }
+        let privilege = any_or_name(&privilege, "Privilege", settings)?;
         let operation = OperatePrivilegeType::try_from(self.r#type)
             .map_err(|_| Failure::invalid("the type in the request not grant or revoke"))?;
-        check_database(&self.db_name, settings)?;
-        if self.collection_name != ANY {
-            entity_name(&self.collection_name, "collection name", settings)?;
-        }
+        let db = check_database(&self.db_name, settings)?;
+        let collection = any_or_name(&self.collection_name, "collection name", settings)?;
         let groups = context.services().directory.catalog().privilege_groups();
-        let is_group = built_in_group(&privilege).is_some() || groups.find(&privilege).is_some();
+        let is_group = groups.is_group(privilege);
         let object = if is_group {
-            let level = groups.level(&privilege);
-            check_level(&privilege, level, (&self.db_name, &self.collection_name))?;
+            check_level(privilege, groups.level(privilege), (db, collection))?;
             MilvusObject::Global
         } else {
-            object_of(&privilege).ok_or_else(|| privilege_not_found(&privilege))?
+            object_of(privilege).ok_or_else(|| privilege_not_found(privilege))?
         };
         let grant = MilvusGrant {
             object,
             object_name: if !is_group && object == MilvusObject::Global {
                 ANY.into()
             } else {
-                self.collection_name.into()
+                collection.into()
             },
-            db: database(&self.db_name),
+            db: database(db),
             privilege: privilege.into(),
             grantor: context.caller_name().into(),
         };
@@ -64,7 +59,7 @@ impl Call for OperatePrivilegeV2Request {
 }
 
 /// Whether the names reach as far as the group does; one without privileges reaches anywhere.
-fn check_level(
+pub(in crate::milvus) fn check_level(
     name: &str,
     level: Option<Level>,
     (db, collection): (&str, &str),
@@ -85,15 +80,15 @@ fn check_level(
 }
 
 /// Nothing, all, or a name: a letter or an underscore, then digits too.
-fn check_database(db: &str, settings: &MilvusConfig) -> Result<(), Failure> {
-    if db.is_empty() || db == ANY {
-        return Ok(());
+fn check_database<'a>(db: &'a str, settings: &MilvusConfig) -> Result<&'a str, Failure> {
+    if db.is_empty() {
+        return Ok(db);
     }
-    entity_name(db, "database name", settings)?;
+    let db = any_or_name(db, "database name", settings)?;
     if db.contains('$') {
         return Err(Failure::invalid(format!(
             "database name can only contain numbers, letters and underscores, found $ in {db}"
         )));
     }
-    Ok(())
+    Ok(db)
 }

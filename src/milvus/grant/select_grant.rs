@@ -5,7 +5,7 @@ use crate::authz::{MilvusNeed, Pass};
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::grant::database;
-use crate::milvus::names::{entity_name, role_name};
+use crate::milvus::names::{any_or_name, entity_name, role_name};
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{
     GrantEntity, GrantorEntity, ObjectEntity, PrivilegeEntity, RoleEntity, SelectGrantRequest,
@@ -37,10 +37,8 @@ impl Call for SelectGrantRequest {
         let object = match &entity.object {
             Some(object) => {
                 let kind = entity_name(&object.name, "ObjectType", settings)?;
-                if entity.object_name != ANY {
-                    entity_name(&entity.object_name, "object name", settings)?;
-                }
-                Some((kind, entity.object_name.as_str()))
+                let name = any_or_name(&entity.object_name, "object name", settings)?;
+                Some((kind, name))
             }
             None => None,
         };

@@ -93,6 +93,10 @@ fn read(catalog: &Catalog, interrupt: &Interrupt) -> Result<RbacMeta, CommandErr
 
 /// A user with those of its roles that Milvus knows.
 fn user_info(user: &User, roles: &HashSet<&RoleName>, catalog: &Catalog) -> Option<UserInfo> {
+    // There is no place for restrictions: without them the user could come from everywhere.
+    if !user.restrictions.is_empty() {
+        return None;
+    }
     let password = user.credentials.plain()?.phc().to_owned();
     let is_default = |name: &str| [ADMIN_ROLE, PUBLIC_ROLE].contains(&name);
     let held = user.roles.iter().filter(|held| {

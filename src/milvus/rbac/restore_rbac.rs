@@ -12,6 +12,7 @@ use crate::config::MilvusConfig;
 use crate::config::parameters::Parameters;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
+use crate::milvus::grant::{check_level, database};
 use crate::milvus::group::change;
 use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
@@ -19,9 +20,13 @@ use crate::milvus::proto::milvus::{
     GrantEntity, PrivilegeGroupInfo, RestoreRbacMetaRequest, RoleEntity, UserInfo,
 };
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
-use crate::model::milvus::{ANY, DEFAULT_DATABASE, MilvusGrant, MilvusObject, PrivilegeGroup};
+use crate::model::milvus::{
+    ANY, MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of,
+};
 use crate::model::names::RoleName;
-use crate::model::plain_credential::{InvalidPlainCredential, PlainCredential};
+use crate::model::plain_credential::{
+    ARGON2_MEMORY_KIB_MIN, InvalidPlainCredential, PlainCredential,
+};
 use crate::model::restriction::Restrictions;
 use crate::model::role::Role;
 use crate::model::user::{Credentials, User};
@@ -67,8 +72,10 @@ impl Call for RestoreRbacMetaRequest {
         let all = |user| user_of(user, settings, &services.parameters);
         let users: Vec<_> = meta.users.into_iter().map(all).collect::<Result<_, _>>()?;
         let mut grants: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let known = services.directory.catalog().privilege_groups();
+        let known = known.with_all(groups.clone());
         for entity in meta.grants {
-            let (role, grant) = grant_of(entity, settings)?;
+            let (role, grant) = grant_of(entity, &known, settings)?;
             grants.entry(role).or_default().push(grant);
         }
         let backup = RbacBackup {
@@ -136,7 +143,8 @@ fn group_of(info: PrivilegeGroupInfo, settings: &MilvusConfig) -> Result<Privile
     })
 }
 
-/// A hash that costs more than those made here would let strangers who name the user cost more.
+/// A hash that costs more than those made here would let strangers who name the user cost more; one that
+/// costs much less tells them by the time a wrong password takes that the user is there.
 fn user_of(
     info: UserInfo,
     settings: &MilvusConfig,
@@ -149,7 +157,8 @@ fn user_of(
         parameters.argon2_iterations(),
     );
     let plain = PlainCredential::parse(&password).and_then(|plain| {
-        let is_bearable = plain.costs_at_most(memory_kib, iterations);
+        let is_bearable = plain.costs_at_most(memory_kib, iterations)
+            && plain.takes_at_least(ARGON2_MEMORY_KIB_MIN);
         is_bearable
             .then_some(plain)
             .ok_or(InvalidPlainCredential::Cost)
@@ -172,8 +181,10 @@ fn user_of(
     })
 }
 
+/// Only what a call could grant: what is anything else could not be revoked either.
 fn grant_of(
     entity: GrantEntity,
+    groups: &PrivilegeGroups,
     settings: &MilvusConfig,
 ) -> Result<(RoleName, MilvusGrant), Failure> {
     let role = names::role_name(&entity.role.unwrap_or_default().name, settings)?;
@@ -181,18 +192,35 @@ fn grant_of(
     let object = MilvusObject::from_name(&object)
         .ok_or_else(|| refused(format!("object type [{object}] does not exist")))?;
     let grantor = entity.grantor.unwrap_or_default();
-    let or = |name: String, default: &str| {
-        if name.is_empty() {
-            default.into()
-        } else {
-            name.into()
-        }
+    let privilege = grantor.privilege.unwrap_or_default().name;
+    let privilege = names::any_or_name(&privilege, "Privilege", settings)?;
+    let is_group = groups.is_group(privilege);
+    let object_name = if object == MilvusObject::Global && !is_group {
+        ANY
+    } else {
+        names::any_or_name(&entity.object_name, "object name", settings)?
     };
+    let expected = if is_group {
+        check_level(
+            privilege,
+            groups.level(privilege),
+            (&entity.db_name, object_name),
+        )?;
+        Some(MilvusObject::Global)
+    } else {
+        object_of(privilege)
+    };
+    if expected.is_some_and(|expected| expected != object) {
+        let object = object.name();
+        return Err(refused(format!(
+            "privilege [{privilege}] is none of object type [{object}]"
+        )));
+    }
     let grant = MilvusGrant {
         object,
-        object_name: or(entity.object_name, ANY),
-        db: or(entity.db_name, DEFAULT_DATABASE),
-        privilege: grantor.privilege.unwrap_or_default().name.into(),
+        object_name: object_name.into(),
+        db: database(&entity.db_name),
+        privilege: privilege.into(),
         grantor: grantor.user.unwrap_or_default().name.into(),
     };
     Ok((role, grant))

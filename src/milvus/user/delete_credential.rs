@@ -21,12 +21,13 @@ impl Call for DeleteCredentialRequest {
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
         const OPERATION: ErrorCode = ErrorCode::DeleteCredentialFailure;
         let services = context.services();
-        if self.username.trim().is_empty() {
+        let username = self.username.trim();
+        if username.is_empty() {
             let reason = "fail to execute task when deleting the user";
             return Err(Failure::of(OPERATION, reason));
         }
         // Nobody has a name that is none, and who is not there is gone already.
-        let Ok(name) = UserName::new(&self.username, context.directory_db().clone()) else {
+        let Ok(name) = UserName::new(username, context.directory_db().clone()) else {
             return Ok(Status::default());
         };
         let change = DirectoryChange::of_user("dropUser", ChangeKind::Dropped, &name);

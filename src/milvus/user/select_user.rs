@@ -19,7 +19,7 @@ impl Call for SelectUserRequest {
 
     /// None to look at oneself. Whoever is called `*` on the other face is not everybody.
     fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
-        let name = self.user.as_ref().map(|user| user.name.as_str());
+        let name = self.user.as_ref().map(|user| user.name.trim());
         let is_own = name.is_some_and(|name| context.is_caller(name));
         let name = name.unwrap_or(ANY);
         (!is_own).then(|| context.need("SelectUser", MilvusObject::User, name))

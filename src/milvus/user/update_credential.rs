@@ -32,8 +32,9 @@ impl Call for UpdateCredentialRequest {
 
     /// None for one's own password.
     fn need(&self, context: &Context<'_>) -> Option<MilvusNeed> {
-        let is_own = context.is_caller(&self.username);
-        (!is_own).then(|| context.need("UpdateUser", MilvusObject::User, &self.username))
+        let name = self.username.trim();
+        let is_own = context.is_caller(name);
+        (!is_own).then(|| context.need("UpdateUser", MilvusObject::User, name))
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
@@ -41,15 +42,16 @@ impl Call for UpdateCredentialRequest {
         if let Some(description) = &self.description {
             names::check_description(description, "user")?;
         }
+        let name = self.username.trim();
         // What is said about a user may be all that is to be changed.
         let is_password_kept = self.old_password.is_empty() && self.new_password.is_empty();
         match self.description {
             Some(description) if is_password_kept => {
-                describe(context, pass, &self.username, description).await
+                describe(context, pass, name, description).await
             }
             description => {
                 let passwords = (self.old_password, self.new_password);
-                replace(context, pass, (&self.username, description), passwords).await
+                replace(context, pass, (name, description), passwords).await
             }
         }
     }

@@ -73,6 +73,11 @@ impl PrivilegeGroups {
         is_predefined(name) || self.find(name).is_some()
     }
 
+    /// Whether that is a group of either kind.
+    pub fn is_group(&self, name: &str) -> bool {
+        built_in_group(name).is_some() || self.find(name).is_some()
+    }
+
     /// Whether the group of that name has the privilege, by itself or by a group in it.
     pub fn has(&self, group: &str, privilege: &str) -> bool {
         self.any(group, |name| {

@@ -63,6 +63,7 @@ async fn code(
         is_api_strict: false,
     };
     let policy = Policy {
+        plain_users: PlainUsers::All,
         mechanisms: &[Mechanism::Plain],
         sha_1_iterations: 0,
         sha_256_iterations: 0,

@@ -5,6 +5,7 @@ use bson::rawdoc;
 use super::*;
 use crate::cluster::{Member, MemberProgress, OpTime, ReplicaSetConfig};
 use crate::command::write_concern::{Acknowledgement, Provenance};
+use crate::config::HostAndPort;
 use crate::net::{StopSource, stop_channel};
 
 const CHANGE: Change = Change {
@@ -26,7 +27,7 @@ impl Seen {
         for id in 0..3 {
             config.members.push(Member {
                 id,
-                host: host(id),
+                host: HostAndPort::parse(&host(id)).unwrap(),
                 priority: 1.0,
                 tags: BTreeMap::new(),
             });

@@ -1,0 +1,100 @@
+//! A name is one process's: the second one with it is refused, and one that comes back after kill -9 is
+//! not.
+
+use std::time::Instant;
+
+use bson::doc;
+
+use crate::common::{DB, acknowledged, create_user, user_names, with_w};
+use crate::support::etcd::endpoints;
+use crate::support::replica_set::{LEASE_TTL_SECS, ReplicaSet, ReplicaSetOptions, SET_NAME};
+use crate::support::{Options, PATIENCE};
+
+/// What a server says that waits for the lease of another.
+const WAITS: &str = "Waiting until the lease of another process";
+
+/// A server of its own that takes itself for `node`.
+fn namesake(set: &ReplicaSet, node: usize) -> Options {
+    let ports = set.etcd.ports();
+    Options::default()
+        .arguments(&["--storageEngine=etcd", "--replSet", SET_NAME])
+        .argument(format!("--replication.host={}", set.host(node)))
+        .argument(format!(
+            "--etcd.endpoints={}",
+            endpoints(set.etcd.scheme(), &ports)
+        ))
+        .argument(format!("--etcd.leaseTtlSecs={LEASE_TTL_SECS}"))
+}
+
+fn pair() -> ReplicaSet {
+    ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 2,
+        ..ReplicaSetOptions::default()
+    })
+}
+
+#[test]
+fn a_second_process_with_the_name_of_one_that_lives_is_refused() {
+    let set = pair();
+    let nodes = set.primary_and_secondaries();
+    let before = set.hello(nodes[0]);
+    for node in &nodes {
+        let refused = namesake(&set, *node).command().output().unwrap();
+        assert_eq!(refused.status.code(), Some(1));
+        let log = String::from_utf8(refused.stderr).unwrap();
+        let expected = format!(
+            "portcullis: cannot join the replica set: another process that is running is its \
+             member {}: give each server a --replication.host of its own",
+            set.host(*node)
+        );
+        assert_eq!(log.lines().last(), Some(expected.as_str()), "{log}");
+        assert!(log.contains(WAITS), "{log}");
+    }
+    // Nobody has noticed.
+    let after = set.hello(nodes[0]);
+    for field in ["setVersion", "electionId", "hosts"] {
+        assert_eq!(after.get(field), before.get(field), "{field}");
+    }
+    let mut admin = set.admin(nodes[0]);
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &[]), 2));
+}
+
+#[test]
+fn a_process_that_comes_back_before_its_lease_has_run_out_gets_in() {
+    let mut set = pair();
+    for node in set.primary_and_secondaries() {
+        set.kill(node);
+        set.start_node(node);
+        let log = set.server(node).logs();
+        assert!(log.contains(WAITS), "{log}");
+        // It counts again.
+        let name = format!("after-{node}");
+        let mut admin = set.admin(set.primary());
+        acknowledged(&mut admin, DB, with_w(create_user(&name, &[]), 2));
+    }
+}
+
+#[test]
+fn a_process_whose_name_was_taken_while_it_was_paused_leaves_it_to_the_other() {
+    let mut set = pair();
+    let nodes = set.primary_and_secondaries();
+    set.pause(nodes[1]);
+    // Starts as soon as the lease has run out.
+    let namesake = namesake(&set, nodes[1]).start();
+    let mut admin = set.admin(nodes[0]);
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &[]), 2));
+    set.resume(nodes[1]);
+    set.wait_until_all_have_everything();
+    let mut paused = set.admin(nodes[1]);
+    assert_eq!(user_names(&mut paused), ["ann"]);
+    // It knows whose the name is.
+    let started = Instant::now();
+    while !set.server(nodes[1]).logs().contains(WAITS) {
+        assert!(started.elapsed() < PATIENCE);
+        paused.run("admin", doc! { "ping": 1 });
+    }
+    let (status, log) = namesake.stop();
+    assert!(status.success(), "{log}");
+    acknowledged(&mut admin, DB, with_w(create_user("bob", &[]), 2));
+    assert_eq!(user_names(&mut paused), ["ann", "bob"]);
+}
