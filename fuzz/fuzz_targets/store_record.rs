@@ -17,6 +17,7 @@ use portcullis::model::privilege::Privilege;
 use portcullis::model::resource::Resource;
 use portcullis::model::restriction::{AddressRestriction, Cidr, Restrictions};
 use portcullis::model::role::Role;
+use portcullis::model::transient::TransientIds;
 use portcullis::model::plain_credential::PlainCredential;
 use portcullis::model::user::{Credentials, ScramCredential, User};
 use portcullis::secret::Secret;
@@ -138,6 +139,9 @@ fn same(one: &Change, other: &Change) -> bool {
                 one.matches(other.expose())
             }
             (Setting::PrivilegeGroups(one), Setting::PrivilegeGroups(other)) => one == other,
+            (Setting::TransientCollections(one), Setting::TransientCollections(other)) => {
+                one == other
+            }
             _ => false,
         },
         _ => false,
@@ -182,12 +186,21 @@ fn change(u: &mut Unstructured<'_>) -> Result<Change> {
     Ok(match u.int_in_range(0..=8)? {
         0..=3 => Change::PutUser(Arc::new(user(u)?)),
         4..=7 => Change::PutRole(Arc::new(role(u)?)),
-        _ => Change::PutSetting(match u.int_in_range(0..=3)? {
+        _ => Change::PutSetting(match u.int_in_range(0..=4)? {
             0 => Setting::AuthSchema,
             1 => Setting::DefaultReadWriteConcern(Arc::new(WORDS.document(u)?)),
             2 => Setting::PrivilegeGroups(privilege_groups(u)?),
+            3 => Setting::TransientCollections(transient_ids(u)?),
             _ => Setting::DeploymentSecret(Secret::new(u.arbitrary()?)),
         }),
+    })
+}
+
+fn transient_ids(u: &mut Unstructured<'_>) -> Result<TransientIds> {
+    let mut id = || Ok(u.arbitrary::<Option<u128>>()?.map(uuid::Uuid::from_u128));
+    Ok(TransientIds {
+        roles: id()?,
+        users: id()?,
     })
 }
 

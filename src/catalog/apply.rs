@@ -103,6 +103,13 @@ impl Catalog {
                     .unwrap_or_else(PoisonError::into_inner);
                 *kept = groups;
             }
+            Setting::TransientCollections(ids) => {
+                let mut kept = self
+                    .transient_ids
+                    .write()
+                    .unwrap_or_else(PoisonError::into_inner);
+                *kept = ids;
+            }
         }
     }
 }

@@ -20,6 +20,7 @@ use dashmap::DashMap;
 use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::role::Role;
+use crate::model::transient::TransientIds;
 use crate::model::user::User;
 use crate::secret::Secret;
 use crate::store::{Change, Setting};
@@ -42,6 +43,7 @@ pub struct Catalog {
     default_read_write_concern: RwLock<Option<Arc<RawDocumentBuf>>>,
     deployment_secret: RwLock<Option<Secret<[u8; 32]>>>,
     privilege_groups: RwLock<PrivilegeGroups>,
+    transient_ids: RwLock<TransientIds>,
     /// Where users and roles of Milvus clients are.
     milvus_db: DbName,
     had_users_or_roles: AtomicBool,
@@ -69,6 +71,7 @@ impl Catalog {
             default_read_write_concern: RwLock::default(),
             deployment_secret: RwLock::default(),
             privilege_groups: RwLock::default(),
+            transient_ids: RwLock::default(),
             whole: RwLock::default(),
             milvus_db: db,
             had_users_or_roles: AtomicBool::default(),
@@ -140,7 +143,8 @@ impl Catalog {
     }
 
     /// All of it as the changes that make it: settings, roles, users, in no order within. Copies
-    /// pointers only, while nothing is applied.
+    /// pointers only, while nothing is applied. A restoration under way is left out: nobody has its
+    /// documents with these changes.
     pub fn snapshot(&self) -> Vec<Change> {
         let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
         let groups = self.privilege_groups();
@@ -187,6 +191,12 @@ impl Catalog {
     pub fn privilege_groups(&self) -> PrivilegeGroups {
         let setting = self.privilege_groups.read();
         setting.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which collections of a restoration there are.
+    pub fn transient_ids(&self) -> TransientIds {
+        let setting = self.transient_ids.read();
+        *setting.unwrap_or_else(PoisonError::into_inner)
     }
 
     fn users_where(&self, matches: impl Fn(&User) -> bool) -> Vec<Arc<User>> {

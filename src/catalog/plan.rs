@@ -13,6 +13,7 @@ use super::View;
 use crate::model::mechanism::Mechanism;
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::restriction::Restrictions;
+use crate::model::transient::TransientCollection;
 use crate::model::user::{Credentials, User};
 use crate::store::record::{self, RecordTooLarge};
 use crate::store::{Change, Setting};
@@ -83,6 +84,13 @@ pub enum PlanError {
     /// What is wanted of a group of privileges cannot be.
     #[error(transparent)]
     PrivilegeGroup(#[from] PrivilegeGroupError),
+    /// Documents of a restoration are where it was begun, and that is not here (96).
+    #[error(
+        "admin.{} was begun at another primary, before a restart or too long ago, and not all of it is \
+         here; drop it and insert everything again",
+        .0.name()
+    )]
+    TransientNotHere(TransientCollection),
     /// The user, role or setting would be larger than a stored document may be (10334).
     #[error(transparent)]
     TooLarge(#[from] RecordTooLarge),
@@ -303,6 +311,7 @@ fn trim_credentials(
 mod merge;
 pub mod milvus;
 mod roles;
+mod transient;
 
 pub use merge::{Dump, Dumped, LeftOut, Merged, merge};
 pub use milvus::PrivilegeGroupError;
@@ -310,6 +319,7 @@ pub use roles::{
     RoleUpdate, create_role, drop_all_roles_from_database, drop_role, grant_privileges_to_role,
     grant_roles_to_role, revoke_privileges_from_role, revoke_roles_from_role, update_role,
 };
+pub use transient::{begin_transient, drop_transient};
 
 #[cfg(test)]
 mod tests;

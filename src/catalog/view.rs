@@ -7,6 +7,7 @@ use super::{Catalog, builtin, sorted_roles, sorted_users};
 use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::role::Role;
+use crate::model::transient::TransientIds;
 use crate::model::user::User;
 use crate::store::{Change, Setting};
 
@@ -19,6 +20,7 @@ pub struct View<'a> {
     users: HashMap<UserName, Option<Arc<User>>>,
     roles: HashMap<RoleName, Option<Arc<Role>>>,
     privilege_groups: Option<PrivilegeGroups>,
+    transient_ids: TransientIds,
     had_users_or_roles: bool,
     has_auth_schema: bool,
 }
@@ -31,6 +33,7 @@ impl<'a> View<'a> {
             users: HashMap::new(),
             roles: HashMap::new(),
             privilege_groups: None,
+            transient_ids: catalog.transient_ids(),
             had_users_or_roles: catalog.had_users_or_roles(),
             has_auth_schema: catalog.has_auth_schema(),
         }
@@ -57,6 +60,7 @@ impl<'a> View<'a> {
                 Change::PutSetting(Setting::PrivilegeGroups(groups)) => {
                     self.privilege_groups = Some(groups.clone());
                 }
+                Change::PutSetting(Setting::TransientCollections(ids)) => self.transient_ids = *ids,
                 Change::PutSetting(_) => {}
             }
         }
@@ -117,6 +121,11 @@ impl<'a> View<'a> {
     pub fn privilege_groups(&self) -> PrivilegeGroups {
         let laid_over = self.privilege_groups.clone();
         laid_over.unwrap_or_else(|| self.catalog.privilege_groups())
+    }
+
+    /// Which collections of a restoration there are.
+    pub fn transient_ids(&self) -> TransientIds {
+        self.transient_ids
     }
 
     /// How many users there are on the database of Milvus clients. Looks only at those of the batch.

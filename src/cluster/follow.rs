@@ -114,8 +114,11 @@ pub(super) async fn compare(shared: Arc<Shared>) {
         key: shared.keys.head(),
         ..RangeRequest::default()
     };
+    // Else a healthy member would be stale between two looks.
+    let staleness_max = shared.options.etcd.staleness_max;
+    let pause = staleness_max.map_or(shared.beat(), |max| shared.beat().min(max / 4));
     loop {
-        tokio::time::sleep(shared.beat()).await;
+        tokio::time::sleep(pause).await;
         let asked = Instant::now();
         match shared.etcd.range(request.clone()).await {
             Ok(answer) => {

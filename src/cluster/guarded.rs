@@ -215,7 +215,7 @@ fn not_written(error: &EtcdError) -> StoreError {
         EtcdError::NoSpace(_) => StoreError::DiskFull {
             path: "etcd".into(),
         },
-        EtcdError::Refused(_) => StoreError::Unreachable {
+        EtcdError::Refused(_) => StoreError::Refused {
             reason: error.to_string(),
         },
         error => StoreError::Unreachable {

@@ -250,6 +250,13 @@ impl Services {
                 )
                 .before_any_write()
             }
+            OpsError::Storage(failure @ StoreError::Refused { .. }) => {
+                events::store_failed(&failure);
+                CommandError::new(
+                    ErrorCode::INTERNAL_ERROR,
+                    "nothing was written, because etcd refuses it",
+                )
+            }
             OpsError::Storage(failure @ StoreError::OutcomeUnknown { .. }) => {
                 events::store_failed(&failure);
                 CommandError::new(
@@ -296,7 +303,8 @@ pub fn ops_error_code(error: &OpsError) -> ErrorCode {
     }
 }
 
-fn plan_error(refusal: &PlanError) -> CommandError {
+/// What a client is told about a change that the catalog does not allow.
+pub fn plan_error(refusal: &PlanError) -> CommandError {
     match refusal {
         PlanError::UserExists(user) => CommandError::user_exists(user),
         PlanError::UserNotFound(user) => CommandError::user_not_found(user.user(), user.db()),
@@ -342,6 +350,9 @@ fn plan_error(refusal: &PlanError) -> CommandError {
         | PlanError::MilvusRolesFull
         | PlanError::PrivilegeGroup(_)
         | PlanError::MilvusRoleHasGrants(_) => CommandError::bad_value(refusal.to_string()),
+        PlanError::TransientNotHere(_) => {
+            CommandError::new(ErrorCode::OPERATION_FAILED, refusal.to_string())
+        }
         PlanError::TooLarge(_) => {
             CommandError::new(ErrorCode::BSON_OBJECT_TOO_LARGE, refusal.to_string())
         }

@@ -87,7 +87,7 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
     (95, "`replSetFreeze` at the primary."),
     (
         96,
-        "Too many passwords wait to be hashed; too many cursors are open; no log of that name.",
+        "Too many passwords wait to be hashed; too many cursors are open; no log of that name; a restore that was begun at another primary or before a restart.",
     ),
     (
         100,

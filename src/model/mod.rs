@@ -13,4 +13,5 @@ pub mod privilege;
 pub mod resource;
 pub mod restriction;
 pub mod role;
+pub mod transient;
 pub mod user;

@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 
 use bson::RawDocumentBuf;
+use uuid::Uuid;
 
 use super::order::Order;
 use super::writer::{Outcome, Writer};
@@ -11,6 +12,7 @@ use crate::catalog::{Catalog, Dump, Merged, PlanError, RoleUpdate, UserUpdate, V
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::privilege::Privilege;
 use crate::model::role::Role;
+use crate::model::transient::TransientCollection;
 use crate::model::user::User;
 use crate::store::{Change, Sequence, Setting, Store, StoreError};
 
@@ -299,6 +301,33 @@ impl Directory {
             // Nobody else sets it.
             let _ = merged.set(decided);
             Ok(changes)
+        })
+        .await
+    }
+
+    /// The first `insert` into a collection of a restoration: it exists from now on, under `id`. Refused
+    /// if it exists under another one.
+    pub async fn begin_transient(
+        &self,
+        order: Order,
+        collection: TransientCollection,
+        id: Uuid,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| {
+            plan::begin_transient(view, collection, id)
+        })
+        .await
+    }
+
+    /// `drop` of a collection of a restoration; nothing happens if there is none of that id.
+    pub async fn drop_transient(
+        &self,
+        order: Order,
+        collection: TransientCollection,
+        id: Uuid,
+    ) -> Result<Written<()>, OpsError> {
+        self.write(order, move |view| {
+            plan::drop_transient(view, collection, id)
         })
         .await
     }

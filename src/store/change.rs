@@ -8,6 +8,7 @@ use super::StoreError;
 use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::{RoleName, UserName};
 use crate::model::role::Role;
+use crate::model::transient::TransientIds;
 use crate::model::user::User;
 use crate::secret::Secret;
 
@@ -38,6 +39,9 @@ pub enum Setting {
     DeploymentSecret(Secret<[u8; 32]>),
     /// The groups of privileges that administrators made for Milvus clients.
     PrivilegeGroups(PrivilegeGroups),
+    /// Which of `admin.tempusers` and `admin.temproles` there are. Their documents are in the memory of
+    /// the process that began them, and nowhere else.
+    TransientCollections(TransientIds),
 }
 
 impl Setting {
@@ -57,6 +61,7 @@ impl Setting {
             Self::DefaultReadWriteConcern(_) => "defaultRWConcern",
             Self::DeploymentSecret(_) => "deploymentSecret",
             Self::PrivilegeGroups(_) => "milvusPrivilegeGroups",
+            Self::TransientCollections(_) => "transientCollections",
         }
     }
 }

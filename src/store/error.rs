@@ -91,7 +91,13 @@ pub enum StoreError {
     /// Another member of the replica set takes the writes.
     #[error("this member is not the primary")]
     NotPrimary,
-    /// What keeps the changes cannot be reached, or refuses; nothing was written.
+    /// What keeps the changes will not, and would not the next time either; nothing was written.
+    #[error("nothing was written: {reason}")]
+    Refused {
+        /// Its words.
+        reason: String,
+    },
+    /// What keeps the changes cannot be reached; nothing was written.
     #[error("nothing was written: {reason}")]
     Unreachable {
         /// A sentence that says what was tried and how it failed.

@@ -246,3 +246,46 @@ fn what_others_write_to_etcd_and_make_it_forget_costs_nothing() {
         }
     }
 }
+
+/// What would be refused again is told as no passing fault: drivers would only repeat it.
+#[test]
+fn what_etcd_refuses_is_not_to_be_tried_again() {
+    let set = ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 1,
+        etcd: EtcdOptions {
+            members: 1,
+            request_bytes_max: Some(64 * 1024),
+            ..EtcdOptions::default()
+        },
+        ..ReplicaSetOptions::default()
+    });
+    let mut admin = set.admin(set.primary());
+    let mut large = create_user("large", &[]);
+    large.insert("customData", doc! { "text": "x".repeat(100_000) });
+    let reply = admin.run(DB, large);
+    let (code, text) = error_of(&reply);
+    assert_eq!(
+        (code, text.as_str()),
+        (1, "nothing was written, because etcd refuses it")
+    );
+    assert!(reply.get_array("errorLabels").is_err(), "{reply}");
+    done(&mut admin, DB, create_user("ann", &[]));
+    assert_eq!(user_names(&mut admin), ["ann"]);
+}
+
+#[test]
+fn a_short_limit_of_staleness_is_no_fault_of_a_healthy_member() {
+    let set = ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 2,
+        lease_ttl_secs: 8,
+        arguments: vec!["--etcd.maxStalenessSecs=1".to_owned()],
+        ..ReplicaSetOptions::default()
+    });
+    let mut secondary = set.raw(set.secondary());
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(5) {
+        let hello = secondary.run("admin", doc! { "hello": 1 });
+        let is_readable = hello.get_bool("secondary").unwrap();
+        assert!(is_readable, "{:?}", begun.elapsed());
+    }
+}

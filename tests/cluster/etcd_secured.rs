@@ -13,6 +13,7 @@ fn members_present_their_certificate_and_sign_in() {
                 members: 1,
                 with_tls,
                 with_user,
+                ..EtcdOptions::default()
             },
             ..ReplicaSetOptions::default()
         });
@@ -36,6 +37,7 @@ fn who_has_neither_does_not_start() {
         members: 1,
         with_tls: true,
         with_user: true,
+        ..EtcdOptions::default()
     });
     let options = Options::default()
         .argument("--storageEngine=etcd")

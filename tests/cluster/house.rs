@@ -42,6 +42,7 @@ fn strangers_are_refused_by_etcd_with_tls_and_a_user() {
         members: 1,
         with_tls: true,
         with_user: true,
+        ..EtcdOptions::default()
     };
     let etcd = Etcd::start(options);
     etcd.control(&["put", "key", "value"]);

@@ -32,5 +32,6 @@ mod random;
 mod reconfigure;
 mod removed;
 mod replication;
+mod restore;
 mod server_status;
 mod write_concern;

@@ -4,8 +4,8 @@ use bson::{Bson, Document, doc};
 use mongodb::options::AuthMechanism;
 
 use crate::common::{batch, create_and_sign_in, succeed};
-use crate::support::{ADMIN, RawClient, TestServer, error_of};
-use crate::table::server;
+use crate::support::{ADMIN, Options, RawClient, TestServer, error_of};
+use crate::table::{FEW_ROUNDS, server};
 
 /// A server with a role that includes another and a user `ann` of `shop` who has both kinds of keys.
 fn source() -> TestServer {
@@ -251,4 +251,97 @@ fn nobody_restores_without_the_privileges() {
     without_drop.insert("drop", false);
     succeed(&mut keeper, "admin", without_drop);
     assert_eq!(dump(&mut admin, "system.users"), everybody);
+}
+
+/// A merge by which nobody stays who was not inserted.
+fn merge_with_drop(collections: &[(&str, &str)]) -> Document {
+    let mut command = doc! { "_mergeAuthzCollections": 1, "db": "", "drop": true };
+    command.extend(
+        collections
+            .iter()
+            .map(|(field, name)| ((*field).to_owned(), format!("admin.{name}").into())),
+    );
+    command
+}
+
+/// The temporary collections that `listCollections` shows.
+fn listed(client: &mut RawClient) -> Vec<String> {
+    let command = doc! {
+        "listCollections": 1, "nameOnly": true, "filter": { "name": { "$regex": "^temp" } },
+    };
+    let (documents, ..) = batch(&succeed(client, "admin", command));
+    let names = documents.iter();
+    names
+        .map(|one| one.get_str("name").unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn a_restoration_cut_in_two_by_a_restart_loses_nobody() {
+    let server = source();
+    let mut admin = server.admin();
+    let users = dump(&mut admin, "system.users");
+    let roles = dump(&mut admin, "system.roles");
+    let (part, rest) = users.split_at(2);
+    assert_eq!(
+        insert(&mut admin, "tempusers", part.to_vec()),
+        doc! { "n": 2, "ok": 1.0 }
+    );
+    drop(admin);
+
+    let server = Options::in_folder(server.kill())
+        .arguments(&FEW_ROUNDS)
+        .start();
+    let mut admin = server.admin();
+    assert_eq!(listed(&mut admin), ["tempusers"]);
+    insert(&mut admin, "temproles", roles.clone());
+    let of_users = ("tempUsersCollection", "tempusers");
+    let of_roles = ("tempRolesCollection", "temproles");
+    let refused = doc! {
+        "ok": 0.0,
+        "errmsg": "admin.tempusers was begun at another primary, before a restart or too long ago, and \
+                   not all of it is here; drop it and insert everything again",
+        "code": 96,
+        "codeName": "OperationFailed",
+    };
+    let mut without_drop = merge_with_drop(&[of_users]);
+    without_drop.insert("drop", false);
+    let one = doc! { "insert": "tempusers", "documents": [rest[0].clone()] };
+    for command in [
+        one,
+        merge_with_drop(&[of_users]),
+        merge_with_drop(&[of_users, of_roles]),
+        without_drop,
+    ] {
+        assert_eq!(admin.run("admin", command.clone()), refused, "{command}");
+    }
+    assert_eq!(insert(&mut admin, "tempusers", rest.to_vec()), refused);
+    assert_eq!(dump(&mut admin, "system.users"), users);
+
+    // As mongorestore does when it is run again.
+    for collection in listed(&mut admin) {
+        let dropped = succeed(&mut admin, "admin", doc! { "drop": &collection });
+        let ns = format!("admin.{collection}");
+        assert_eq!(dropped, doc! { "nIndexesWas": 1, "ns": ns, "ok": 1.0 });
+    }
+    insert(&mut admin, "tempusers", users.clone());
+    insert(&mut admin, "temproles", roles.clone());
+    succeed(&mut admin, "admin", merge_with_drop(&[of_users, of_roles]));
+    assert_eq!(dump(&mut admin, "system.users"), users);
+    assert_eq!(dump(&mut admin, "system.roles"), roles);
+    for collection in ["tempusers", "temproles"] {
+        succeed(&mut admin, "admin", doc! { "drop": collection });
+    }
+    drop(admin);
+
+    let server = Options::in_folder(server.kill())
+        .arguments(&FEW_ROUNDS)
+        .start();
+    let mut admin = server.admin();
+    assert_eq!(listed(&mut admin), [] as [&str; 0]);
+    let (code, text) = error_of(&admin.run("admin", merge_with_drop(&[of_users])));
+    assert_eq!(
+        (code, &text[..]),
+        (2, "Collection admin.tempusers does not exist")
+    );
 }

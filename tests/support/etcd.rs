@@ -31,6 +31,8 @@ pub struct EtcdOptions {
     pub with_tls: bool,
     /// Clients must sign in as [`ETCD_USER`].
     pub with_user: bool,
+    /// Larger requests are refused; 1.5 MiB unless set.
+    pub request_bytes_max: Option<u32>,
 }
 
 /// A running etcd.
@@ -286,6 +288,9 @@ impl Etcd {
             command.arg("--key-file").arg(&server);
             command.arg("--client-cert-auth");
             command.arg("--trusted-ca-file").arg(certificate_file("ca"));
+        }
+        if let Some(bytes) = self.options.request_bytes_max {
+            command.arg("--max-request-bytes").arg(bytes.to_string());
         }
         if self.members.len() == 1 {
             // Nobody to wait for.

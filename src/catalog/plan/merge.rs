@@ -7,12 +7,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::roles::{check_targets, merged, take_from_all};
+use super::transient::check_read;
 use super::{PlanError, check_size, first_of_all, without_duplicates};
 use crate::catalog::{View, builtin};
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::restriction::Restrictions;
 use crate::model::role::Role;
+use crate::model::transient::TransientIds;
 use crate::model::user::{Credentials, User};
 use crate::store::Change;
 
@@ -28,6 +30,8 @@ pub struct Dump {
     /// Whether those of the dump take the place of those that exist, and those that the dump does
     /// not have go. Else only new ones come in.
     pub replaces: bool,
+    /// The collections it was read from: another one of the name may have taken their place.
+    pub read_from: TransientIds,
 }
 
 /// Users or roles of a dump.
@@ -59,6 +63,7 @@ pub struct LeftOut {
 
 /// Decides what changes: roles first, because users hold them.
 pub fn merge(view: &View<'_>, dump: Dump) -> Result<(Vec<Change>, Merged), PlanError> {
+    check_read(view, dump.read_from)?;
     let mut merge = Merge {
         after: view.clone(),
         changes: Vec::new(),

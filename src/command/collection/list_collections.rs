@@ -10,12 +10,12 @@ use crate::command::arguments::arguments;
 use crate::command::context::Context;
 use crate::command::field_types::{Anything, SafeBool};
 use crate::command::reply::Reply;
-use crate::command::restore::transient::TransientCollection;
 use crate::command::spec::{Command, RunsOn, Spec};
 use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
 use crate::model::resource::Resource;
+use crate::model::transient::TransientCollection;
 use crate::query::Filter;
 
 arguments! {
@@ -82,9 +82,9 @@ impl ListCollections {
         let collections = SystemCollection::ALL.into_iter().filter(|collection| {
             collection.is_on(db) && collection.exists(&sources) && is_shown(collection.name())
         });
-        let transient = &context.services.transient;
+        let begun = context.services.directory.catalog().transient_ids();
         let transient = TransientCollection::ALL.into_iter().filter(|collection| {
-            db.is_admin() && transient.exists(*collection) && is_shown(collection.name())
+            db.is_admin() && begun.of(*collection).is_some() && is_shown(collection.name())
         });
         let documents = collections
             .map(|collection| collection.description(self.name_only.0))

@@ -8,12 +8,12 @@ use bson::{Binary, RawDocumentBuf, rawdoc};
 
 use crate::catalog::Catalog;
 use crate::cluster::ReplicaSetConfig;
-use crate::command::restore::transient::TransientCollection;
 use crate::command::role::roles_info_shape::stored_role;
 use crate::command::services::Services;
 use crate::command::user::users_info_shape::stored_user;
 use crate::model::names::DbName;
 use crate::model::role::Role;
+use crate::model::transient::TransientCollection;
 use crate::model::user::User;
 
 /// A collection that can be read.

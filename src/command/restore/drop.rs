@@ -1,6 +1,5 @@
 //! `drop` (MongoDB manual, "drop").
 
-use super::transient::TransientCollection;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::arguments;
 use crate::command::collection::options::CollectionName;
@@ -12,6 +11,7 @@ use crate::error::CommandError;
 use crate::model::action::Action;
 use crate::model::names::DbName;
 use crate::model::resource::Resource;
+use crate::model::transient::TransientCollection;
 
 arguments! {
     /// The fields of `drop`.
@@ -38,15 +38,21 @@ impl Command for DropCollection {
         authority.require(&[Need::one(Action::DropCollection, collection)])
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let CollectionName(name) = &self.collection;
         let Some(collection) = TransientCollection::find(&context.generic.db, name) else {
             return Err(CommandError::no_engine(Self::SPEC.name));
         };
         // One that is not there is dropped as well, as with mongod since 7.0.
-        if !context.services.transient.drop_collection(collection) {
+        let services = context.services;
+        let ids = services.directory.catalog().transient_ids();
+        let Some(id) = ids.of(collection) else {
             return Ok(Reply::new());
-        }
+        };
+        let order = context.bare_order(pass);
+        let dropped = services.directory.drop_transient(order, collection, id);
+        dropped.await.map_err(|error| services.ops_error(error))?;
+        services.transient.forget(collection, id);
         Ok(Reply::new()
             .with("nIndexesWas", 1)
             .with("ns", format!("{}.{name}", context.generic.db)))

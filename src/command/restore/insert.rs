@@ -2,9 +2,10 @@
 
 use bson::raw::RawDocument;
 use bson::{RawArrayBuf, RawBson, RawBsonRef, RawDocumentBuf, rawdoc};
+use uuid::Uuid;
 
 use super::retries::{RetryableWrite, SessionKey};
-use super::transient::{Inserted, TransientCollection};
+use super::transient::{Claim, Inserted};
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::command::arguments::{FromField, Path, arguments, missing_field};
 use crate::command::collection::options::CollectionName;
@@ -17,6 +18,7 @@ use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
 use crate::model::resource::Resource;
+use crate::model::transient::TransientCollection;
 
 /// What a document whose `_id` is there already is answered with.
 const DUPLICATE_KEY: i32 = 11_000;
@@ -82,7 +84,7 @@ impl Command for Insert {
         authority.require(&needs)
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let CollectionName(name) = &self.collection;
         let Some(collection) = TransientCollection::find(&context.generic.db, name) else {
             return Err(CommandError::no_engine(Self::SPEC.name));
@@ -110,13 +112,14 @@ impl Command for Insert {
                 "Write batch sizes must be between 1 and 100000. Got 0 operations.",
             ));
         }
+        let id = begin(context, pass, collection).await?;
         let transient = &context.services.transient;
         let write = retryable_write(context);
         let mut outcome = Outcome::default();
         for (place, document) in documents.into_iter().enumerate() {
             let number = i32::try_from(place).unwrap_or(i32::MAX);
             let write = write.as_ref().map(|write| (write, place));
-            match transient.insert(collection, document, write)? {
+            match transient.insert((collection, id), document, write)? {
                 Inserted::New => outcome.inserted = outcome.inserted.saturating_add(1),
                 Inserted::Retried => outcome.retried(number),
                 Inserted::Duplicate => {
@@ -128,6 +131,27 @@ impl Command for Insert {
             }
         }
         Ok(outcome.into_reply())
+    }
+}
+
+/// The id of the collection, which exists then: the catalog says so.
+async fn begin(
+    context: &Context<'_>,
+    pass: Pass,
+    collection: TransientCollection,
+) -> Result<Uuid, CommandError> {
+    let services = context.services;
+    let claim = services
+        .transient
+        .claim(collection, services.directory.catalog())?;
+    match claim {
+        Claim::Begun(id) => Ok(id),
+        Claim::New(id) => {
+            let order = context.bare_order(pass);
+            let begun = services.directory.begin_transient(order, collection, id);
+            begun.await.map_err(|error| services.ops_error(error))?;
+            Ok(id)
+        }
     }
 }
 
@@ -162,7 +186,7 @@ impl Outcome {
 fn retryable_write(context: &Context<'_>) -> Option<RetryableWrite> {
     let number = context.generic.transaction_number?;
     let id = context.body.get_document("lsid").ok()?.get_binary("id");
-    let id = uuid::Uuid::from_slice(id.ok()?.bytes).ok()?;
+    let id = Uuid::from_slice(id.ok()?.bytes).ok()?;
     let user = context.caller();
     let session = SessionKey { user, id };
     Some(RetryableWrite { session, number })

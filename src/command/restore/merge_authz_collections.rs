@@ -6,7 +6,7 @@ use bson::RawBsonRef;
 use compact_str::CompactString;
 
 use super::stored_documents::{self, Read};
-use super::transient::{Document, TransientCollection};
+use super::transient::Document;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::catalog::{Dump, Dumped, LeftOut};
 use crate::command::arguments::{FromField, Path, arguments};
@@ -19,6 +19,7 @@ use crate::model::action::Action;
 use crate::model::names::{DbName, RoleName, UserName};
 use crate::model::resource::Resource;
 use crate::model::role::Role;
+use crate::model::transient::{TransientCollection, TransientIds};
 use crate::model::user::User;
 use crate::telemetry::events;
 
@@ -118,8 +119,9 @@ impl Command for MergeAuthzCollections {
             })?),
         };
         let services = context.services;
-        let users = self.users.documents(context)?;
-        let roles = self.roles.documents(context)?;
+        let mut read_from = TransientIds::default();
+        let users = self.users.documents(context, &mut read_from)?;
+        let roles = self.roles.documents(context, &mut read_from)?;
         let read = services.scan(move |_, _| {
             let users = users.map(|documents| stored_documents::read::<UserName, User>(&documents));
             let roles = roles.map(|documents| stored_documents::read::<RoleName, Role>(&documents));
@@ -132,6 +134,7 @@ impl Command for MergeAuthzCollections {
             roles: roles.map(|read| without_left_out(read, client)),
             db,
             replaces: self.drop,
+            read_from,
         };
         let merged = Arc::new(OnceLock::new());
         let order = context.order_of_merge(pass, &merged);
@@ -142,21 +145,29 @@ impl Command for MergeAuthzCollections {
 }
 
 impl CollectionArgument {
-    /// The documents of the collection; `None` if none is named.
+    /// The documents of the collection, whose id is noted; `None` if none is named.
     ///
     /// # Errors
-    /// 2 if there is no such collection: with `drop`, an empty one would remove everybody.
-    fn documents(&self, context: &Context<'_>) -> Result<Option<Vec<Document>>, CommandError> {
+    /// 2 if there is no such collection: with `drop`, an empty one would remove everybody. 96 if its
+    /// documents are not here, 146 if only a part is.
+    fn documents(
+        &self,
+        context: &Context<'_>,
+        read_from: &mut TransientIds,
+    ) -> Result<Option<Vec<Document>>, CommandError> {
         let Some((db, name)) = &self.0 else {
             return Ok(None);
         };
-        let documents = match TransientCollection::find(db, name) {
-            Some(collection) => context.services.transient.documents(collection)?,
-            None => None,
-        };
-        documents.map(Some).ok_or_else(|| {
-            CommandError::bad_value(format!("Collection {db}.{name} does not exist"))
-        })
+        let missing = || CommandError::bad_value(format!("Collection {db}.{name} does not exist"));
+        let collection = TransientCollection::find(db, name).ok_or_else(missing)?;
+        let services = context.services;
+        let catalog = services.directory.catalog();
+        let (id, documents) = services
+            .transient
+            .documents(collection, catalog)?
+            .ok_or_else(missing)?;
+        *read_from = read_from.with(collection, Some(id));
+        Ok(Some(documents))
     }
 }
 

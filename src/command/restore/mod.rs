@@ -1,8 +1,8 @@
 //! How mongorestore brings users and roles back.
 //!
 //! It inserts the documents of its dump into `admin.tempusers` and `admin.temproles`, has them merged
-//! and drops the two. These collections, and no others, are kept here for that while, in memory
-//! ([`transient`]). Commands about any other are authorized and then refused with 115.
+//! and drops the two. These collections, and no others, are kept here for that while; their documents in
+//! memory ([`transient`]). Commands about any other are authorized and then refused with 115.
 
 pub mod drop;
 pub mod insert;

@@ -1,8 +1,11 @@
-//! `admin.tempusers` and `admin.temproles`, in memory.
+//! The documents of `admin.tempusers` and `admin.temproles`, in memory.
 //!
-//! They exist from the first insert until they are dropped or nothing was done with them for
-//! `TRANSIENT_IDLE_MAX`. Their documents hold the keys of users, so they are secrets and are read by
-//! the merge only.
+//! That a collection exists is in the catalog, from its first insert until it is dropped. Its documents
+//! are in the process that took the first one, as long as it runs and something is done with them every
+//! `TRANSIENT_IDLE_MAX`. They count only while the catalog has the id that they came under: else they
+//! are of a collection that is no more, or another process has those of the one that is.
+//!
+//! Documents hold the keys of users, so they are secrets and are read by the merge only.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -10,10 +13,13 @@ use std::time::Duration;
 
 use bson::raw::{RawDocument, RawDocumentBuf, cstr};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 use super::retries::{Retries, RetryableWrite};
+use crate::catalog::{Catalog, PlanError};
+use crate::command::services::plan_error;
 use crate::error::{CommandError, ErrorCode};
-use crate::model::names::DbName;
+use crate::model::transient::TransientCollection;
 use crate::secret::Secret;
 
 /// Documents in one of them.
@@ -25,32 +31,13 @@ pub(super) const TRANSIENT_IDLE_MAX: Duration = Duration::from_mins(10);
 /// How often those that are not used are looked for.
 const SWEEP_INTERVAL: Duration = Duration::from_mins(1);
 
-/// One of the two.
+/// The id under which documents are inserted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TransientCollection {
-    /// `admin.temproles`.
-    Roles,
-    /// `admin.tempusers`.
-    Users,
-}
-
-impl TransientCollection {
-    /// Both, sorted by name.
-    pub const ALL: [Self; 2] = [Self::Roles, Self::Users];
-
-    /// The collection of that name, if it is one of these.
-    pub fn find(db: &DbName, name: &str) -> Option<Self> {
-        let is_it = |one: &Self| db.is_admin() && one.name() == name;
-        Self::ALL.into_iter().find(is_it)
-    }
-
-    /// Its name on `admin`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Roles => "temproles",
-            Self::Users => "tempusers",
-        }
-    }
+pub(super) enum Claim {
+    /// The collection exists under this id.
+    Begun(Uuid),
+    /// It does not exist: the catalog has to say first that it does, under this id.
+    New(Uuid),
 }
 
 /// What came of a document.
@@ -81,8 +68,10 @@ struct Slots {
 
 #[derive(Debug)]
 struct Kept {
+    /// Of the collection.
+    id: Uuid,
     documents: Vec<Document>,
-    /// Of each document that has one, in BSON.
+    /// `_id` of each document that has one, in BSON.
     ids: HashSet<Vec<u8>>,
     bytes: usize,
     /// Something did not fit: what is here is a part, and merging a part would drop the rest.
@@ -91,16 +80,43 @@ struct Kept {
 }
 
 impl TransientCollections {
-    /// Adds a document; `Duplicate` if one with its `_id` is there, `Retried` if the same place of the
-    /// same write brought it before. Values of `_id` are the same if their bytes are.
+    /// What a collection is, or is to be begun under.
+    ///
+    /// # Errors
+    /// 96 if it exists and its documents are not here.
+    pub(super) fn claim(
+        &self,
+        collection: TransientCollection,
+        catalog: &Catalog,
+    ) -> Result<Claim, CommandError> {
+        let mut slots = self.lock();
+        let slot = slots.of(collection);
+        // Asked under the lock: whoever has put a document there has seen the catalog say so before.
+        match (catalog.transient_ids().of(collection), &*slot) {
+            (Some(id), Some(kept)) if kept.id == id => Ok(Claim::Begun(id)),
+            (Some(_), _) => Err(not_here(collection)),
+            // Somebody else is about to begin it, or was and does not know what came of it.
+            (None, Some(kept)) if kept.is_untouched() => Ok(Claim::New(kept.id)),
+            // What is kept was dropped elsewhere.
+            (None, _) => {
+                let id = Uuid::new_v4();
+                *slot = Some(Kept::new(id));
+                Ok(Claim::New(id))
+            }
+        }
+    }
+
+    /// Adds a document to the collection of that id, which the catalog has; `Duplicate` if one with its
+    /// `_id` is there, `Retried` if the same place of the same write brought it before. Values of `_id`
+    /// are the same if their bytes are.
     ///
     /// # Errors
     /// 146 beyond [`TRANSIENT_DOCUMENTS_MAX`] or [`TRANSIENT_BYTES_MAX`]. What was inserted before is
     /// forgotten then, and the collection takes and gives nothing more until it is dropped. 225 if a
-    /// later write of the session has begun.
+    /// later write of the session has begun. 96 if the collection is kept no more.
     pub(super) fn insert(
         self: &Arc<Self>,
-        collection: TransientCollection,
+        (collection, id): (TransientCollection, Uuid),
         document: &RawDocument,
         write: Option<(&RetryableWrite, usize)>,
     ) -> Result<Inserted, CommandError> {
@@ -110,8 +126,9 @@ impl TransientCollections {
         {
             return Ok(Inserted::Retried);
         }
-        let kept = slots.of(collection).get_or_insert_with(Kept::new);
-        let inserted = kept.insert(document);
+        let kept = slots.of(collection).as_mut();
+        let kept = kept.filter(|kept| kept.id == id);
+        let inserted = kept.ok_or_else(|| not_here(collection))?.insert(document);
         if !std::mem::replace(&mut slots.is_swept, true) {
             tokio::spawn(sweep(Arc::downgrade(self)));
         }
@@ -124,33 +141,35 @@ impl TransientCollections {
         Ok(Inserted::New)
     }
 
-    /// Forgets a collection; whether it was there.
-    pub(super) fn drop_collection(&self, collection: TransientCollection) -> bool {
-        self.lock().of(collection).take().is_some()
+    /// Forgets the documents of the collection of that id.
+    pub(super) fn forget(&self, collection: TransientCollection, id: Uuid) {
+        let mut slots = self.lock();
+        slots.of(collection).take_if(|kept| kept.id == id);
     }
 
-    /// Whether something was inserted into it.
-    pub fn exists(&self, collection: TransientCollection) -> bool {
-        self.lock().of(collection).is_some()
-    }
-
-    /// All its documents in the order in which they came; `None` if it does not exist.
+    /// The id of a collection and all its documents in the order in which they came; `None` if it does
+    /// not exist, or has none: a merge of nothing removes everybody.
     ///
     /// # Errors
-    /// 146 if some of them did not fit.
+    /// 146 if some of them did not fit, 96 if they are not here.
     pub(super) fn documents(
         &self,
         collection: TransientCollection,
-    ) -> Result<Option<Vec<Document>>, CommandError> {
+        catalog: &Catalog,
+    ) -> Result<Option<(Uuid, Vec<Document>)>, CommandError> {
         let mut slots = self.lock();
-        let Some(kept) = slots.of(collection) else {
+        let Some(id) = catalog.transient_ids().of(collection) else {
             return Ok(None);
         };
+        let kept = slots.of(collection).as_mut();
+        let kept = kept.filter(|kept| kept.id == id);
+        let kept = kept.ok_or_else(|| not_here(collection))?;
         if kept.is_partial {
             return Err(too_much());
         }
         kept.last_used = Instant::now();
-        Ok(Some(kept.documents.clone()))
+        let documents = (!kept.documents.is_empty()).then(|| kept.documents.clone());
+        Ok(documents.map(|documents| (id, documents)))
     }
 
     /// Forgets what has not been used for long; whether anything is left.
@@ -197,14 +216,20 @@ impl Slots {
 }
 
 impl Kept {
-    fn new() -> Self {
+    fn new(id: Uuid) -> Self {
         Self {
+            id,
             documents: Vec::new(),
             ids: HashSet::new(),
             bytes: 0,
             is_partial: false,
             last_used: Instant::now(),
         }
+    }
+
+    /// Whether nobody has been told that anything is in it.
+    fn is_untouched(&self) -> bool {
+        self.documents.is_empty() && !self.is_partial
     }
 
     fn insert(&mut self, document: &RawDocument) -> Result<bool, CommandError> {
@@ -225,7 +250,7 @@ impl Kept {
         {
             *self = Self {
                 is_partial: true,
-                ..Self::new()
+                ..Self::new(self.id)
             };
             return Err(too_much());
         }
@@ -235,6 +260,10 @@ impl Kept {
         self.documents.push(Arc::new(document));
         Ok(true)
     }
+}
+
+fn not_here(collection: TransientCollection) -> CommandError {
+    plan_error(&PlanError::TransientNotHere(collection))
 }
 
 fn too_much() -> CommandError {
@@ -248,90 +277,4 @@ fn too_much() -> CommandError {
 }
 
 #[cfg(test)]
-mod tests {
-    use bson::rawdoc;
-
-    use super::super::retries::SessionKey;
-    use super::*;
-
-    const USERS: TransientCollection = TransientCollection::Users;
-
-    fn insert(
-        collections: &Arc<TransientCollections>,
-        document: &RawDocument,
-    ) -> Result<Inserted, i32> {
-        let inserted = collections.insert(USERS, document, None);
-        inserted.map_err(|error| error.code.0)
-    }
-
-    #[tokio::test]
-    async fn an_id_comes_once() {
-        let collections = Arc::default();
-        assert_eq!(
-            insert(&collections, &rawdoc! { "_id": "a" }),
-            Ok(Inserted::New)
-        );
-        assert_eq!(
-            insert(&collections, &rawdoc! { "_id": "a", "b": 1 }),
-            Ok(Inserted::Duplicate)
-        );
-        assert_eq!(insert(&collections, &rawdoc! { "b": 1 }), Ok(Inserted::New));
-        assert_eq!(insert(&collections, &rawdoc! { "b": 1 }), Ok(Inserted::New));
-        let documents = collections.documents(USERS).unwrap().unwrap();
-        assert_eq!(documents.len(), 3);
-        assert!(!collections.exists(TransientCollection::Roles));
-        assert!(collections.drop_collection(USERS));
-        assert!(!collections.drop_collection(USERS));
-        assert!(collections.documents(USERS).unwrap().is_none());
-    }
-
-    #[tokio::test]
-    async fn a_retry_is_no_duplicate() {
-        let collections: Arc<TransientCollections> = Arc::default();
-        let document = rawdoc! { "_id": "a" };
-        let insert = |number, place| {
-            let session = SessionKey {
-                user: None,
-                id: uuid::Uuid::nil(),
-            };
-            let write = RetryableWrite { session, number };
-            let inserted = collections.insert(USERS, &document, Some((&write, place)));
-            inserted.map_err(|error| error.code.0)
-        };
-        assert_eq!(insert(1, 0), Ok(Inserted::New));
-        assert_eq!(insert(1, 0), Ok(Inserted::Retried));
-        assert_eq!(insert(1, 1), Ok(Inserted::Duplicate));
-        assert_eq!(insert(2, 0), Ok(Inserted::Duplicate));
-        assert_eq!(insert(1, 0), Err(225));
-    }
-
-    #[tokio::test]
-    async fn a_part_is_not_given() {
-        let collections = Arc::default();
-        let text = "x".repeat(TRANSIENT_BYTES_MAX / 2);
-        assert_eq!(
-            insert(&collections, &rawdoc! { "a": text.as_str() }),
-            Ok(Inserted::New)
-        );
-        assert_eq!(insert(&collections, &rawdoc! { "a": text }), Err(146));
-        assert_eq!(insert(&collections, &rawdoc! {}), Err(146));
-        assert_eq!(collections.documents(USERS).unwrap_err().code.0, 146);
-        assert!(collections.drop_collection(USERS));
-        assert_eq!(insert(&collections, &rawdoc! {}), Ok(Inserted::New));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_not_used_is_forgotten() {
-        let collections: Arc<TransientCollections> = Arc::default();
-        assert_eq!(insert(&collections, &rawdoc! {}), Ok(Inserted::New));
-        let almost = TRANSIENT_IDLE_MAX.saturating_sub(Duration::from_secs(1));
-        tokio::time::sleep(almost).await;
-        assert!(collections.documents(USERS).unwrap().is_some());
-        tokio::time::sleep(almost).await;
-        assert!(collections.exists(USERS), "it was used meanwhile");
-        tokio::time::sleep(SWEEP_INTERVAL * 2).await;
-        let slots = collections.0.lock().unwrap();
-        assert!(slots.users.is_none(), "also if nobody asks");
-        assert!(!slots.is_swept);
-    }
-}
+mod tests;

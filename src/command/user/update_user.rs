@@ -137,8 +137,7 @@ impl Command for UpdateUser {
         };
         // Asked again when the change is planned; asking first spares useless hashing.
         let change = change(&name, &update, new_password.is_some());
-        let checked = services.directory.check_update_user(&name, update.clone());
-        if let Err(error) = checked {
+        if let Err(error) = services.directory.check_update_user(&name, update.clone()) {
             return Err(context.refused(&change, refused(error)).await);
         }
         if let Some(new_password) = new_password {

@@ -192,11 +192,23 @@ impl<'a> Fields<'a> {
         &mut self,
         name: &'static str,
     ) -> Result<[u8; N], Malformed> {
+        self.required(BINARY, name)?;
         self.take_binary(GENERIC, name)
     }
 
     pub(super) fn uuid(&mut self, name: &'static str) -> Result<uuid::Uuid, Malformed> {
-        self.take_binary(UUID, name).map(uuid::Uuid::from_bytes)
+        self.optional_uuid(name)?.ok_or(Malformed::Field(name))
+    }
+
+    pub(super) fn optional_uuid(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<uuid::Uuid>, Malformed> {
+        if !self.optional(BINARY, name) {
+            return Ok(None);
+        }
+        let bytes = self.take_binary(UUID, name)?;
+        Ok(Some(uuid::Uuid::from_bytes(bytes)))
     }
 
     pub(super) fn document(&mut self, name: &'static str) -> Result<&'a [u8], Malformed> {
@@ -307,7 +319,6 @@ impl<'a> Fields<'a> {
         subtype: u8,
         name: &'static str,
     ) -> Result<[u8; N], Malformed> {
-        self.required(BINARY, name)?;
         if self.take_length()? != N || self.take(1)? != [subtype] {
             return Err(Malformed::Field(name));
         }

@@ -9,6 +9,7 @@ mod milvus_grant;
 mod privilege;
 mod privilege_group;
 mod restriction;
+mod transient;
 mod user;
 
 use std::sync::Arc;
@@ -223,6 +224,7 @@ fn encode_setting(setting: &Setting) -> Result<(Vec<u8>, Vec<u8>), RecordTooLarg
         Setting::DefaultReadWriteConcern(value) => writer.document_bytes("value", value.as_bytes()),
         Setting::DeploymentSecret(secret) => writer.binary("secret", secret.expose()),
         Setting::PrivilegeGroups(groups) => privilege_group::write_all(&mut writer, groups),
+        Setting::TransientCollections(ids) => transient::write(&mut writer, *ids),
     }
     seal(setting.key().into(), writer, &setting.key())
 }
@@ -248,6 +250,7 @@ fn read_setting(key: &[u8], document: &[u8]) -> Result<Setting, Malformed> {
         b"milvusPrivilegeGroups" => {
             Setting::PrivilegeGroups(privilege_group::read_all(&mut fields)?)
         }
+        b"transientCollections" => Setting::TransientCollections(transient::read(&mut fields)?),
         _ => return Err(Malformed::Key),
     };
     fields.finish()?;

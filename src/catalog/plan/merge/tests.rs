@@ -1,9 +1,11 @@
+use super::super::begin_transient;
 use super::*;
 use crate::catalog::Catalog;
 use crate::catalog::testing::{catalog, role_name, user, user_name};
 use crate::model::action::Action;
 use crate::model::privilege::Privilege;
 use crate::model::resource::Resource;
+use crate::model::transient::TransientCollection;
 
 fn role(name: &str, roles: &[&str]) -> Role {
     Role {
@@ -28,6 +30,7 @@ fn dump(users: Vec<User>, roles: Vec<Role>, replaces: bool) -> Dump {
         }),
         db: None,
         replaces,
+        read_from: TransientIds::default(),
     }
 }
 
@@ -239,4 +242,25 @@ fn a_long_chain_of_roles_is_walked_once() {
         .collect();
     let (done, left_out) = apply(&catalog, dump(Vec::new(), roles, false));
     assert_eq!((done.len(), left_out.len()), (20_000, 1));
+}
+
+#[test]
+fn what_was_read_is_what_there_is() {
+    let users = TransientCollection::Users;
+    let id = uuid::Uuid::from_u128;
+    let catalog = catalog(vec![user("ann", &[])]);
+    let merge = |number| {
+        let read_from = TransientIds::default().with(users, Some(id(number)));
+        let dump = Dump {
+            read_from,
+            ..dump(Vec::new(), Vec::new(), true)
+        };
+        merge(&View::new(&catalog), dump).map(|_| ())
+    };
+    let refused = Err(PlanError::TransientNotHere(users));
+    assert_eq!(merge(1), refused, "it was dropped");
+    let begun = begin_transient(&View::new(&catalog), users, id(2)).unwrap();
+    catalog.apply(begun);
+    assert_eq!(merge(1), refused, "it was begun anew");
+    assert_eq!(merge(2), Ok(()));
 }
