@@ -1,12 +1,14 @@
 //! What members refuse in which state, and what their errors carry.
 
+use std::time::Instant;
+
 use bson::{Document, doc};
 use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
 use tonic::Code;
 
 use crate::milvus_client::Client;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
-use crate::support::{RawClient, error_of};
+use crate::support::{PATIENCE, RawClient, TestServer, error_of};
 
 /// A connection signed in as the administrator that has said that it knows `hello`.
 fn modern(set: &ReplicaSet, node: usize) -> RawClient {
@@ -212,12 +214,19 @@ fn without_etcd_reads_and_sign_ins_go_on_and_writes_fail_at_once() {
 }
 
 /// The port of the face for Milvus clients, which the system has chosen.
-pub(crate) fn milvus_port(logs: &str) -> u16 {
-    let line = logs
-        .lines()
-        .find(|line| line.contains("Waiting for Milvus clients"));
-    let (_, rest) = line.unwrap().split_once("addresses=\"127.0.0.1:").unwrap();
-    rest.split('"').next().unwrap().parse().unwrap()
+pub(crate) fn milvus_port(server: &TestServer) -> u16 {
+    let begun = Instant::now();
+    loop {
+        // What the server has written need not have been read yet.
+        let logs = server.logs();
+        let mut lines = logs.lines();
+        if let Some(line) = lines.find(|line| line.contains("Waiting for Milvus clients")) {
+            let (_, rest) = line.split_once("addresses=\"127.0.0.1:").unwrap();
+            return rest.split('"').next().unwrap().parse().unwrap();
+        }
+        assert!(begun.elapsed() < PATIENCE, "{logs}");
+        std::thread::yield_now();
+    }
 }
 
 #[tokio::test]
@@ -233,9 +242,7 @@ async fn a_member_out_of_touch_knows_no_milvus_users_either() {
         arguments: arguments.map(str::to_owned).to_vec(),
         ..ReplicaSetOptions::default()
     });
-    let mut client = Client::connect(milvus_port(&set.server(0).logs()))
-        .await
-        .unwrap();
+    let mut client = Client::connect(milvus_port(set.server(0))).await.unwrap();
     client.sign("root", "root's own");
     let list = async |client: &mut Client| {
         let listed: Result<ListCredUsersResponse, _> =

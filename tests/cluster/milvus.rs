@@ -37,7 +37,7 @@ fn restart_all_with(set: &mut ReplicaSet, arguments: &[&str]) {
 }
 
 async fn root_of(set: &ReplicaSet, node: usize) -> Client {
-    let port = milvus_port(&set.server(node).logs());
+    let port = milvus_port(set.server(node));
     let mut client = Client::connect(port).await.unwrap();
     client.sign("root", "root's own");
     client
@@ -290,7 +290,7 @@ async fn a_call_waits_as_long_as_it_says_and_no_longer_than_its_client() {
     let mut admin = set.admin(primary);
     let secondary = set.secondary();
     set.pause(secondary);
-    let port = milvus_port(&set.server(primary).logs());
+    let port = milvus_port(set.server(primary));
     let (code, text) = status_within(port, "limited", "400m").await;
     assert_eq!(code, (Code::DeadlineExceeded as i32).to_string());
     let expected = format!("{NOT_ENOUGH}operation exceeded time limit");
