@@ -10,6 +10,7 @@ mod acknowledged;
 mod audited;
 mod batches;
 mod causal;
+mod clock;
 mod commands;
 mod common;
 mod consistency;

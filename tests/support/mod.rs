@@ -13,6 +13,7 @@
     clippy::unused_async
 )]
 
+pub mod clock;
 pub mod etcd;
 pub mod ports;
 pub mod proxy;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use bson::{Document, doc};
 use tempfile::TempDir;
 
+use super::clock::Clock;
 use super::etcd::{ETCD_USER, Etcd, EtcdOptions, endpoints};
 use super::ports::ClaimedPort;
 use super::proxy::Proxy;
@@ -36,6 +37,8 @@ pub struct ReplicaSetOptions {
     pub arguments: Vec<String>,
     /// Of each node, `dc:east,rack:1`; may be shorter.
     pub tags: Vec<&'static str>,
+    /// Each node has a wall clock of its own, see [`ReplicaSet::turn_clock`].
+    pub with_clocks: bool,
 }
 
 impl Default for ReplicaSetOptions {
@@ -49,6 +52,7 @@ impl Default for ReplicaSetOptions {
             lease_ttl_secs: LEASE_TTL_SECS,
             arguments: Vec::new(),
             tags: Vec::new(),
+            with_clocks: false,
         }
     }
 }
@@ -64,6 +68,7 @@ struct Node {
     links: Vec<Proxy>,
     folder: Arc<TempDir>,
     arguments: Vec<String>,
+    clock: Option<Clock>,
     server: Option<TestServer>,
     is_paused: bool,
 }
@@ -253,6 +258,9 @@ impl ReplicaSet {
         for argument in &node.arguments {
             options = options.argument(argument);
         }
+        for (name, value) in node.clock.iter().flat_map(Clock::environment) {
+            options = options.environment(name, &value);
+        }
         node.server = Some(options.start());
     }
 
@@ -307,6 +315,12 @@ impl ReplicaSet {
         self.links(node).iter().for_each(Proxy::stall);
     }
 
+    /// The wall clock of the node is `ahead_secs` ahead from now on; the monotonic one stays.
+    pub fn turn_clock(&self, node: usize, ahead_secs: i64) {
+        let clock = self.nodes[node].clock.as_ref();
+        clock.expect("it has one").turn(ahead_secs);
+    }
+
     pub fn heal(&self, node: usize) {
         self.links(node).iter().for_each(Proxy::heal);
     }
@@ -345,11 +359,13 @@ impl Node {
             arguments.push(format!("--replication.tags={tags}"));
         }
         arguments.extend(options.arguments.iter().cloned());
+        let clock = options.with_clocks.then(|| Clock::new(folder.path()));
         Self {
             port,
             links,
             folder,
             arguments,
+            clock,
             server: None,
             is_paused: false,
         }
