@@ -1,5 +1,6 @@
-//! How much is written about who is refused. A refusal costs a stranger nothing, and each could be a
-//! line in the log and an event in the audit log, until the disk is full.
+//! How much is written about who is refused. Most refusals cost a stranger nothing, and each could be a
+//! line in the log and an event in the audit log, until the disk is full. Guesses at passwords are
+//! counted for themselves, so that nobody can hide them behind refusals that are free.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,6 +17,15 @@ const LINES_PER_SECOND_MAX: u32 = 20;
 /// Origins that are remembered.
 const ORIGINS_MAX: usize = 65_536;
 
+/// What a stranger was refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// A sign-in whose password was looked at.
+    Guess,
+    /// Anything else.
+    Other,
+}
+
 /// Whether a line is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Line {
@@ -30,8 +40,12 @@ pub enum Line {
 /// What has been written about strangers of late.
 #[derive(Debug, Default)]
 pub struct StrangerLines {
-    origins: Mutex<HashMap<Origin, Written>>,
+    guesses: Origins,
+    others: Origins,
 }
+
+#[derive(Debug, Default)]
+struct Origins(Mutex<HashMap<Origin, Written>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Written {
@@ -42,7 +56,16 @@ struct Written {
 
 impl StrangerLines {
     /// One more line about a stranger from there.
-    pub fn take(&self, from: Origin, now: Instant) -> Line {
+    pub fn take(&self, from: Origin, refusal: Refusal, now: Instant) -> Line {
+        match refusal {
+            Refusal::Guess => self.guesses.take(from, now),
+            Refusal::Other => self.others.take(from, now),
+        }
+    }
+}
+
+impl Origins {
+    fn take(&self, from: Origin, now: Instant) -> Line {
         let pause = Duration::from_secs(1) / LINES_PER_SECOND_MAX;
         let mut origins = self.lock();
         if origins.len() >= ORIGINS_MAX && !origins.contains_key(&from) {
@@ -72,7 +95,7 @@ impl StrangerLines {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<Origin, Written>> {
-        self.origins.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,7 +112,7 @@ mod tests {
 
     #[test]
     fn some_are_written_at_once_and_then_some_each_second() {
-        let lines = StrangerLines::default();
+        let lines = Origins::default();
         let begin = Instant::now();
         let taken = |at: Instant| {
             let taken = (0..500).map(|_| lines.take(origin(1), at));
@@ -106,7 +129,7 @@ mod tests {
 
     #[test]
     fn that_some_are_left_out_is_told_once() {
-        let lines = StrangerLines::default();
+        let lines = Origins::default();
         let first_left_out = |at: Instant| {
             let taken = (0..=LINES_AT_ONCE_MAX).map(|_| lines.take(origin(1), at));
             taken.filter(|line| *line == Line::FirstLeftOut).count()
@@ -118,8 +141,20 @@ mod tests {
     }
 
     #[test]
-    fn origins_are_forgotten_once_they_are_quiet() {
+    fn what_is_free_hides_no_guess() {
         let lines = StrangerLines::default();
+        let now = Instant::now();
+        let take = |refusal: Refusal| lines.take(origin(1), refusal, now);
+        for _ in 0..LINES_AT_ONCE_MAX {
+            assert_eq!(take(Refusal::Other), Line::Written);
+        }
+        assert_eq!(take(Refusal::Other), Line::FirstLeftOut);
+        assert_eq!(take(Refusal::Guess), Line::Written);
+    }
+
+    #[test]
+    fn origins_are_forgotten_once_they_are_quiet() {
+        let lines = Origins::default();
         let begin = Instant::now();
         for number in 0..ORIGINS_MAX {
             assert_eq!(lines.take(origin(number), begin), Line::Written);

@@ -10,6 +10,7 @@ use super::registry;
 use super::services::Services;
 use super::unserved::SENSITIVE;
 use crate::audit::{Check, Endpoint, Event, Origin};
+use crate::auth::stranger_lines::Refusal;
 use crate::error::{CommandError, ErrorCode};
 use crate::model::directory_change::DirectoryChange;
 use crate::net::{Address, Peer};
@@ -59,7 +60,7 @@ impl ConnectionState {
         body: &RawDocument,
     ) {
         if let Some(origin) = self.audit_origin()
-            && self.may_write_refusal(services)
+            && self.may_write(Refusal::Other, services)
         {
             let code = ErrorCode::UNAUTHORIZED.0;
             let event = Event::check(origin, &check(command, db, body), code);

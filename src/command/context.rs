@@ -16,6 +16,7 @@ use crate::auth::half_open::OpenSignIn;
 use crate::auth::hash_pool::{Owner, Share};
 use crate::auth::origin::Origin;
 use crate::auth::session::Session;
+use crate::auth::stranger_lines::Refusal;
 use crate::auth::unauthenticated::UnauthenticatedPlace;
 use crate::authz::{Authority, Pass};
 use crate::catalog::Merged;
@@ -199,11 +200,10 @@ impl ConnectionState {
     }
 
     /// Whether a refusal is written to the logs: always for users, and so often for strangers.
-    pub fn may_write_refusal(&self, services: &Services) -> bool {
+    pub fn may_write(&self, refusal: Refusal, services: &Services) -> bool {
         let is_user = self.session.signed_in().is_some();
-        is_user
-            || services
-                .may_write_of_stranger(self.limited_origin(&services.parameters), self.client())
+        let from = self.limited_origin(&services.parameters);
+        is_user || services.may_write_of_stranger(from, refusal, self.client())
     }
 
     /// On whose behalf commands of this connection run.

@@ -14,6 +14,7 @@ use super::session::session_id;
 use super::spec::{Access, Command, Spec, rules};
 use super::unserved::SENSITIVE;
 use super::write_concern::{Pending, WriteConcern};
+use crate::auth::stranger_lines::Refusal;
 use crate::authz::{Authority, Denied};
 use crate::error::{CommandError, ErrorCode};
 use crate::telemetry::events;
@@ -146,7 +147,8 @@ pub fn refuse(denied: &Denied, spec: &Spec, context: &Context<'_>) -> CommandErr
         .session
         .signed_in()
         .map(|signed_in| &signed_in.user.name);
-    if context.connection.may_write_refusal(context.services) {
+    let connection = &context.connection;
+    if connection.may_write(Refusal::Other, context.services) {
         events::access_denied(spec.name, db, user, context.connection.client());
     }
     let fields = context.fields.iter();

@@ -19,7 +19,7 @@ use crate::auth::hash_pool::{HashPool, Share};
 use crate::auth::origin::Origin;
 use crate::auth::plain::PlainUsers;
 use crate::auth::sasl::Policy;
-use crate::auth::stranger_lines::{Line, StrangerLines};
+use crate::auth::stranger_lines::{Line, Refusal, StrangerLines};
 use crate::auth::unauthenticated::UnauthenticatedConnections;
 use crate::auth::verified::VerifiedSecrets;
 use crate::auth::x509::Subject;
@@ -201,8 +201,14 @@ impl Services {
 
     /// Whether one more line about a refused stranger goes into the log or the audit log. `from` is where
     /// it comes from if the limits of one address count for it.
-    pub fn may_write_of_stranger(&self, from: Option<Origin>, client: Client) -> bool {
-        let line = from.map(|from| self.stranger_lines.take(from, tokio::time::Instant::now()));
+    pub fn may_write_of_stranger(
+        &self,
+        from: Option<Origin>,
+        refusal: Refusal,
+        client: Client,
+    ) -> bool {
+        let now = tokio::time::Instant::now();
+        let line = from.map(|from| self.stranger_lines.take(from, refusal, now));
         if line == Some(Line::FirstLeftOut) {
             events::refusals_left_out(client);
         }

@@ -17,14 +17,20 @@ use crate::ops::CommitNote;
 pub(super) struct Acknowledgement<'a> {
     pending: Pending,
     services: &'a Services,
+    /// When the client gives the call up.
+    deadline: Option<Instant>,
 }
 
 impl<'a> Acknowledgement<'a> {
     /// `None` on a standalone, or where the commit of this member is enough.
-    pub(super) fn of(services: &'a Services) -> Option<Self> {
+    pub(super) fn of(services: &'a Services, deadline: Option<Instant>) -> Option<Self> {
         let set = services.replica_set.as_ref()?;
         let pending = Pending::new(None, services, set)?;
-        Some(Self { pending, services })
+        Some(Self {
+            pending,
+            services,
+            deadline,
+        })
     }
 
     /// Where the commit is to be noted.
@@ -33,17 +39,12 @@ impl<'a> Acknowledgement<'a> {
     }
 
     /// Waits, and says so where it was in vain. A refusal stays what it is, also then.
-    pub(super) async fn finish<R>(
-        self,
-        metadata: &HeaderMap,
-        answered: Result<R, Failure>,
-    ) -> Result<R, Failure> {
+    pub(super) async fn finish<R>(self, answered: Result<R, Failure>) -> Result<R, Failure> {
         let services = self.services;
         let Some(set) = &services.replica_set else {
             return answered;
         };
-        let deadline = timeout(metadata).and_then(|limit| Instant::now().checked_add(limit));
-        let waited = self.pending.wait(set, services, deadline).await;
+        let waited = self.pending.wait(set, services, self.deadline).await;
         match (answered, waited) {
             (Ok(_), Err(miss)) => Err(Failure::open(format!(
                 "the change is written, but not acknowledged by as many members as it should be: {}",
@@ -52,6 +53,11 @@ impl<'a> Acknowledgement<'a> {
             (answered, _) => answered,
         }
     }
+}
+
+/// When the client gives up a call that has just come, if it says so.
+pub(super) fn deadline(metadata: &HeaderMap) -> Option<Instant> {
+    timeout(metadata).and_then(|limit| Instant::now().checked_add(limit))
 }
 
 /// `grpc-timeout`: at most eight digits and a unit (gRPC over HTTP/2, "Timeout"). Another value is none.

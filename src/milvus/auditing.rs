@@ -6,6 +6,7 @@ use tonic::Status;
 use super::call::Context;
 use super::connection::Connection;
 use crate::audit::{AuditError, Check, Event, Origin};
+use crate::auth::stranger_lines::Refusal;
 use crate::authz::{MilvusNeed, Resolved};
 use crate::command::auditing::{are_allowed_audited, audit_ends};
 use crate::error::ErrorCode;
@@ -34,8 +35,20 @@ impl Connection {
         })
     }
 
-    /// `authenticate` of a name, as far as it is known; `caller` once that is who calls.
-    pub(super) async fn audit_sign_in(
+    /// `authenticate` of who calls.
+    pub(super) async fn audit_sign_in(&self, name: &str, caller: &User) -> Result<(), AuditError> {
+        self.audit_authenticate(name, Some(caller), 0).await
+    }
+
+    /// `authenticate` of a name, as far as it is known, that has failed, if there is not too much of that.
+    pub(super) async fn audit_no_sign_in(&self, name: &str, refusal: Refusal, code: ErrorCode) {
+        if self.audit_id.is_some() && self.may_write(refusal) {
+            // It has failed whether or not that can be written.
+            let _ = self.audit_authenticate(name, None, code.0).await;
+        }
+    }
+
+    async fn audit_authenticate(
         &self,
         name: &str,
         caller: Option<&User>,
@@ -44,9 +57,6 @@ impl Connection {
         let Some(origin) = self.audit_origin(caller) else {
             return Ok(());
         };
-        if caller.is_none() && !self.may_write_refusal() {
-            return Ok(());
-        }
         let db = &self.milvus.settings.database;
         let event = Event::authenticate(origin, name, db.as_str(), MECHANISM, result);
         self.milvus.services.audit.record(event).await

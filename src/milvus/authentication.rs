@@ -14,6 +14,7 @@ use super::auditing::{MECHANISM, unaudited};
 use super::connection::Connection;
 use crate::auth::failed_sign_ins::Guess;
 use crate::auth::hash_pool::Owner;
+use crate::auth::stranger_lines::Refusal;
 use crate::auth::verified::{Check, Unchecked};
 use crate::authz::Resolved;
 use crate::command::sasl::guard::failure_limits;
@@ -28,6 +29,20 @@ use crate::telemetry::events;
 struct Claim {
     user: String,
     password: Secret<String>,
+}
+
+/// Why nobody is signed in.
+struct Refused {
+    status: Status,
+    refusal: Refusal,
+}
+
+/// Nothing was looked at.
+impl From<Status> for Refused {
+    fn from(status: Status) -> Self {
+        let refusal = Refusal::Other;
+        Self { status, refusal }
+    }
 }
 
 /// The user of a call, if its password is right and it may come from where it does. Who may not is
@@ -46,13 +61,12 @@ pub(super) async fn authenticate(
     let found = find(connection, metadata, &mut name).await;
     let (user, is_remembered) = match found {
         Ok(found) => found,
-        Err(status) => {
+        Err(Refused { status, refusal }) => {
             let code = match status.code() {
                 Code::Unauthenticated => ErrorCode::AUTHENTICATION_FAILED,
                 _ => ErrorCode::OPERATION_FAILED,
             };
-            // It has failed whether or not that can be written.
-            let _ = connection.audit_sign_in(&name, None, code.0).await;
+            connection.audit_no_sign_in(&name, refusal, code).await;
             // Audited first: who hangs up meanwhile is in the audit log all the same.
             let delay = connection.milvus.services.parameters.auth_failed_delay();
             if code == ErrorCode::AUTHENTICATION_FAILED && !delay.is_zero() {
@@ -62,7 +76,7 @@ pub(super) async fn authenticate(
         }
     };
     if !is_remembered || connection.is_new_user(&user) {
-        let audited = connection.audit_sign_in(&name, Some(&user), 0).await;
+        let audited = connection.audit_sign_in(&name, &user).await;
         audited.map_err(|failure| unaudited(&failure))?;
         connection.note_user(&user);
         events::sign_in_succeeded(&user.name, MECHANISM, connection.client);
@@ -75,13 +89,14 @@ async fn find(
     connection: &Connection,
     metadata: &HeaderMap,
     named: &mut String,
-) -> Result<(Arc<User>, bool), Status> {
+) -> Result<(Arc<User>, bool), Refused> {
     let claim = Claim::of(metadata)?;
     named.clone_from(&claim.user);
     let services = &connection.milvus.services;
     // Nobody can have a name that is none: there is nothing to guess.
     let Ok(name) = UserName::new(&claim.user, connection.milvus.settings.database.clone()) else {
-        return Err(refused(connection, &claim.user, "nobody can be called so"));
+        let reason = "nobody can be called so";
+        return Err(refused(connection, Refusal::Other, &claim.user, reason).into());
     };
     let user = services.directory.catalog().user(&name);
     let verified = &services.verified_secrets;
@@ -102,7 +117,9 @@ async fn find(
         Some(_) => "wrong password, or none that can be checked",
         None => "there is no such user",
     };
-    Err(refused(connection, &claim.user, reason))
+    let refusal = Refusal::Guess;
+    let status = refused(connection, refusal, &claim.user, reason);
+    Err(Refused { status, refusal })
 }
 
 /// Checks a password that was not right of late, as a stranger.
@@ -165,7 +182,7 @@ async fn wait_for_turn(
     let turn = services
         .failed_sign_ins
         .turn(from, name, Instant::now(), &limits)
-        .map_err(|reason| refused(connection, name.user(), reason))?;
+        .map_err(|reason| refused(connection, Refusal::Other, name.user(), reason))?;
     tokio::select! {
         () = sleep_until(turn.at) => {}
         () = services.stop.stopped() => return Err(Status::unavailable("shutting down")),
@@ -176,8 +193,8 @@ async fn wait_for_turn(
 }
 
 /// Logs why; the client is told the same whatever the reason.
-fn refused(connection: &Connection, user: &str, reason: impl Display) -> Status {
-    if connection.may_write_refusal() {
+fn refused(connection: &Connection, refusal: Refusal, user: &str, reason: impl Display) -> Status {
+    if connection.may_write(refusal) {
         let name = format!("{user}@{}", connection.milvus.settings.database);
         events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
     }

@@ -201,6 +201,9 @@ impl Context<'_> {
         code: ErrorCode,
         refusal: Failure,
     ) -> Failure {
+        if let (Some(set), Some(note)) = (&self.services().replica_set, &self.commit_note) {
+            note.reach(set.last_visible().sequence);
+        }
         let Some(origin) = self.connection.audit_origin(self.caller.as_deref()) else {
             return refusal;
         };

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::stranger_bytes::CallBytes;
 use super::{Milvus, dispatch};
 use crate::auth::origin::Origin;
+use crate::auth::stranger_lines::Refusal;
 use crate::auth::unauthenticated::UnauthenticatedPlace;
 use crate::model::names::UserName;
 use crate::model::restriction::Endpoints;
@@ -194,8 +195,9 @@ impl Connection {
         }
         let since = Instant::now();
         *last = LastCaller::Nobody { since };
-        drop(last);
+        // While nobody can sign in: whoever does gives the place back.
         self.takes_one_of(usize::MAX);
+        drop(last);
     }
 
     /// When somebody must have signed in, or when to look whether who has is still there.
@@ -243,9 +245,9 @@ impl Connection {
     }
 
     /// Whether one more line about a refused stranger goes to the logs, as on the other face.
-    pub(super) fn may_write_refusal(&self) -> bool {
+    pub(super) fn may_write(&self, refusal: Refusal) -> bool {
         let services = &self.milvus.services;
-        services.may_write_of_stranger(self.limited_origin(), self.client)
+        services.may_write_of_stranger(self.limited_origin(), refusal, self.client)
     }
 
     /// Whether the last call was somebody else's, or there was none.
@@ -256,8 +258,10 @@ impl Connection {
     /// Once the logs know of it, and not before: a call meanwhile must not go without.
     pub(super) fn note_user(&self, user: &User) {
         let (name, user_id) = (user.name.clone(), user.user_id);
-        *self.last_caller() = LastCaller::User { name, user_id };
+        let mut last = self.last_caller();
+        *last = LastCaller::User { name, user_id };
         *self.place() = None;
+        drop(last);
     }
 
     fn place(&self) -> MutexGuard<'_, Option<UnauthenticatedPlace>> {

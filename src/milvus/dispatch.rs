@@ -9,12 +9,12 @@ use bytes::{Buf, BufMut, Bytes};
 use compact_str::CompactString;
 use hyper::body::Incoming;
 use hyper::header::CONTENT_TYPE;
-use hyper::{HeaderMap, Method, Request, Response, StatusCode};
+use hyper::{HeaderMap, Method, Request, Response, StatusCode, Uri};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::server::{Grpc, UnaryService};
 use tonic::{Code, Status};
 
-use super::acknowledgement::Acknowledgement;
+use super::acknowledgement::{Acknowledgement, deadline};
 use super::authentication::authenticate;
 use super::call::{Call, Context, REQUEST_BYTES_MAX, Reply};
 use super::calls::{self, Known, Unserved};
@@ -43,7 +43,7 @@ pub(super) async fn answer(
         *response.status_mut() = status;
         return response;
     }
-    let metadata_bytes = metadata_bytes(request.headers());
+    let metadata_bytes = metadata_bytes(request.uri(), request.headers());
     if metadata_bytes > METADATA_BYTES_MAX {
         let text = format!("grpc: received metadata larger than max {METADATA_BYTES_MAX}");
         return Status::resource_exhausted(text).into_http();
@@ -126,7 +126,8 @@ pub(super) fn admit<'a, C: Call>(
 ) -> Admission<'a> {
     Box::pin(async move {
         let context = context(connection, metadata).await?;
-        let _pass = authorize(&context, C::METHOD, C::default().need(&context)).await?;
+        // That it is allowed is audited once, when it runs.
+        let _pass = check_privilege(&context, C::METHOD, C::default().need(&context)).await?;
         Ok(())
     })
 }
@@ -136,13 +137,14 @@ async fn run<C: Call>(
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Bytes, Status> {
+    let deadline = deadline(metadata);
     let mut context = context(connection, metadata).await?;
     let pass = authorize(&context, C::METHOD, call.need(&context)).await?;
-    let acknowledgement = Acknowledgement::of(&connection.milvus.services);
+    let acknowledgement = Acknowledgement::of(&connection.milvus.services, deadline);
     context.commit_note = acknowledgement.as_ref().map(Acknowledgement::note);
     let answered = call.run(&context, pass).await;
     let answered = match acknowledgement {
-        Some(acknowledgement) => acknowledgement.finish(metadata, answered).await,
+        Some(acknowledgement) => acknowledgement.finish(answered).await,
         None => answered,
     };
     let reply = match answered {
@@ -172,8 +174,19 @@ async fn context<'a>(
     })
 }
 
-/// The proof that the caller may, or a refusal, which is logged and audited.
+/// The proof that the caller may, which is audited where that is, or a refusal.
 async fn authorize(
+    context: &Context<'_>,
+    method: &str,
+    need: Option<MilvusNeed>,
+) -> Result<Pass, Status> {
+    let pass = check_privilege(context, method, need.clone()).await?;
+    context.audit_allowed(method, need.as_ref()).await?;
+    Ok(pass)
+}
+
+/// The proof that the caller may, or a refusal, which is logged and audited.
+async fn check_privilege(
     context: &Context<'_>,
     method: &str,
     need: Option<MilvusNeed>,
@@ -183,11 +196,8 @@ async fn authorize(
         MilvusAuthority::User(caller)
     });
     let catalog = context.services().directory.catalog();
-    match authority.require(need.clone(), catalog.as_ref()) {
-        Ok(pass) => {
-            context.audit_allowed(method, need.as_ref()).await?;
-            Ok(pass)
-        }
+    match authority.require(need, catalog.as_ref()) {
+        Ok(pass) => Ok(pass),
         Err(need) => {
             let name = caller.map(|caller| &caller.name);
             let client = context.connection.client;
@@ -203,11 +213,14 @@ async fn authorize(
     }
 }
 
-fn metadata_bytes(metadata: &HeaderMap) -> usize {
+/// The method's path and the authority are fields of HTTP/2 as all others.
+fn metadata_bytes(target: &Uri, metadata: &HeaderMap) -> usize {
+    let authority = target.authority().map_or(0, |it| it.as_str().len());
+    let path = target.path_and_query().map_or(0, |it| it.as_str().len());
     let entries = metadata.iter();
     let sizes =
         entries.map(|(name, value)| name.as_str().len() + value.len() + METADATA_ENTRY_BYTES);
-    sizes.sum()
+    authority + path + sizes.sum::<usize>()
 }
 
 /// For the rest of the API: who may call it is told that it is not served, who may not, that.

@@ -8,8 +8,8 @@ use crate::auth::origin::Origin;
 
 /// Bytes of metadata and messages of all strangers.
 const STRANGER_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Of those of one origin.
-const ORIGIN_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// Of those of one origin: a thousand calls, and many origins until there is no room for others.
+const ORIGIN_BYTES_MAX: usize = 1024 * 1024;
 
 /// All of it.
 #[derive(Debug, Default)]
@@ -96,14 +96,14 @@ mod tests {
     fn one_origin_has_a_part_and_all_have_an_end() {
         let all = Arc::new(StrangerBytes::default());
         let call = |from: Option<Origin>| CallBytes::new(Arc::clone(&all), from);
-        let calls: Vec<_> = (0..4).map(|last| call(Some(origin(last)))).collect();
+        let calls: Vec<_> = (0..64).map(|last| call(Some(origin(last)))).collect();
         for one in &calls {
             assert!(one.take(ORIGIN_BYTES_MAX - 1));
             assert!(!one.take(2));
             assert!(one.take(1));
         }
         assert!(!call(Some(origin(0))).take(1));
-        assert!(!call(Some(origin(9))).take(1));
+        assert!(!call(Some(origin(99))).take(1));
         assert!(!call(None).take(1));
         drop(calls);
         assert!(lock(&all.taken).by_origin.is_empty());

@@ -338,6 +338,11 @@ async fn strangers_do_not_fill_the_logs_without_end() {
     assert!(EVENTS.contains(&written), "{written}");
     let told = logs.matches("Too many refusals of one address").count();
     assert_eq!(told, 1, "{logs}");
+    // A guess is written about all the same.
+    nobody.sign("root", "a wrong password");
+    assert_eq!(users(&mut nobody).await, Err(Code::Unauthenticated));
+    let guess = log.events().pop().unwrap();
+    assert_eq!(essence(&guess)["param"]["user"], "root", "{guess}");
     // Who is somebody is written about all the same.
     let mut root = server.root().await;
     assert!(users(&mut root).await.is_ok());

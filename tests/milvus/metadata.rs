@@ -212,4 +212,10 @@ async fn metadata_without_end_is_nothing_that_clients_repeat() {
             client.call("GetVersion", GetVersionRequest {}).await;
         assert!(version.is_ok());
     }
+    // The path is as good a place for it as any other.
+    let path = "/milvus.proto.milvus.MilvusService/GetVersion?";
+    let path = format!("{path}{}", "x".repeat(20_000));
+    let mut root = server.root().await;
+    let refused: Result<GetVersionResponse, _> = root.call_path(&path, GetVersionRequest {}).await;
+    assert_eq!(refused.unwrap_err().code(), Code::ResourceExhausted);
 }

@@ -165,6 +165,13 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
             "role [userAdmin] does not exist",
         ),
         (
+            without(|it| {
+                it.roles.push(role("userAdmin", ""));
+                it.users[0].roles = vec![role("userAdmin", "")];
+            }),
+            "role [userAdmin] already exists",
+        ),
+        (
             without(|it| it.users[0].password = costing(it, "m=19457,t=1,")),
             "password of user [ann]: its cost is beyond the limits",
         ),
@@ -301,4 +308,46 @@ async fn who_may_not_come_from_everywhere_is_not_kept() {
     assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
     let kept = backup(root).await;
     assert_eq!((kept.users.len(), kept.roles.len()), (0, 1));
+}
+
+#[tokio::test]
+async fn who_may_not_come_from_everywhere_by_a_role_is_not_kept_either() {
+    let server = Server::start();
+    let root = &mut server.root().await;
+    fill(root).await;
+    let restricted = doc! {
+        "updateRole": "keeper",
+        "authenticationRestrictions": [{ "clientSource": ["10.0.0.0/8"] }],
+    };
+    let reply = server.mongodb.admin().run("milvus", restricted);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    assert_eq!(backup(root).await.users.len(), 0);
+}
+
+#[tokio::test]
+async fn more_than_there_may_be_is_refused_before_it_is_looked_at() {
+    let limits = ["--milvus.maxUserNum=3", "--milvus.maxRoleNum=3"];
+    let server = Server::start_with(&limits);
+    let root = &mut server.root().await;
+    fill(root).await;
+    let kept = backup(root).await;
+    let refused = |what: &str| {
+        let text = format!("failed to check if rbac restorable: {what} has reached the limit");
+        Err((65535, 1, text))
+    };
+    // Nobody can have these names, which would be said otherwise.
+    let mut meta = kept.clone();
+    meta.roles = vec![role("1", ""); 4];
+    let roles = "the number of roles on milvus";
+    assert_eq!(restore(root, &meta).await, refused(roles));
+    let mut meta = kept.clone();
+    meta.users[0].user = "1".to_owned();
+    meta.users = vec![meta.users[0].clone(); 4];
+    let users = "the number of users on milvus";
+    assert_eq!(restore(root, &meta).await, refused(users));
+    let mut meta = kept;
+    meta.privilege_groups[0].group_name = "1".to_owned();
+    meta.privilege_groups = vec![meta.privilege_groups[0].clone(); 1_001];
+    let groups = "unable to create privilege group because the number of groups";
+    assert_eq!(restore(root, &meta).await, refused(groups));
 }

@@ -286,7 +286,7 @@ async fn roles_are_bound_and_dropped_by_the_rules_of_milvus() {
             refused(65_535, 35, &text)
         );
     }
-    let full = "unable to create role because the number of roles has reached the limit";
+    let full = "failed to check if create role: unable to create role because the number of roles has reached the limit";
     assert_eq!(
         create_role(&mut root, "other").await,
         refused(65_535, 35, full)
@@ -346,7 +346,7 @@ async fn roles_are_bound_and_dropped_by_the_rules_of_milvus() {
         refused(65_535, 36, no_role)
     );
     assert_eq!(grant(&mut root, ("Global", "*", "FlushAll")).await, Ok(()));
-    let full = "fail to drop the role that it has privileges. Use REVOKE API to revoke privileges";
+    let full = "failed to check if drop role: fail to drop the role that it has privileges. Use REVOKE API to revoke privileges";
     assert_eq!(
         drop_role(&mut root, "reader", false).await,
         refused(65_535, 36, full)
@@ -377,7 +377,11 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
         ),
         (
             ("Collection", "books", "Nothing"),
-            refused(65_535, 41, "not found the privilege name[Nothing]"),
+            refused(
+                65_535,
+                41,
+                "not found the privilege name[Nothing] in object[Collection]",
+            ),
         ),
         (
             ("User", "*", "Load"),
@@ -402,6 +406,7 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
     let cases_v2 = [
         (("ClusterReadOnly", "*", "*"), Ok(())),
         (("Query", "default", "books"), Ok(())),
+        (("*", "default", "books"), Ok(())),
         (
             ("Nothing", "*", "*"),
             refused(65_535, 41, "not found the privilege name[Nothing]"),
@@ -435,6 +440,7 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
         "Collection default books Load by root",
         "Collection default books Query by root",
         everywhere,
+        "Global default * * by root",
         "Global default * CreateOwnership by root",
         "User default * * by root",
     ];

@@ -231,8 +231,8 @@ async fn statuses_of_begun(server: &Server, calls: usize, bytes: usize) -> Vec<S
 
 #[tokio::test]
 async fn what_strangers_have_under_way_has_an_end_for_all_of_an_address() {
-    const OF_AN_ADDRESS: usize = 16 * 1024 * 1024;
-    const CALLS: usize = 400;
+    const OF_AN_ADDRESS: usize = 1024 * 1024;
+    const CALLS: usize = 200;
     const EACH: usize = 60_000;
     const TOO_LATE: &str = "4";
     const TOO_MUCH: &str = "14";
@@ -252,7 +252,7 @@ async fn what_strangers_have_under_way_has_an_end_for_all_of_an_address() {
     let count = |code: &str| begun.iter().filter(|status| *status == code).count();
     let kept = count(TOO_LATE);
     assert_eq!(kept + count(TOO_MUCH), CALLS, "{begun:?}");
-    assert!(kept > 200 && kept * EACH <= OF_AN_ADDRESS, "{kept}");
+    assert!(kept > 10 && kept * EACH <= OF_AN_ADDRESS, "{kept}");
     // All of it is given back.
     let begun = statuses_of_begun(&server, kept, EACH).await;
     assert!(begun.iter().all(|status| status == TOO_LATE), "{begun:?}");

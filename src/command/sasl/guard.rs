@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use tokio::time::{Instant, sleep_until};
 
-use super::shared::{audit, audit_abandoned};
+use super::shared::{audit_abandoned, audit_refusal};
 use crate::auth::failed_sign_ins::{FailureLimits, Guess};
 use crate::auth::half_open::{HalfOpenLimits, OpenSignIn};
+use crate::auth::stranger_lines::Refusal;
 use crate::command::context::Context;
 use crate::config::parameters::Parameters;
 use crate::error::{CommandError, ErrorCode};
@@ -54,13 +55,14 @@ pub(super) async fn wait_for_turn(
     let turn = match services.failed_sign_ins.turn(from, &user, now, &limits) {
         Ok(turn) => turn,
         Err(reason) => {
-            if context.connection.may_write_refusal(services) {
+            if context.connection.may_write(Refusal::Other, services) {
                 let client = context.connection.client();
                 events::sign_in_failed(&user.to_string(), "", client, &reason);
             }
             let error = CommandError::authentication_failed();
             // It has failed whether or not that can be written.
-            let _ = audit(context, Some((&user, "")), error.code.0).await;
+            let who = Some((&user, ""));
+            let _ = audit_refusal(context, Refusal::Other, who, error.code.0).await;
             end(context);
             return Err(error);
         }
@@ -79,12 +81,14 @@ pub(super) async fn wait_for_turn(
 
 /// The sign-in ended badly. It counts if a password was looked at and was wrong, or its user may not
 /// come from there; what is told apart from that tells that it was neither.
-pub(super) fn failed(context: &mut Context<'_>, error: &CommandError) {
+pub(super) fn failed(context: &mut Context<'_>, error: &CommandError) -> Refusal {
     let guess = context.connection.guard.guess.take();
-    if let Some(guess) = guess.filter(|_| error.code == ErrorCode::AUTHENTICATION_FAILED) {
-        guess.failed();
-    }
+    let guess = guess.filter(|_| error.code == ErrorCode::AUTHENTICATION_FAILED);
     end(context);
+    guess.map_or(Refusal::Other, |guess| {
+        guess.failed();
+        Refusal::Guess
+    })
 }
 
 /// The password was right: what comes after it is no guess.

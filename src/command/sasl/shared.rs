@@ -6,6 +6,7 @@ use bson::{Binary, RawBson};
 use super::guard;
 use crate::audit::{AuditError, Event};
 use crate::auth::sasl::{Attempt, Challenge, SignInError};
+use crate::auth::stranger_lines::Refusal;
 use crate::command::context::Context;
 use crate::command::reply::Reply;
 use crate::error::{CommandError, ErrorCode};
@@ -55,9 +56,9 @@ pub(super) async fn succeeded(
 
 /// Logs and audits a failure, waits as long as configured and gives the client's version of it.
 pub(super) async fn failed(context: &mut Context<'_>, failure: Box<SignInError>) -> CommandError {
-    guard::failed(context, &failure.error);
+    let refusal = guard::failed(context, &failure.error);
     let attempt = failure.attempt.as_ref();
-    if context.connection.may_write_refusal(context.services) {
+    if context.connection.may_write(refusal, context.services) {
         let user = attempt.map_or_else(
             || "(unknown)".to_owned(),
             |attempt| attempt.user.to_string(),
@@ -67,7 +68,8 @@ pub(super) async fn failed(context: &mut Context<'_>, failure: Box<SignInError>)
         events::sign_in_failed(&user, mechanism, client, &failure.reason);
     }
     // It has failed whether or not that can be written.
-    let _ = audit(context, attempt.map(who), failure.error.code.0).await;
+    let code = failure.error.code.0;
+    let _ = audit_refusal(context, refusal, attempt.map(who), code).await;
     let delay = context.services.parameters.auth_failed_delay();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -80,13 +82,29 @@ pub(super) async fn audit_abandoned(context: &Context<'_>, attempt: Option<&Atte
     if attempt.is_some() {
         let code = ErrorCode::AUTHENTICATION_ABANDONED.0;
         // Nobody signs in by it, whether or not that can be written.
-        let _ = audit(context, attempt.map(who), code).await;
+        let _ = audit_refusal(context, Refusal::Other, attempt.map(who), code).await;
     }
+}
+
+/// [`audit`] of one that has failed, if there is not too much of that.
+pub(super) async fn audit_refusal(
+    context: &Context<'_>,
+    refusal: Refusal,
+    who: Option<(&UserName, &str)>,
+    code: i32,
+) -> Result<(), AuditError> {
+    // Asked only where it would be written.
+    if context.connection.audit_origin().is_none()
+        || !context.connection.may_write(refusal, context.services)
+    {
+        return Ok(());
+    }
+    audit(context, who, code).await
 }
 
 /// `authenticate` of a user by a mechanism, as far as they are known. Boxed so that sign-ins need no
 /// room for it where nothing is audited.
-pub(super) async fn audit(
+async fn audit(
     context: &Context<'_>,
     who: Option<(&UserName, &str)>,
     result: i32,
@@ -94,10 +112,6 @@ pub(super) async fn audit(
     let Some(origin) = context.connection.audit_origin() else {
         return Ok(());
     };
-    let is_refused = result != 0;
-    if is_refused && !context.connection.may_write_refusal(context.services) {
-        return Ok(());
-    }
     let (user, db, mechanism) = match who {
         Some((user, mechanism)) => (user.user(), user.db().as_str(), mechanism),
         None => ("", context.generic.db.as_str(), ""),

@@ -96,7 +96,3 @@ pub(super) fn database(named: &str) -> CompactString {
         named.into()
     }
 }
-
-fn privilege_not_found(name: &str) -> Failure {
-    Failure::of(OPERATION, format!("not found the privilege name[{name}]"))
-}

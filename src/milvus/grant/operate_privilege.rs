@@ -1,6 +1,6 @@
 //! `OperatePrivilege`, the older form: object, object name and privilege are all named.
 
-use super::{OPERATION, check_role, database, operate, privilege_not_found};
+use super::{OPERATION, check_role, database, operate};
 use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
@@ -111,15 +111,10 @@ impl Named {
             return Err(Failure::of(OPERATION, reason));
         }
         if name == ANY || object_of(name) == Some(object) {
-            Ok(())
-        } else if object_of(name).is_some() {
-            let reason = format!(
-                "not found the privilege name[{name}] in object[{}]",
-                object.name()
-            );
-            Err(Failure::of(OPERATION, reason))
-        } else {
-            Err(privilege_not_found(name))
+            return Ok(());
         }
+        let object = object.name();
+        let reason = format!("not found the privilege name[{name}] in object[{object}]");
+        Err(Failure::of(OPERATION, reason))
     }
 }

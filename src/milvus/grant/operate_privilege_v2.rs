@@ -1,6 +1,6 @@
 //! `OperatePrivilegeV2`: a privilege or a group, a database and a collection.
 
-use super::{database, operate, privilege_not_found};
+use super::{OPERATION, database, operate};
 use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
@@ -41,7 +41,12 @@ impl Call for OperatePrivilegeV2Request {
             check_level(privilege, groups.level(privilege), (db, collection))?;
             MilvusObject::Global
         } else {
-            object_of(privilege).ok_or_else(|| privilege_not_found(privilege))?
+            object_of(privilege)
+                .or((privilege == ANY).then_some(MilvusObject::Global))
+                .ok_or_else(|| {
+                    let reason = format!("not found the privilege name[{privilege}]");
+                    Failure::of(OPERATION, reason)
+                })?
         };
         let grant = MilvusGrant {
             object,

@@ -10,7 +10,7 @@ use compact_str::CompactString;
 
 use super::check_privacy;
 use crate::authz::milvus::{ADMIN_ROLE, PUBLIC_ROLE, ROOT};
-use crate::authz::{MilvusNeed, Pass};
+use crate::authz::{MilvusNeed, Pass, Resolved};
 use crate::catalog::Catalog;
 use crate::command::services::Interrupt;
 use crate::error::CommandError;
@@ -94,7 +94,8 @@ fn read(catalog: &Catalog, interrupt: &Interrupt) -> Result<RbacMeta, CommandErr
 /// A user with those of its roles that Milvus knows.
 fn user_info(user: &User, roles: &HashSet<&RoleName>, catalog: &Catalog) -> Option<UserInfo> {
     // There is no place for restrictions: without them the user could come from everywhere.
-    if !user.restrictions.is_empty() {
+    let resolved = Resolved::of(&user.roles, catalog);
+    if !user.restrictions.is_empty() || resolved.restrictions().next().is_some() {
         return None;
     }
     let password = user.credentials.plain()?.phc().to_owned();

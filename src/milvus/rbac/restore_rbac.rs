@@ -1,12 +1,13 @@
 //! `RestoreRBAC`: what was backed up comes back whole, or not at all where any of it is there already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
+use compact_str::CompactString;
 use zeroize::Zeroizing;
 
 use super::check_privacy;
 use crate::authz::{MilvusNeed, Pass};
-use crate::catalog::plan::milvus::RbacBackup;
+use crate::catalog::plan::milvus::{PRIVILEGE_GROUPS_MAX, RbacBackup};
 use crate::catalog::{PlanError, PrivilegeGroupError};
 use crate::config::MilvusConfig;
 use crate::config::parameters::Parameters;
@@ -17,11 +18,11 @@ use crate::milvus::group::change;
 use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{
-    GrantEntity, PrivilegeGroupInfo, RestoreRbacMetaRequest, RoleEntity, UserInfo,
+    GrantEntity, PrivilegeGroupInfo, RbacMeta, RestoreRbacMetaRequest, RoleEntity, UserInfo,
 };
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::milvus::{
-    ANY, MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of,
+    ANY, Level, MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of,
 };
 use crate::model::names::RoleName;
 use crate::model::plain_credential::{
@@ -53,17 +54,7 @@ impl Call for RestoreRbacMetaRequest {
         check_privacy::<Self>(context)?;
         let (services, settings) = (context.services(), context.settings());
         let meta = self.rbac_meta.unwrap_or_default();
-        if meta.users.is_empty()
-            && meta.roles.is_empty()
-            && meta.grants.is_empty()
-            && meta.privilege_groups.is_empty()
-        {
-            return Err(refused("rbac meta is empty"));
-        }
-        let groups = meta.privilege_groups.iter();
-        if groups.map(|group| group.privileges.len()).sum::<usize>() > GROUP_PRIVILEGES_MAX {
-            return Err(refused("the privilege groups have too many privileges"));
-        }
+        check_counts(&meta, settings)?;
         let all = |role| role_of(role, settings);
         let roles: Vec<_> = meta.roles.into_iter().map(all).collect::<Result<_, _>>()?;
         let all = |group| group_of(group, settings);
@@ -72,10 +63,11 @@ impl Call for RestoreRbacMetaRequest {
         let all = |user| user_of(user, settings, &services.parameters);
         let users: Vec<_> = meta.users.into_iter().map(all).collect::<Result<_, _>>()?;
         let mut grants: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        let known = services.directory.catalog().privilege_groups();
-        let known = known.with_all(groups.clone());
+        let present = services.directory.catalog().privilege_groups();
+        let mut known = KnownGroups::new(present.with_all(groups.clone()));
+        known.check_names(&groups)?;
         for entity in meta.grants {
-            let (role, grant) = grant_of(entity, &known, settings)?;
+            let (role, grant) = grant_of(entity, &mut known, settings)?;
             grants.entry(role).or_default().push(grant);
         }
         let backup = RbacBackup {
@@ -93,6 +85,60 @@ impl Call for RestoreRbacMetaRequest {
             error => Failure::of_write(OPERATION, error, services),
         })?;
         Ok(Status::default())
+    }
+}
+
+/// Before anything is made of it: what there is too much of would be made for nothing.
+fn check_counts(meta: &RbacMeta, settings: &MilvusConfig) -> Result<(), Failure> {
+    let groups = &meta.privilege_groups;
+    if meta.users.is_empty() && meta.roles.is_empty() && meta.grants.is_empty() && groups.is_empty()
+    {
+        return Err(refused("rbac meta is empty"));
+    }
+    let privileges = groups.iter().map(|group| group.privileges.len());
+    if privileges.sum::<usize>() > GROUP_PRIVILEGES_MAX {
+        return Err(refused("the privilege groups have too many privileges"));
+    }
+    let full = if meta.roles.len() > settings.roles_max {
+        PlanError::MilvusRolesFull
+    } else if groups.len() > PRIVILEGE_GROUPS_MAX {
+        PrivilegeGroupError::Full.into()
+    } else if meta.users.len() > settings.users_max {
+        PlanError::MilvusUsersFull
+    } else {
+        return Ok(());
+    };
+    Err(refused(reason(&full)))
+}
+
+/// The groups there will be, and how far those of them reach that were looked at: to find that out may
+/// mean to look through all of them.
+struct KnownGroups {
+    groups: PrivilegeGroups,
+    levels: HashMap<CompactString, Option<Level>>,
+}
+
+impl KnownGroups {
+    fn new(groups: PrivilegeGroups) -> Self {
+        Self {
+            groups,
+            levels: HashMap::new(),
+        }
+    }
+
+    /// Refuses groups of privileges that are none.
+    fn check_names(&self, added: &[PrivilegeGroup]) -> Result<(), Failure> {
+        let mut names = added.iter().flat_map(|group| &group.privileges);
+        let unknown = names.find(|name| !self.groups.is_name(name));
+        unknown.map_or(Ok(()), |name| {
+            let refusal = PrivilegeGroupError::UnknownPrivilege(name.clone());
+            Err(refused(reason(&refusal.into())))
+        })
+    }
+
+    fn level(&mut self, name: &str) -> Option<Level> {
+        let found = self.levels.entry(name.into());
+        *found.or_insert_with(|| self.groups.level(name))
     }
 }
 
@@ -184,7 +230,7 @@ fn user_of(
 /// Only what a call could grant: what is anything else could not be revoked either.
 fn grant_of(
     entity: GrantEntity,
-    groups: &PrivilegeGroups,
+    groups: &mut KnownGroups,
     settings: &MilvusConfig,
 ) -> Result<(RoleName, MilvusGrant), Failure> {
     let role = names::role_name(&entity.role.unwrap_or_default().name, settings)?;
@@ -194,7 +240,7 @@ fn grant_of(
     let grantor = entity.grantor.unwrap_or_default();
     let privilege = grantor.privilege.unwrap_or_default().name;
     let privilege = names::any_or_name(&privilege, "Privilege", settings)?;
-    let is_group = groups.is_group(privilege);
+    let is_group = groups.groups.is_group(privilege);
     let object_name = if object == MilvusObject::Global && !is_group {
         ANY
     } else {

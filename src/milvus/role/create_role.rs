@@ -52,7 +52,8 @@ impl Call for CreateRoleRequest {
             OpsError::Plan(PlanError::RoleExists(_)) => Failure::of(OPERATION, exists()),
             OpsError::Plan(PlanError::MilvusRolesFull) => Failure::of(
                 OPERATION,
-                "unable to create role because the number of roles has reached the limit",
+                "failed to check if create role: unable to create role because the number of roles has reached \
+                 the limit",
             ),
             error => Failure::of_write(OPERATION, error, services),
         })?;

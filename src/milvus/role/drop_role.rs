@@ -41,7 +41,8 @@ impl Call for DropRoleRequest {
         dropped.map_err(|error| match error {
             OpsError::Plan(PlanError::MilvusRoleHasGrants(_)) => Failure::of(
                 OPERATION,
-                "fail to drop the role that it has privileges. Use REVOKE API to revoke privileges",
+                "failed to check if drop role: fail to drop the role that it has privileges. \
+                 Use REVOKE API to revoke privileges",
             ),
             error => Failure::of_write(OPERATION, error, services),
         })?;

@@ -10,7 +10,7 @@ use crate::model::milvus::{Level, PrivilegeGroup, PrivilegeGroups, is_predefined
 use crate::store::{Change, Setting};
 
 /// Groups that administrators may make: each change writes all of them.
-const PRIVILEGE_GROUPS_MAX: usize = 1_000;
+pub const PRIVILEGE_GROUPS_MAX: usize = 1_000;
 
 /// Why a wish about a group of privileges is refused, in the words of Milvus.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
