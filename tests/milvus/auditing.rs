@@ -7,8 +7,8 @@ use portcullis::milvus::proto::common;
 use portcullis::milvus::proto::milvus::{
     CreateCredentialRequest, CreateRoleRequest, DeleteCredentialRequest, DropRoleRequest,
     GetVersionResponse, GrantorEntity, ListCredUsersRequest, ListCredUsersResponse,
-    OperatePrivilegeV2Request, OperateUserRoleRequest, PrivilegeEntity, RoleEntity,
-    UpdateCredentialRequest,
+    OperatePrivilegeV2Request, OperateUserRoleRequest, PrivilegeEntity, RestoreRbacMetaRequest,
+    RoleEntity, UpdateCredentialRequest,
 };
 use serde_json::{Value, json};
 use tonic::Code;
@@ -260,6 +260,10 @@ async fn allowed_calls_are_audited_if_that_is_wanted() {
     let allowed = essence(events.last().unwrap());
     let param = json!({ "command": "GetVersion", "ns": "milvus", "args": {} });
     assert_eq!(allowed, event("root", "authCheck", &param, 0));
+    // One whose caller is asked for before the message is read.
+    let restore = RestoreRbacMetaRequest::default();
+    assert!(root.change("RestoreRBAC", restore).await.is_err());
+    assert_eq!(of_type(&log.new_events(), "authCheck").len(), 1);
 }
 
 /// With the data of `folder`, into a log that cannot be written.
