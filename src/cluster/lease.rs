@@ -41,6 +41,14 @@ pub(super) async fn claim(shared: &Shared, host: &Arc<str>) -> Result<bool, Etcd
     claimed.map(|answer| answer.succeeded)
 }
 
+/// For how long the lease was granted under which a process has the name; no time if none has.
+pub(super) async fn granted(shared: &Shared, host: &str) -> Result<Duration, EtcdError> {
+    match shared.etcd.get(shared.keys.member(host)).await? {
+        Some(entry) => shared.etcd.granted(entry.lease).await,
+        None => Ok(Duration::ZERO),
+    }
+}
+
 /// Keeps the lease for ever. When it is lost, takes the name again as soon as that is free.
 pub(super) async fn hold(shared: Arc<Shared>, host: Arc<str>) {
     loop {
@@ -102,8 +110,9 @@ async fn lose(shared: &Shared, lease: Lease) {
 }
 
 async fn regain(shared: &Shared, host: &Arc<str>) {
-    let mut is_known_taken = false;
+    let (mut is_known_taken, mut is_known_full) = (false, false);
     loop {
+        let mut pause = PAUSE;
         match claim(shared, host).await {
             Ok(true) => return,
             Ok(false) if !is_known_taken => {
@@ -111,9 +120,17 @@ async fn regain(shared: &Shared, host: &Arc<str>) {
                 events::name_taken(host);
             }
             Ok(false) => {}
+            Err(error @ EtcdError::NoSpace(_)) => {
+                if !is_known_full {
+                    is_known_full = true;
+                    events::etcd_refused("the lease of this member", &error);
+                }
+                // Each try raises the alarm anew.
+                pause = shared.beat();
+            }
             Err(error) => shared.missed(&error),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -143,6 +160,8 @@ pub(super) async fn report(shared: Arc<Shared>, host: Arc<str>) {
                     told = Some(news);
                     is_due = false;
                 }
+                // It answers, and there will be no room in a moment.
+                Err(EtcdError::NoSpace(_)) => break,
                 Err(error) => {
                     shared.missed(&error);
                     tokio::time::sleep(PAUSE).await;
