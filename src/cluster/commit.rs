@@ -13,7 +13,7 @@ use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use super::etcd::{delete_prefix, put};
-use super::guarded::{Guarded, records};
+use super::guarded::{Guarded, out_of_reach, records};
 use super::head::{Head, following};
 use super::shared::Shared;
 use super::staged::{self, PART_BYTES_MAX, PART_WRITES_MAX};
@@ -102,12 +102,7 @@ fn find_base(shared: &Shared) -> Result<Base, StoreError> {
     let state = shared.state();
     let reign = state.reign(Instant::now()).ok_or(StoreError::NotPrimary)?;
     if let Some(since) = state.unreachable_since {
-        return Err(StoreError::Unreachable {
-            reason: format!(
-                "etcd has not answered for {} ms",
-                since.elapsed().as_millis()
-            ),
-        });
+        return Err(out_of_reach(since));
     }
     Ok(Base {
         reign,

@@ -83,9 +83,8 @@ impl ReplicaSetConfig {
             Some(member) if tags.is_empty() || member.tags == *tags => return Ok(None),
             Some(member) => member.tags = tags.clone(),
             None => {
-                let last = config.members.iter().map(|member| member.id).max();
                 config.members.push(Member {
-                    id: last.map_or(0, |last| last.saturating_add(1)),
+                    id: self.free_id()?,
                     host: host.clone(),
                     priority: 1.0,
                     tags: tags.clone(),
@@ -95,6 +94,15 @@ impl ReplicaSetConfig {
         config.version = config.version.saturating_add(1);
         config.check_size()?;
         Ok(Some(config))
+    }
+
+    /// A number for one more member: above all others, so that it was nobody's lately.
+    fn free_id(&self) -> Result<i32, InvalidConfig> {
+        let is_taken = |id: i32| self.members.iter().any(|member| member.id == id);
+        let last = self.members.iter().map(|member| member.id).max();
+        last.map_or(Some(0), |last| last.checked_add(1))
+            .or_else(|| (0..i32::MAX).find(|id| !is_taken(*id)))
+            .ok_or_else(|| InvalidConfig("every members._id is taken".into()))
     }
 
     /// The member of that `host:port`.
@@ -273,5 +281,28 @@ fn number(value: &Bson) -> Option<f64> {
         Bson::Int64(value) => Some(*value as f64),
         Bson::Double(value) => Some(*value),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn joined(config: &ReplicaSetConfig, host: &str) -> ReplicaSetConfig {
+        let host = HostAndPort::parse(host).unwrap();
+        config.joined_by(&host, &BTreeMap::new()).unwrap().unwrap()
+    }
+
+    #[test]
+    fn who_joins_gets_an_id_of_its_own() {
+        let mut config = joined(&ReplicaSetConfig::new("rs0"), "a:1");
+        config = joined(&config, "b:1");
+        config.members[1].id = i32::MAX;
+        config = joined(&joined(&config, "c:1"), "d:1");
+        let ids: Vec<i32> = config.members.iter().map(|member| member.id).collect();
+        assert_eq!(ids, [0, i32::MAX, 1, 2]);
+        config.members.remove(1);
+        config.members.remove(1);
+        assert_eq!(joined(&config, "e:1").members[2].id, 3);
     }
 }

@@ -35,6 +35,11 @@ pub(super) async fn stand(shared: Arc<Shared>, host: Arc<str>) {
         }
         match stand_once(&shared, &host).await {
             Ok(()) | Err(Lost::Taken) => {}
+            Err(Lost::Etcd(error @ EtcdError::NoSpace(_))) => {
+                events::etcd_refused("an election", &error);
+                // Each try raises the alarm anew.
+                tokio::time::sleep(shared.beat()).await;
+            }
             Err(Lost::Etcd(error)) => shared.missed(&error),
             Err(Lost::TakeOver(error)) => {
                 events::take_over_failed(&error);

@@ -66,7 +66,10 @@ impl Guarded<'_> {
             Ok(answer) if answer.succeeded => Ok(()),
             Ok(_) => Err(self.lost()),
             Err(error) => {
-                self.shared.missed(&error);
+                // Of the others etcd has answered.
+                if let EtcdError::Unreachable(_) | EtcdError::TokenExpired = error {
+                    self.shared.missed(&error);
+                }
                 Err(not_written(&error))
             }
         }
@@ -209,8 +212,16 @@ pub(super) fn records(shared: &Shared, writes: &[Write]) -> Vec<RequestOp> {
     writes.iter().map(operation).collect()
 }
 
+/// Nothing was written, because etcd has not answered since then.
+pub(super) fn out_of_reach(since: Instant) -> StoreError {
+    let waited = since.elapsed().as_millis();
+    StoreError::Unreachable {
+        reason: format!("etcd has not answered for {waited} ms"),
+    }
+}
+
 /// Nothing was written, for this reason.
-fn not_written(error: &EtcdError) -> StoreError {
+pub(super) fn not_written(error: &EtcdError) -> StoreError {
     match error {
         EtcdError::NoSpace(_) => StoreError::DiskFull {
             path: "etcd".into(),

@@ -102,27 +102,43 @@ fn check_format(value: &[u8]) -> Result<(), JoinError> {
 
 /// Takes the name `host` for this process. Whoever was killed has a lease that has yet to run out: that
 /// is waited for. One that is still there afterwards is renewed by somebody who lives.
+///
+/// Without a lease where etcd is full: [`lease::hold`] goes on trying, and whoever only reads needs none.
 pub(super) async fn claim(shared: &Shared, host: &Arc<str>) -> Result<(), JoinError> {
-    let begun = Instant::now();
-    // etcd counts leases anew when it gets another leader.
-    let patience = shared.options.etcd.lease_ttl * 2 + CLAIM_MARGIN;
-    let mut is_known_taken = false;
+    let mut answered = Instant::now();
+    // Since when another one is known to have it, and how long that may be.
+    let mut taken: Option<(Instant, Duration)> = None;
     loop {
-        match lease::claim(shared, host).await.map_err(JoinError::from) {
-            Ok(true) => return Ok(()),
-            Ok(false) if begun.elapsed() > patience => {
-                return Err(JoinError::NameTaken(Arc::clone(host)));
-            }
-            Ok(false) if !is_known_taken => {
-                is_known_taken = true;
+        let claimed = match (lease::claim(shared, host).await, taken) {
+            (Ok(false), None) => lease::granted(shared, host).await.map(|granted| {
                 events::name_taken(host);
+                taken = Some((Instant::now(), patience(shared, granted)));
+                false
+            }),
+            (claimed, _) => claimed,
+        };
+        match claimed {
+            Ok(true) | Err(EtcdError::NoSpace(_)) => return Ok(()),
+            Ok(false) => {
+                answered = Instant::now();
+                if taken.is_some_and(|(since, patience)| since.elapsed() > patience) {
+                    return Err(JoinError::NameTaken(Arc::clone(host)));
+                }
             }
-            Ok(false) => {}
-            Err(JoinError::Unreachable(_)) if begun.elapsed() < START_TIMEOUT => {}
-            Err(error) => return Err(error),
+            Err(error) => match JoinError::from(error) {
+                JoinError::Unreachable(_) if answered.elapsed() < START_TIMEOUT => {}
+                error => return Err(error),
+            },
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// How long the name may be another's who is dead, and whose lease was `granted` for that long.
+fn patience(shared: &Shared, granted: Duration) -> Duration {
+    let ttl = granted.max(shared.options.etcd.lease_ttl);
+    // etcd counts leases anew when it gets another leader.
+    ttl.saturating_mul(2).saturating_add(CLAIM_MARGIN)
 }
 
 /// Lists this member in the configuration of the set.

@@ -8,7 +8,7 @@ use super::etcd::proto::PutRequest;
 use super::etcd::{EtcdError, KeepAlive, is_absent, put, txn};
 use super::head::encode_progress;
 use super::shared::Shared;
-use super::state::Lease;
+use super::state::{Lease, State};
 use crate::telemetry::replication as events;
 
 /// How long to wait before trying again.
@@ -39,6 +39,14 @@ pub(super) async fn claim(shared: &Shared, host: &Arc<str>) -> Result<bool, Etcd
         _ => drop(shared.etcd.revoke(granted.id).await),
     }
     claimed.map(|answer| answer.succeeded)
+}
+
+/// For how long the lease was granted under which a process has the name; no time if none has.
+pub(super) async fn granted(shared: &Shared, host: &str) -> Result<Duration, EtcdError> {
+    match shared.etcd.get(shared.keys.member(host)).await? {
+        Some(entry) => shared.etcd.granted(entry.lease).await,
+        None => Ok(Duration::ZERO),
+    }
 }
 
 /// Keeps the lease for ever. When it is lost, takes the name again as soon as that is free.
@@ -102,8 +110,9 @@ async fn lose(shared: &Shared, lease: Lease) {
 }
 
 async fn regain(shared: &Shared, host: &Arc<str>) {
-    let mut is_known_taken = false;
+    let (mut is_known_taken, mut is_known_full) = (false, false);
     loop {
+        let mut pause = PAUSE;
         match claim(shared, host).await {
             Ok(true) => return,
             Ok(false) if !is_known_taken => {
@@ -111,9 +120,17 @@ async fn regain(shared: &Shared, host: &Arc<str>) {
                 events::name_taken(host);
             }
             Ok(false) => {}
+            Err(error @ EtcdError::NoSpace(_)) => {
+                if !is_known_full {
+                    is_known_full = true;
+                    events::etcd_refused("the lease of this member", &error);
+                }
+                // Each try raises the alarm anew.
+                pause = shared.beat();
+            }
             Err(error) => shared.missed(&error),
         }
-        tokio::time::sleep(PAUSE).await;
+        tokio::time::sleep(pause).await;
     }
 }
 
@@ -127,22 +144,25 @@ fn note(shared: &Shared, id: i64, until: Instant) {
 /// Tells etcd whenever this member has come further, for ever. The primary need not: it is where
 /// everybody else wants to be.
 ///
-/// Where others write to the same etcd, it is told as well when nothing has happened here for long: that
-/// comes by every member's watch, and then each has surely followed everything before it. Else history
-/// that says nothing of this set would be compacted, and the next watch could not go on from before it.
+/// Where others write to the same etcd, one member tells it as well when nothing has happened here for
+/// long: that comes by every member's watch, and then each has surely followed everything before it. Else
+/// history that says nothing of this set would be compacted, and the next watch could not go on from
+/// before it.
 pub(super) async fn report(shared: Arc<Shared>, host: Arc<str>) {
     let mut applied = shared.applied.subscribe();
     let mut told = None;
     loop {
         // A new lease comes without anything being applied.
         let _ = tokio::time::timeout(shared.beat(), applied.changed()).await;
-        let mut is_due = is_left_behind(&shared);
+        let mut is_due = is_mark_due(&shared.state());
         while let Some(news) = news(&shared, is_due).filter(|news| is_due || told != Some(*news)) {
             match tell(&shared, &host, news).await {
                 Ok(()) => {
                     told = Some(news);
                     is_due = false;
                 }
+                // It answers, and there will be no room in a moment.
+                Err(EtcdError::NoSpace(_)) => break,
                 Err(error) => {
                     shared.missed(&error);
                     tokio::time::sleep(PAUSE).await;
@@ -152,10 +172,13 @@ pub(super) async fn report(shared: Arc<Shared>, host: Arc<str>) {
     }
 }
 
-/// Whether others have written much since anything came by the watch.
-fn is_left_behind(shared: &Shared) -> bool {
-    let state = shared.state();
-    state.present.saturating_sub(state.followed) >= SILENT_REVISIONS
+/// Whether others have written much since anything came by the watch, and it is for this member to change
+/// that: the primary does, or anybody while there is none. One that cannot follow stays behind whatever
+/// it writes.
+fn is_mark_due(state: &State) -> bool {
+    (state.leader.is_none() || state.is_leader())
+        && !state.is_damaged
+        && state.present.saturating_sub(state.followed) >= SILENT_REVISIONS
 }
 
 /// What there is to tell, and under which lease; without one there is nothing to do.
@@ -176,4 +199,62 @@ async fn tell(
         lease,
     };
     shared.etcd.put(request).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::catalog::Catalog;
+    use crate::cluster::etcd::Etcd;
+    use crate::cluster::state::Leader;
+    use crate::config::{EtcdConfig, ReplicationConfig};
+
+    fn shared() -> Shared {
+        let etcd = EtcdConfig {
+            endpoints: vec!["http://127.0.0.1:1".to_owned()],
+            prefix: "/portcullis".to_owned(),
+            lease_ttl: Duration::from_secs(5),
+            staleness_max: None,
+            ca_file: None,
+            certificate_key_file: None,
+            credentials: None,
+        };
+        let options = ReplicationConfig {
+            set_name: "rs0".to_owned(),
+            host: None,
+            tags: BTreeMap::new(),
+            etcd,
+        };
+        let etcd = Etcd::new(&options.etcd).unwrap();
+        Shared::new(options, etcd, Arc::new(Catalog::default()))
+    }
+
+    #[tokio::test]
+    async fn one_member_makes_an_event_after_long_silence() {
+        let shared = shared();
+        let me: Arc<str> = "a:1".into();
+        let leader = |host: &str| Leader {
+            host: host.into(),
+            create_revision: 7,
+            lease: 9,
+        };
+        let mut state = shared.state();
+        state.me = Some(me);
+        state.lease = Some(Lease {
+            id: 9,
+            until: Instant::now(),
+        });
+        (state.followed, state.present) = (1_000, 1_000 + SILENT_REVISIONS - 1);
+        assert!(!is_mark_due(&state));
+        state.present += 1;
+        assert!(is_mark_due(&state));
+        state.leader = Some(leader("b:1"));
+        assert!(!is_mark_due(&state));
+        state.leader = Some(leader("a:1"));
+        assert!(is_mark_due(&state));
+        state.is_damaged = true;
+        assert!(!is_mark_due(&state));
+    }
 }

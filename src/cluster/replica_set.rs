@@ -15,7 +15,7 @@ use super::{InvalidConfig, LastWrite, Progress, ReplicaSetConfig, Topology};
 use super::{election, follow, join, lease, reconfigure};
 use crate::catalog::Catalog;
 use crate::config::{HostAndPort, ReplicationConfig};
-use crate::store::Setting;
+use crate::store::{Setting, StoreError};
 use crate::telemetry::replication as events;
 
 /// How often the passing of time alone may change the topology.
@@ -66,9 +66,9 @@ pub enum ReconfigureError {
     /// Somebody else has changed it.
     #[error("the configuration has changed meanwhile")]
     Changed,
-    /// etcd cannot be reached; whether it was changed is open.
-    #[error("cannot reach etcd: {0}")]
-    Unreachable(String),
+    /// etcd cannot be reached, refuses it, or has not said whether it was changed.
+    #[error(transparent)]
+    Storage(#[from] StoreError),
 }
 
 /// This member does not take writes now.

@@ -7,6 +7,7 @@ use bson::{Document, doc};
 use serde_json::{Value, json};
 
 use crate::common::done;
+use crate::support::proxy::Proxy;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME};
 use crate::support::{RawClient, error_of};
 
@@ -44,6 +45,28 @@ fn set_writing_to(log: &Path) -> ReplicaSet {
         arguments: arguments.chain([path]).collect(),
         ..ReplicaSetOptions::default()
     })
+}
+
+#[test]
+fn a_configuration_of_which_etcd_does_not_tell_whether_it_counts_is_open() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("audit.log");
+    let set = set_writing_to(&log);
+    let mut admin = set.admin(0);
+    let new = tagged(config(&mut admin), "here", 1);
+    let version = new.get_i32("version").unwrap();
+    set.links(0).iter().for_each(Proxy::mute);
+    let open = admin.run("admin", doc! { "replSetReconfig": new });
+    let text = "it is not known whether it was written: etcd did not answer";
+    assert_eq!(error_of(&open), (11_602, text.to_owned()), "{open}");
+    set.heal(0);
+    // This time it was.
+    set.wait_until(0, |hello| hello.get_i32("setVersion").ok() == Some(version));
+    let results: Vec<Value> = events(&log)
+        .iter()
+        .map(|event| event["result"].clone())
+        .collect();
+    assert_eq!(results, [0, 11_602]);
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod commands;
 mod common;
 mod consistency;
 mod driver;
+mod etcd_full;
 mod etcd_gone;
 mod etcd_secured;
 mod failover;

@@ -74,6 +74,21 @@ fn a_process_that_comes_back_before_its_lease_has_run_out_gets_in() {
     }
 }
 
+/// Longer than twice the lease of whoever waits.
+const LONG_LEASE_SECS: u64 = 13;
+
+#[test]
+fn a_process_that_comes_back_with_a_shorter_lease_waits_for_the_longer_one() {
+    let mut set = ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 1,
+        lease_ttl_secs: LONG_LEASE_SECS,
+        ..ReplicaSetOptions::default()
+    });
+    set.kill(0);
+    let server = namesake(&set, 0).start();
+    assert!(server.logs().contains(WAITS), "{}", server.logs());
+}
+
 #[test]
 fn a_process_whose_name_was_taken_while_it_was_paused_leaves_it_to_the_other() {
     let mut set = pair();

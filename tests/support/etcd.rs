@@ -33,6 +33,8 @@ pub struct EtcdOptions {
     pub with_user: bool,
     /// Larger requests are refused; 1.5 MiB unless set.
     pub request_bytes_max: Option<u32>,
+    /// With more it is full; 2 GiB unless set.
+    pub quota_bytes: Option<u32>,
 }
 
 /// A running etcd.
@@ -212,8 +214,13 @@ impl Etcd {
 
     /// Runs etcdctl, which must succeed; returns what it prints.
     pub fn control(&self, arguments: &[&str]) -> String {
-        self.try_control_at(&self.endpoints(), arguments)
+        self.try_control(arguments)
             .unwrap_or_else(|error| panic!("etcdctl {arguments:?}: {error}"))
+    }
+
+    /// Runs etcdctl; what it prints, or its error.
+    pub fn try_control(&self, arguments: &[&str]) -> Result<String, String> {
+        self.try_control_at(&self.endpoints(), arguments)
     }
 
     fn try_control_at(&self, endpoints: &str, arguments: &[&str]) -> Result<String, String> {
@@ -291,6 +298,9 @@ impl Etcd {
         }
         if let Some(bytes) = self.options.request_bytes_max {
             command.arg("--max-request-bytes").arg(bytes.to_string());
+        }
+        if let Some(bytes) = self.options.quota_bytes {
+            command.arg("--quota-backend-bytes").arg(bytes.to_string());
         }
         if self.members.len() == 1 {
             // Nobody to wait for.

@@ -34,6 +34,8 @@ enum Link {
     Cut,
     /// Connections stay and carry nothing.
     Stalled,
+    /// Connections stay and carry requests, and no answers.
+    Mute,
     Ended,
 }
 
@@ -59,6 +61,11 @@ impl Proxy {
     /// Carries nothing in either direction any more, and closes nothing; what was on its way is kept.
     pub fn stall(&self) {
         self.shared.change(Link::Stalled);
+    }
+
+    /// Carries what clients send, and nothing of what the address answers any more; that is kept.
+    pub fn mute(&self) {
+        self.shared.change(Link::Mute);
     }
 
     /// Carries everything at once, what was kept while stalled too.
@@ -99,7 +106,7 @@ impl Shared {
             match (link, client) {
                 (Link::Ended, _) => return,
                 (Link::Cut, _) | (_, Err(_)) => {}
-                (Link::Whole | Link::Stalled, Ok(client)) => self.connect(client),
+                (Link::Whole | Link::Stalled | Link::Mute, Ok(client)) => self.connect(client),
             }
         }
     }
@@ -118,14 +125,15 @@ impl Shared {
         drop(state);
         let ends = (client.try_clone().unwrap(), server.try_clone().unwrap());
         let (up, down) = (Arc::clone(self), Arc::clone(self));
-        thread::spawn(move || up.copy(client, server));
-        thread::spawn(move || down.copy(ends.1, ends.0));
+        thread::spawn(move || up.copy(client, server, &[Link::Stalled]));
+        thread::spawn(move || down.copy(ends.1, ends.0, &[Link::Stalled, Link::Mute]));
     }
 
-    fn copy(&self, mut from: TcpStream, mut to: TcpStream) {
+    /// Carries one direction, which is held up while the link is one of these.
+    fn copy(&self, mut from: TcpStream, mut to: TcpStream, held_by: &[Link]) {
         let mut buffer = vec![0; 64 * 1024];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
-            if !self.may_pass() || to.write_all(&buffer[..length]).is_err() {
+            if !self.may_pass(held_by) || to.write_all(&buffer[..length]).is_err() {
                 break;
             }
         }
@@ -133,8 +141,8 @@ impl Shared {
         let _ = to.shutdown(Shutdown::Both);
     }
 
-    /// Waits while the link is stalled or slow; whether the data may go on.
-    fn may_pass(&self) -> bool {
+    /// Waits while the link is slow or holds this up; whether the data may go on.
+    fn may_pass(&self, held_by: &[Link]) -> bool {
         let state = self.state.lock().unwrap();
         let delay = state.delay;
         drop(state);
@@ -142,8 +150,8 @@ impl Shared {
             thread::sleep(delay);
         }
         let state = self.state.lock().unwrap();
-        let is_stalled = |state: &mut State| state.link == Link::Stalled;
-        let state = self.changed.wait_while(state, is_stalled).unwrap();
-        state.link == Link::Whole
+        let is_held = |state: &mut State| held_by.contains(&state.link);
+        let state = self.changed.wait_while(state, is_held).unwrap();
+        !matches!(state.link, Link::Cut | Link::Ended)
     }
 }

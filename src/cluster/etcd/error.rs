@@ -37,6 +37,10 @@ impl From<Status> for EtcdError {
                 Self::NoSpace(text.to_owned())
             }
             Code::OutOfRange if text.contains("compacted") => Self::Compacted(0),
+            // A message that is too large is so the next time; "too many requests" passes.
+            Code::ResourceExhausted if !text.contains("larger than max") => {
+                Self::Unreachable(describe(&status))
+            }
             Code::Unavailable
             | Code::DeadlineExceeded
             | Code::Cancelled
@@ -76,4 +80,50 @@ fn describe(status: &Status) -> String {
         source = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_would_be_refused_again_is_refused() {
+        let unreachable = EtcdError::Unreachable as fn(String) -> EtcdError;
+        let table = [
+            (
+                Code::ResourceExhausted,
+                "etcdserver: too many requests",
+                unreachable,
+            ),
+            (
+                Code::ResourceExhausted,
+                "etcdserver: mvcc: database space exceeded",
+                EtcdError::NoSpace,
+            ),
+            (
+                Code::ResourceExhausted,
+                "grpc: received message larger than max (9 vs. 8)",
+                EtcdError::Refused,
+            ),
+            (
+                Code::InvalidArgument,
+                "etcdserver: request is too large",
+                EtcdError::Refused,
+            ),
+            (
+                Code::PermissionDenied,
+                "etcdserver: permission denied",
+                EtcdError::Refused,
+            ),
+            (
+                Code::Unavailable,
+                "etcdserver: leader changed",
+                EtcdError::Unreachable,
+            ),
+        ];
+        for (code, text, expected) in table {
+            let error = EtcdError::from(Status::new(code, text));
+            assert_eq!(error, expected(text.to_owned()));
+        }
+    }
 }

@@ -33,8 +33,8 @@ pub(super) use stream::{KeepAlive, Watch};
 
 use self::proto::{
     AuthenticateRequest, AuthenticateResponse, KeyValue, LeaseGrantRequest, LeaseGrantResponse,
-    LeaseRevokeRequest, LeaseRevokeResponse, PutRequest, PutResponse, RangeRequest, RangeResponse,
-    TxnRequest, TxnResponse,
+    LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
+    PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
 };
 use crate::config::EtcdConfig;
 use crate::secret::Secret;
@@ -139,6 +139,16 @@ impl Etcd {
     pub(super) async fn revoke(&self, lease: i64) -> Result<LeaseRevokeResponse, EtcdError> {
         let request = LeaseRevokeRequest { id: lease };
         self.call("/etcdserverpb.Lease/LeaseRevoke", request).await
+    }
+
+    /// For how long a lease was granted; no time if there is none of that number.
+    pub(super) async fn granted(&self, lease: i64) -> Result<Duration, EtcdError> {
+        let request = LeaseTimeToLiveRequest { id: lease };
+        let answer: LeaseTimeToLiveResponse = self
+            .call("/etcdserverpb.Lease/LeaseTimeToLive", request)
+            .await?;
+        let secs = u64::try_from(answer.granted_ttl).unwrap_or_default();
+        Ok(Duration::from_secs(secs))
     }
 
     /// Asks the next endpoint from now on, because the present one fails.

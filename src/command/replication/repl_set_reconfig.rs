@@ -8,17 +8,18 @@ use super::{config_document, incompatible, invalid_config, joined_set};
 use crate::audit::Event;
 use crate::authz::{Authority, Denied, Need, Pass};
 use crate::catalog::Catalog;
-use crate::cluster::{ReconfigureError, ReplicaSet, ReplicaSetConfig, Topology};
+use crate::cluster::{ReconfigureError, ReplicaSetConfig, Topology};
 use crate::command::arguments::{FromField, Path, arguments, invalid_bson};
 use crate::command::context::Context;
 use crate::command::field_types::SafeBool;
 use crate::command::reply::Reply;
+use crate::command::services::Services;
 use crate::command::spec::{Command, Spec};
 use crate::command::write_concern::{Acknowledgement, RwConcernDefaults};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
-use crate::telemetry::events;
+use crate::ops::OpsError;
 
 /// A document; whatever is none is refused by the command, after its privileges.
 #[derive(Debug)]
@@ -91,32 +92,26 @@ impl Command for ReplSetReconfig {
         let Err(error) = set.reconfigure(config, force).await else {
             return Ok(Reply::new());
         };
-        let refusal = refusal(error, set);
+        let refusal = refusal(error, context.services, &set.topology());
         // It was announced; whether this can be written makes no difference any more.
         let _ = context.audit(event(refusal.code.0)).await;
         Err(refusal)
     }
 }
 
-fn refusal(error: ReconfigureError, set: &ReplicaSet) -> CommandError {
+fn refusal(error: ReconfigureError, services: &Services, topology: &Topology) -> CommandError {
     match error {
-        ReconfigureError::NotPrimary => not_primary(&set.topology()),
+        ReconfigureError::NotPrimary => not_primary(topology),
         ReconfigureError::Invalid(invalid) => incompatible(&invalid.0),
         ReconfigureError::Changed => {
             CommandError::new(ErrorCode::CONFIGURATION_IN_PROGRESS, error.to_string())
         }
-        ReconfigureError::Unreachable(reason) => unreachable(&reason),
+        ReconfigureError::Storage(failure) => services.ops_error(OpsError::Storage(failure)),
     }
 }
 
 fn raw(document: &Document) -> Result<RawDocumentBuf, CommandError> {
     RawDocumentBuf::try_from(document).map_err(|error| invalid_bson(&error))
-}
-
-/// 6; the reason is in the log, it may name addresses.
-fn unreachable(reason: &str) -> CommandError {
-    events::store_failed(&reason);
-    CommandError::new(ErrorCode::HOST_UNREACHABLE, "etcd cannot be reached")
 }
 
 fn not_primary(topology: &Topology) -> CommandError {

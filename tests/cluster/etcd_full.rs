@@ -1,0 +1,80 @@
+//! etcd is full: it lets everybody read, and nobody write or have a new lease.
+
+use bson::doc;
+
+use crate::common::{DB, acknowledged, config, create_user, reconfigure, user_names, with_w};
+use crate::support::error_of;
+use crate::support::etcd::{Etcd, EtcdOptions};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
+
+const QUOTA_BYTES: u32 = 4 * 1024 * 1024;
+/// Of each value that fills it.
+const VALUE_BYTES: usize = 100_000;
+
+/// Writes something else until there is no room.
+fn fill(etcd: &Etcd) {
+    let value = "x".repeat(VALUE_BYTES);
+    for number in 0_u32.. {
+        let key = format!("/others/{number}");
+        if let Err(error) = etcd.try_control(&["put", &key, &value]) {
+            assert!(error.contains("space exceeded"), "{error}");
+            return;
+        }
+    }
+}
+
+/// What whoever runs an etcd that is full does (etcd documentation, "Maintenance").
+fn make_room(etcd: &Etcd) {
+    etcd.control(&["del", "/others/", "--prefix"]);
+    etcd.compact();
+    etcd.control(&["defrag"]);
+    etcd.control(&["alarm", "disarm"]);
+}
+
+#[test]
+fn members_can_be_restarted_while_etcd_is_full_and_take_part_again_once_it_is_not() {
+    let mut set = ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 2,
+        etcd: EtcdOptions {
+            members: 1,
+            quota_bytes: Some(QUOTA_BYTES),
+            ..EtcdOptions::default()
+        },
+        ..ReplicaSetOptions::default()
+    });
+    let nodes = set.primary_and_secondaries();
+    let mut admin = set.admin(nodes[0]);
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 2));
+    fill(&set.etcd);
+    let full = (14_031, "no space left on the disk".to_owned());
+    let refused = admin.run(DB, create_user("bob", &[]));
+    assert_eq!(error_of(&refused), full, "{refused}");
+    let before = config(&mut admin);
+    let refused = reconfigure(&mut admin, false, |_| {});
+    assert_eq!(error_of(&refused), full, "{refused}");
+    assert_eq!(config(&mut admin), before);
+    // From the first kill on nobody is primary, nor can be elected.
+    for node in nodes.clone() {
+        set.kill(node);
+        set.start_node(node);
+        assert_eq!(set.raw(node).sign_in(DB, "ann", "secret"), Ok(()));
+        let mut admin = set.admin(node);
+        assert_eq!(user_names(&mut admin), ["ann"]);
+        let refused = admin.run(DB, create_user("bob", &[]));
+        let (code, text) = error_of(&refused);
+        assert_eq!(code, 10_107, "{refused}");
+        // It can be reached.
+        assert!(!text.contains("etcd"), "{text}");
+        let status = admin.run("admin", doc! { "replSetGetStatus": 1 });
+        assert_eq!(status.get_i32("myState").ok(), Some(2), "{status}");
+    }
+    make_room(&set.etcd);
+    let mut admin = set.admin(set.primary());
+    acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 2));
+    for node in nodes {
+        assert_eq!(user_names(&mut set.admin(node)), ["ann", "bob"]);
+        let log = set.server(node).logs();
+        let lines = |what: &str| log.lines().filter(|line| line.contains(what)).count();
+        assert_eq!(lines("space exceeded"), 1, "{log}");
+    }
+}
