@@ -16,6 +16,7 @@ mod common;
 mod consistency;
 mod driver;
 mod etcd_gone;
+mod etcd_restored;
 mod etcd_secured;
 mod failover;
 mod hello;
