@@ -1,7 +1,7 @@
 //! The only mutation of the catalog.
 
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use super::{Catalog, builtin};
 use crate::model::names::DbName;
@@ -22,6 +22,42 @@ impl Catalog {
             changes.for_each(|change| self.apply_one(change));
         }
         self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    /// Makes this catalog what `other` is, then moves the generation: what the other does not have is gone.
+    ///
+    /// For who has read everything anew, and cannot tell what has changed since.
+    pub fn replace(&self, other: &Self) {
+        let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
+        let users = self.users.iter();
+        let gone_users = users.filter(|user| !other.users.contains_key(user.key()));
+        let gone_users = gone_users.map(|user| Change::DropUser(user.key().clone()));
+        let roles = self.roles.iter();
+        let gone_roles = roles.filter(|role| !other.roles.contains_key(role.key()));
+        let gone_roles = gone_roles.map(|role| Change::DropRole(role.key().clone()));
+        let gone: Vec<Change> = gone_users.chain(gone_roles).collect();
+        let roles = other.roles.iter();
+        let roles = roles.map(|role| Change::PutRole(Arc::clone(role.value())));
+        let users = other.users.iter();
+        let users = users.map(|user| Change::PutUser(Arc::clone(user.value())));
+        for change in roles.chain(users).chain(gone) {
+            self.apply_one(change);
+        }
+        self.replace_settings(other);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+
+    fn replace_settings(&self, other: &Self) {
+        let has_auth_schema = other.has_auth_schema();
+        self.has_auth_schema
+            .store(has_auth_schema, Ordering::Release);
+        keep(
+            &self.default_read_write_concern,
+            other.default_read_write_concern(),
+        );
+        keep(&self.deployment_secret, other.deployment_secret());
+        keep(&self.privilege_groups, other.privilege_groups());
+        keep(&self.transient_ids, other.transient_ids());
     }
 
     /// Whether it puts a user or role that is more than one of Milvus clients: on another database, or
@@ -83,33 +119,15 @@ impl Catalog {
         match setting {
             Setting::AuthSchema => self.has_auth_schema.store(true, Ordering::Release),
             Setting::DefaultReadWriteConcern(value) => {
-                let mut kept = self
-                    .default_read_write_concern
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *kept = Some(value);
+                keep(&self.default_read_write_concern, Some(value));
             }
-            Setting::DeploymentSecret(secret) => {
-                let mut kept = self
-                    .deployment_secret
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *kept = Some(secret);
-            }
-            Setting::PrivilegeGroups(groups) => {
-                let mut kept = self
-                    .privilege_groups
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *kept = groups;
-            }
-            Setting::TransientCollections(ids) => {
-                let mut kept = self
-                    .transient_ids
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *kept = ids;
-            }
+            Setting::DeploymentSecret(secret) => keep(&self.deployment_secret, Some(secret)),
+            Setting::PrivilegeGroups(groups) => keep(&self.privilege_groups, groups),
+            Setting::TransientCollections(ids) => keep(&self.transient_ids, ids),
         }
     }
+}
+
+fn keep<T>(setting: &RwLock<T>, value: T) {
+    *setting.write().unwrap_or_else(PoisonError::into_inner) = value;
 }

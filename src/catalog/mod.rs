@@ -1,8 +1,8 @@
 //! All users and roles in memory, and the rules about what may change.
 //!
 //! The [`Catalog`] serves every read. It is derived: replaying the store gives the same catalog. It
-//! changes in one place only, [`Catalog::apply`], after the store has committed; what may change is
-//! decided by the pure functions of [`plan`].
+//! changes in one place only, [`Catalog::apply`], after the store has committed, unless all of it is read
+//! anew ([`Catalog::replace`]); what may change is decided by the pure functions of [`plan`].
 
 mod apply;
 pub mod builtin;
@@ -232,6 +232,7 @@ impl Default for Catalog {
 mod tests {
     use super::testing::{catalog, role_name, user, user_name};
     use super::*;
+    use crate::model::milvus::PrivilegeGroup;
 
     #[test]
     fn lists_are_sorted_by_name_then_database() {
@@ -269,6 +270,52 @@ mod tests {
         catalog.apply([Change::DropUser(user_name("ann"))]);
         assert_eq!(catalog.generation(), before + 2);
         assert!(catalog.user(&user_name("ann")).is_none());
+    }
+
+    #[test]
+    fn what_is_read_anew_is_all_there_is() {
+        let id = uuid::Uuid::from_bytes([7; 16]);
+        let settings = |byte| {
+            let groups = PrivilegeGroups::default().with(PrivilegeGroup {
+                name: "group".into(),
+                privileges: Box::default(),
+            });
+            [
+                Setting::AuthSchema,
+                Setting::DefaultReadWriteConcern(Arc::new(RawDocumentBuf::new())),
+                Setting::DeploymentSecret(Secret::new([byte; 32])),
+                Setting::PrivilegeGroups(groups),
+                Setting::TransientCollections(TransientIds {
+                    roles: None,
+                    users: Some(id),
+                }),
+            ]
+        };
+        let catalog = catalog(vec![user("ann", &[]), user("bob", &[])]);
+        catalog.apply(settings(1).map(Change::PutSetting));
+        let before = catalog.generation();
+
+        let full = Catalog::new();
+        full.apply(settings(2).map(Change::PutSetting));
+        full.apply([Change::PutUser(Arc::new(user("carl", &[])))]);
+        catalog.replace(&full);
+        assert_eq!(catalog.generation(), before + 1);
+        assert_eq!(catalog.all_users().len(), 1);
+        assert!(catalog.user(&user_name("carl")).is_some());
+        assert_eq!(catalog.role_count(), 0);
+        assert!(catalog.deployment_secret().unwrap().matches(&[2; 32]));
+        assert!(catalog.has_auth_schema() && catalog.default_read_write_concern().is_some());
+        assert_eq!(catalog.privilege_groups(), full.privilege_groups());
+        assert_eq!(catalog.transient_ids().users, Some(id));
+
+        catalog.replace(&Catalog::new());
+        assert_eq!(catalog.user_count(), 0);
+        assert!(!catalog.has_auth_schema() && catalog.default_read_write_concern().is_none());
+        assert!(catalog.deployment_secret().is_none());
+        assert_eq!(catalog.privilege_groups(), PrivilegeGroups::default());
+        assert_eq!(catalog.transient_ids(), TransientIds::default());
+        // There was one since the start.
+        assert!(catalog.had_users_or_roles());
     }
 
     #[test]

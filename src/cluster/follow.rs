@@ -3,6 +3,7 @@
 //! etcd delivers all events of one transaction together, and transactions in order, so a batch is
 //! applied whole and in its place.
 
+use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +13,7 @@ use tokio::time::MissedTickBehavior;
 use super::error::FollowError;
 use super::etcd::proto::event::EventType;
 use super::etcd::proto::{Event, KeyValue, RangeRequest, WatchResponse};
-use super::etcd::{EtcdError, Watch};
+use super::etcd::{EtcdError, Watch, range_of};
 use super::head::{Damaged, Head, decode_progress};
 use super::keys::Place;
 use super::shared::Shared;
@@ -139,19 +140,59 @@ pub(super) async fn compare(shared: Arc<Shared>) {
 /// Refuses to go on where etcd has another past than was followed, because an older backup of it was
 /// put in its place. That breaks every watch, so it is enough to look when one is opened.
 async fn check_history(shared: &Shared, followed: i64) -> Result<(), FollowError> {
-    let applied = shared.state().applied;
-    let past = match shared.etcd.get_at(shared.keys.head(), followed).await {
-        Ok(past) => past,
+    let is_same = match has_past(shared, followed).await {
         // A revision that is still to come.
-        Err(EtcdError::Refused(reason)) if reason.contains("future revision") => None,
-        Err(error) => return Err(error.into()),
+        Err(FollowError::Etcd(EtcdError::Refused(reason)))
+            if reason.contains("future revision") =>
+        {
+            false
+        }
+        compared => compared?,
     };
-    let past = past.map(|entry| Head::decode(&entry.value)).transpose()?;
-    if past.is_some_and(|head| head.last == applied.last && head.batch == applied.batch) {
+    if is_same {
         return Ok(());
     }
-    let reason = format!("it has another batch at revision {followed} than was followed");
+    let reason = format!("etcd has something else at revision {followed} than was followed");
     Err(Damaged::new("the history", reason).into())
+}
+
+/// Whether etcd had at `followed` what is known here. The last batch alone would not tell: who is
+/// primary, the configuration and who is there change without one.
+async fn has_past(shared: &Shared, followed: i64) -> Result<bool, FollowError> {
+    let (etcd, keys) = (&shared.etcd, &shared.keys);
+    let members = RangeRequest {
+        revision: followed,
+        ..range_of(&keys.members())
+    };
+    let (head, config, primary, members) = tokio::try_join!(
+        etcd.get_at(keys.head(), followed),
+        etcd.get_at(keys.config(), followed),
+        etcd.get_at(keys.primary(), followed),
+        etcd.range(members),
+    )?;
+    let (Some(head), Some(config)) = (head, config) else {
+        return Ok(false);
+    };
+    let read = Head::decode(&head.value)?;
+    let applied = Applied {
+        last: read.last,
+        batch: read.batch,
+        head_revision: head.mod_revision,
+    };
+    let (config, config_revision) = (config_of(&config)?, config.mod_revision);
+    let leader = primary.as_ref().map(leader_of).transpose()?;
+    let mut live = BTreeMap::new();
+    for kv in &members.kvs {
+        if let Place::Member(host) = keys.place(&kv.key) {
+            live.insert(host.into(), decode_progress(host, &kv.value)?);
+        }
+    }
+    let state = shared.state();
+    Ok(state.applied == applied
+        && state.config_revision == config_revision
+        && *state.config == config
+        && state.leader == leader
+        && state.live == live)
 }
 
 /// Applies events, one transaction after the other.

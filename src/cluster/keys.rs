@@ -65,6 +65,11 @@ impl Keys {
         self.key(&format!("members/{host}"))
     }
 
+    /// What all live members begin with.
+    pub(super) fn members(&self) -> Bytes {
+        self.key("members/")
+    }
+
     pub(super) fn record(&self, table: Table, key: &[u8]) -> Bytes {
         [self.root(), table.name().as_bytes(), b"/", key]
             .concat()

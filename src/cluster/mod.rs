@@ -35,7 +35,7 @@ pub use error::JoinError;
 pub use op_time::{LastWrite, OpTime};
 pub use progress::{MemberProgress, Progress};
 pub use replica_set::{
-    NotPrimary, NotSecondary, ReconfigureError, ReplicaSet, StepDown, StepDownError,
+    Election, NotPrimary, NotSecondary, ReconfigureError, ReplicaSet, StepDown, StepDownError,
     UnconfirmedError,
 };
 pub use topology::{MemberState, Topology};

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use super::commit::EtcdStore;
 use super::error::JoinError;
 use super::shared::Shared;
+use super::state::Reign;
 use super::{InvalidConfig, LastWrite, Progress, ReplicaSetConfig, Topology};
 use super::{election, follow, join, lease, reconfigure};
 use crate::catalog::Catalog;
@@ -31,6 +32,10 @@ pub struct ReplicaSet {
     shared: Arc<Shared>,
     tasks: Arc<Mutex<JoinSet<()>>>,
 }
+
+/// An election that this member has won; no two are the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Election(Reign);
 
 /// How to step down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,11 +173,20 @@ impl ReplicaSet {
         reign.map(|_| ()).ok_or(NotPrimary)
     }
 
-    /// Asks etcd whether this member has been primary from its election up to now. Its own clock does not
-    /// tell: it stands still while the machine is suspended, and others may have been elected meanwhile.
-    pub async fn confirm_primary(&self) -> Result<(), UnconfirmedError> {
+    /// The election by which this member is primary at this moment.
+    pub fn election(&self) -> Result<Election, NotPrimary> {
         let reign = self.shared.state().reign(Instant::now());
-        let reign = reign.ok_or(NotPrimary)?;
+        reign.map(Election).ok_or(NotPrimary)
+    }
+
+    /// Asks etcd whether this member has been primary from that election up to now. Its own clock does not
+    /// tell: it stands still while the machine is suspended, and others may have been elected meanwhile,
+    /// and this one again after them.
+    pub async fn confirm_primary(&self, election: Election) -> Result<(), UnconfirmedError> {
+        if self.election()? != election {
+            return Err(NotPrimary.into());
+        }
+        let Election(reign) = election;
         let key = self.shared.etcd.get(self.shared.keys.primary()).await;
         let key = key.map_err(|error| {
             self.shared.missed(&error);

@@ -1,6 +1,6 @@
 //! Reading everything at one revision.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,9 +32,9 @@ pub(super) async fn load(shared: &Shared) -> Result<(), FollowError> {
     let snapshot = read(shared).await?;
     let revision = snapshot.revision;
     shared.visible.send_replace(snapshot.head.last);
-    shared
-        .catalog
-        .apply(with_removals(snapshot.changes, &shared.catalog));
+    let found = Catalog::with_milvus_on(shared.catalog.milvus_db().clone());
+    found.apply(snapshot.changes);
+    shared.catalog.replace(&found);
     let applied = Applied {
         last: snapshot.head.last,
         batch: snapshot.head.batch,
@@ -112,29 +112,6 @@ async fn read(shared: &Shared) -> Result<Snapshot, FollowError> {
         live,
         changes,
     })
-}
-
-/// Adds what removes from the catalog whatever is not in the snapshot.
-fn with_removals(mut changes: Vec<Change>, catalog: &Catalog) -> Vec<Change> {
-    let mut users = HashSet::new();
-    let mut roles = HashSet::new();
-    for change in &changes {
-        match change {
-            Change::PutUser(user) => drop(users.insert(&user.name)),
-            Change::DropUser(name) => drop(users.remove(name)),
-            Change::PutRole(role) => drop(roles.insert(&role.name)),
-            Change::DropRole(name) => drop(roles.remove(name)),
-            Change::PutSetting(_) => {}
-        }
-    }
-    let (all_users, all_roles) = (catalog.all_users(), catalog.all_roles());
-    let gone = all_users.iter().filter(|user| !users.contains(&user.name));
-    let gone_users = gone.map(|user| Change::DropUser(user.name.clone()));
-    let gone = all_roles.iter().filter(|role| !roles.contains(&role.name));
-    let gone_roles = gone.map(|role| Change::DropRole(role.name.clone()));
-    let removals: Vec<Change> = gone_users.chain(gone_roles).collect();
-    changes.extend(removals);
-    changes
 }
 
 /// All keys with a prefix at one revision, page by page.

@@ -228,7 +228,7 @@ impl ConnectionState {
         services.parameters.enable_localhost_auth_bypass()
             && self.peer.is_local()
             && !services.directory.catalog().had_users_or_roles()
-            && services.is_readable()
+            && services.is_in_touch()
     }
 
     /// Whether nobody between the two ends can read it: TLS, or a Unix domain socket.

@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use super::arguments::Path;
 use super::auditing::are_allowed_audited;
 use super::context::Context;
-use super::read_concern::{self, Level, ReadConcern, confirm_linearizable};
+use super::read_concern::{self, confirm_linearizable};
 use super::reply::Reply;
+use super::services::Services;
 use super::session::session_id;
 use super::spec::{Access, Command, Spec, rules};
 use super::unserved::SENSITIVE;
@@ -44,8 +45,8 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     check_api(spec, &context)?;
     let is_member = context.services.replica_set.is_some();
     context.generic.check_transaction(spec, is_member)?;
-    let read_concern = match context.generic.read_concern {
-        None => ReadConcern::default(),
+    let election = match context.generic.read_concern {
+        None => None,
         // Boxed, like the other waits that few commands need.
         Some(document) => Box::pin(read_concern::prepare(document, spec, &context)).await?,
     };
@@ -63,12 +64,22 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     let Some(set) = &context.services.replica_set else {
         return result;
     };
-    if read_concern.level == Some(Level::Linearizable) {
-        Box::pin(confirm_linearizable(set, context.deadline)).await?;
+    if let Some(election) = election {
+        let confirmed = Box::pin(confirm_linearizable(set, election, context.deadline)).await;
+        confirmed.inspect_err(|_| close_cursor(context.services, &result))?;
     }
     match pending {
         None => result,
         Some(pending) => Box::pin(pending.finish(&context, set, result)).await,
+    }
+}
+
+/// Closes the cursor of an answer that nobody gets.
+fn close_cursor(services: &Services, answer: &Result<Reply, CommandError>) {
+    let Ok(answer) = answer else { return };
+    let cursor = answer.document().get_document("cursor");
+    if let Ok(id) = cursor.and_then(|cursor| cursor.get_i64("id")) {
+        services.cursors.kill(id);
     }
 }
 

@@ -45,8 +45,9 @@ impl Services {
                 .check_writable()
                 .map_err(|_| self.not_writable_primary()),
             RunsOn::SecondaryIfAsked => check_read(set.topology().state, preference),
+            RunsOn::PrimaryOrSecondary => check_readable(set.topology().state),
             // Who was removed goes on following, and somebody must be able to look at it.
-            RunsOn::PrimaryOrSecondary => match set.topology().state {
+            RunsOn::InTouch => match set.topology().state {
                 MemberState::Removed => Ok(()),
                 state => check_readable(state),
             },
@@ -65,8 +66,8 @@ impl Services {
 
     /// Whether what this server knows may be acted upon: it has loaded everything, and is not out of
     /// touch for too long.
-    pub fn is_readable(&self) -> bool {
-        self.check_member(RunsOn::PrimaryOrSecondary, ReadPreference::Primary)
+    pub fn is_in_touch(&self) -> bool {
+        self.check_member(RunsOn::InTouch, ReadPreference::Primary)
             .is_ok()
     }
 

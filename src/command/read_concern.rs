@@ -12,7 +12,7 @@ use super::cluster_time::timestamp_text;
 use super::context::Context;
 use super::execute::until;
 use super::spec::Spec;
-use crate::cluster::{ReplicaSet, UnconfirmedError};
+use crate::cluster::{Election, ReplicaSet, UnconfirmedError};
 use crate::error::{CommandError, ErrorCode};
 
 /// A valid read concern.
@@ -175,7 +175,8 @@ impl ReadConcern {
     }
 }
 
-/// Reads the read concern of a command and waits until this member has what it asks for.
+/// Reads the read concern of a command and waits until this member has what it asks for. Answers the
+/// election that [`confirm_linearizable`] has to ask about once a linearizable read is done.
 ///
 /// # Errors
 /// 72, 9, 20 or 123 for what cannot be; 10107 for a linearizable read from a member that is not the
@@ -184,16 +185,16 @@ pub async fn prepare(
     document: &RawDocument,
     spec: &Spec,
     context: &Context<'_>,
-) -> Result<ReadConcern, CommandError> {
+) -> Result<Option<Election>, CommandError> {
     let concern = ReadConcern::parse(document)?;
     let set = context.services.replica_set.as_ref();
     concern.check_for(spec, set.is_some())?;
     let Some(set) = set else {
-        return Ok(concern);
+        return Ok(None);
     };
-    if concern.level == Some(Level::Linearizable) && set.check_writable().is_err() {
-        return Err(not_linearizable());
-    }
+    let is_linearizable = concern.level == Some(Level::Linearizable);
+    let election = is_linearizable.then(|| set.election()).transpose();
+    let election = election.map_err(|_| not_linearizable())?;
     if let Some(target) = concern.after_cluster_time {
         let now = context.services.cluster_clock.now(set);
         if target > now {
@@ -212,19 +213,20 @@ pub async fn prepare(
             () = context.connection.left() => return Err(interrupted()),
         }
     }
-    Ok(concern)
+    Ok(election)
 }
 
-/// Waits until it is sure that nobody else was primary when a linearizable read was done. Then this
-/// member had made every change that anybody had been told of.
+/// Waits until it is sure that nobody else was primary from `election`, before a linearizable read was
+/// begun, until after it was done. Then this member had made every change that anybody had been told of.
 ///
 /// # Errors
 /// 10107 if somebody may have been, 6 if etcd does not tell, 50 if `maxTimeMS` is over.
 pub async fn confirm_linearizable(
     set: &ReplicaSet,
+    election: Election,
     deadline: Option<Instant>,
 ) -> Result<(), CommandError> {
-    match until(deadline, set.confirm_primary()).await? {
+    match until(deadline, set.confirm_primary(election)).await? {
         Ok(()) => Ok(()),
         Err(UnconfirmedError::NotPrimary(_)) => Err(not_linearizable()),
         Err(UnconfirmedError::Unreachable) => Err(CommandError::new(

@@ -53,7 +53,7 @@ why. [errors.md](errors.md) lists the error codes.
 and mostly privileges besides. *Writes*: takes a `writeConcern`. *API 1*: part of API version 1, so it
 runs with `apiStrict: true`. *OP_QUERY*: may also come by the old `OP_QUERY`, as the handshake of most
 drivers does. *Members*: which members of a replica set run it: *all*; those that are *primary or
-secondary*; a *secondary if asked* by `$readPreference`; the *primary*. A standalone runs everything.
+secondary*, or *removed* from the set besides; a *secondary if asked* by `$readPreference`; the *primary*. A standalone runs everything.
 
 | Command | Also called | Who | Only on `admin` | Members | Writes | API 1 | OP_QUERY |
 |---|---|---|---|---|---|---|---|
@@ -184,6 +184,7 @@ fn overview_row(spec: &Spec) -> String {
         admin = yes(spec.admin_only),
         members = match spec.runs_on {
             RunsOn::AnyMember => "all",
+            RunsOn::InTouch => "primary, secondary or removed",
             RunsOn::PrimaryOrSecondary => "primary or secondary",
             RunsOn::SecondaryIfAsked => "secondary if asked",
             RunsOn::Primary => "primary",

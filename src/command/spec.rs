@@ -76,7 +76,9 @@ impl Spec {
 pub enum RunsOn {
     /// Each, whatever its state.
     AnyMember,
-    /// Those that are not out of touch for too long.
+    /// Those that are not out of touch for too long, one that was removed from the set among them.
+    InTouch,
+    /// The primary and every secondary, whatever `$readPreference` says.
     PrimaryOrSecondary,
     /// The primary, and a secondary if `$readPreference` allows one.
     SecondaryIfAsked,

@@ -17,7 +17,9 @@ use crate::auth::hash_pool::Owner;
 use crate::auth::stranger_lines::Refusal;
 use crate::auth::verified::{Check, Unchecked};
 use crate::authz::Resolved;
+use crate::command::read_preference::ReadPreference;
 use crate::command::sasl::guard::failure_limits;
+use crate::command::spec::RunsOn;
 use crate::command::user::credentials::argon2_cost;
 use crate::error::ErrorCode;
 use crate::model::names::UserName;
@@ -52,9 +54,13 @@ pub(super) async fn authenticate(
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Arc<User>, Status> {
-    if !connection.milvus.services.is_readable() {
-        // Who was dropped elsewhere must not come in here.
-        let text = "this member of the replica set has been out of touch for too long";
+    let services = &connection.milvus.services;
+    if services
+        .check_member(RunsOn::PrimaryOrSecondary, ReadPreference::Primary)
+        .is_err()
+    {
+        // Who was dropped elsewhere must not come in here, and who comes in can read.
+        let text = "this member of the replica set was removed from it, or has been out of touch for too long";
         return Err(Status::unavailable(text));
     }
     let mut name = String::new();

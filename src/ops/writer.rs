@@ -152,10 +152,11 @@ fn write_batch(
     sequence: Sequence,
     jobs: impl Iterator<Item = Job>,
 ) -> Result<Sequence, OpsError> {
+    // First, because the commit rests on this moment: what the view copies must not be older.
+    let writable = store.check_writable().map_err(OpsError::Storage);
     let mut view = View::new(catalog);
     let mut changes = Vec::new();
     let mut batch = Vec::new();
-    let writable = store.check_writable().map_err(OpsError::Storage);
     let record_bytes_max = store.record_bytes_max();
     for Job {
         order,

@@ -6,20 +6,15 @@ use std::path::Path;
 use bson::{Document, doc};
 use serde_json::{Value, json};
 
-use crate::common::done;
+use crate::common::{config, done};
+use crate::support::error_of;
 use crate::support::proxy::Proxy;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME};
-use crate::support::{RawClient, error_of};
 
 fn events(log: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(log).unwrap();
     let parsed = text.lines().map(|line| serde_json::from_str(line).unwrap());
     parsed.collect()
-}
-
-fn config(admin: &mut RawClient) -> Document {
-    let reply = done(admin, "admin", doc! { "replSetGetConfig": 1 });
-    reply.get_document("config").unwrap().clone()
 }
 
 /// With the tag `place` and the version raised by `step`.

@@ -216,10 +216,18 @@ fn who_takes_itself_for_primary_does_not_answer_a_linearizable_read() {
     let create = doc! { "createUser": "ann", "pwd": "x", "roles": [], "writeConcern": { "w": 2 } };
     let created = set.admin(new).run("shop", create);
     assert_eq!(created.get_f64("ok").ok(), Some(1.0), "{created}");
-    let reply = client.run("admin", find);
+    let mut find_later = find;
+    find_later.insert("batchSize", 0);
+    let reply = client.run("admin", find_later);
     let (code, text) = error_of(&reply);
     assert!([6, 10_107].contains(&code), "{text}");
     assert!(reply.contains_key("topologyVersion"), "{reply}");
+    // Nobody knows the id of its cursor.
+    let status = client.run("admin", doc! { "serverStatus": 1 });
+    let cursors = status.get_document("metrics").unwrap();
+    let cursors = cursors.get_document("cursor").unwrap();
+    let open = cursors.get_document("open").unwrap();
+    assert_eq!(open.get_i64("total").ok(), Some(0), "{cursors}");
 }
 
 #[test]

@@ -41,6 +41,11 @@ pub(crate) fn reconfigure(
     client.run("admin", doc! { "replSetReconfig": new, "force": force })
 }
 
+/// The host of a member in a configuration.
+pub(crate) fn host_of(member: &Bson) -> &str {
+    member.as_document().unwrap().get_str("host").unwrap()
+}
+
 /// The command, to be acknowledged by so many nodes.
 pub(crate) fn with_w(mut command: Document, w: i32) -> Document {
     command.insert("writeConcern", doc! { "w": w, "wtimeout": 60_000 });

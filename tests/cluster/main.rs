@@ -17,6 +17,7 @@ mod consistency;
 mod driver;
 mod etcd_full;
 mod etcd_gone;
+mod etcd_restored;
 mod etcd_secured;
 mod failover;
 mod hello;

@@ -15,7 +15,7 @@ use prost::Message;
 use tokio::net::TcpStream;
 use tonic::Code;
 
-use crate::common::{done, from_any, names};
+use crate::common::{done, from_any, host_of, names, reconfigure};
 use crate::member_state::milvus_port;
 use crate::milvus_client::{Client, Told, encoded, told};
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
@@ -36,7 +36,7 @@ fn restart_all_with(set: &mut ReplicaSet, arguments: &[&str]) {
     }
 }
 
-async fn root_of(set: &ReplicaSet, node: usize) -> Client {
+pub(crate) async fn root_of(set: &ReplicaSet, node: usize) -> Client {
     let port = milvus_port(set.server(node));
     let mut client = Client::connect(port).await.unwrap();
     client.sign("root", "root's own");
@@ -177,7 +177,7 @@ const NOT_ENOUGH: &str =
     "the change is written, but not acknowledged by as many members as it should be: ";
 
 /// Two members: only both are a majority.
-fn pair() -> ReplicaSet {
+pub(crate) fn pair() -> ReplicaSet {
     ReplicaSet::start(&ReplicaSetOptions {
         nodes: 2,
         arguments: [ENABLED, PORT, PASSWORD].map(str::to_owned).to_vec(),
@@ -186,7 +186,7 @@ fn pair() -> ReplicaSet {
 }
 
 /// Root at the primary, once there is one.
-async fn root_of_primary(set: &ReplicaSet) -> Client {
+pub(crate) async fn root_of_primary(set: &ReplicaSet) -> Client {
     let mut root = root_of(set, set.primary()).await;
     let started = Instant::now();
     while users(&mut root).await.is_none() {
@@ -324,4 +324,23 @@ async fn what_nobody_knows_the_end_of_is_not_to_be_repeated() {
     let text = "it is not known whether it was written: etcd did not answer".to_owned();
     assert_eq!(answer, Err((Code::DeadlineExceeded, text)));
     set.heal(primary);
+}
+
+#[tokio::test]
+async fn a_member_that_is_removed_answers_no_calls() {
+    let set = pair();
+    let mut root = root_of_primary(&set).await;
+    let secondary = set.secondary();
+    let mut elsewhere = root_of(&set, secondary).await;
+    assert_eq!(users(&mut elsewhere).await.unwrap(), ["root"]);
+    let reply = reconfigure(&mut set.admin(set.primary()), false, |members| {
+        members.retain(|member| host_of(member) != set.host(secondary));
+    });
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+    set.wait_until(secondary, |hello| !hello.contains_key("setName"));
+    let listed: Result<ListCredUsersResponse, _> = elsewhere
+        .call("ListCredUsers", ListCredUsersRequest {})
+        .await;
+    assert_eq!(listed.unwrap_err().code(), Code::Unavailable);
+    assert_eq!(users(&mut root).await.unwrap(), ["root"]);
 }

@@ -5,17 +5,13 @@ use std::time::Duration;
 use bson::{Bson, doc};
 
 use crate::common::{
-    DB, acknowledged, config, create_user, done, from_any, reconfigure, user_names, with_w,
+    DB, acknowledged, config, create_user, done, from_any, host_of, reconfigure, user_names, with_w,
 };
 use crate::support::error_of;
 use crate::support::replica_set::ReplicaSet;
 
 /// Longer than a write takes.
 const HEARS_LATE: Duration = Duration::from_millis(200);
-
-fn host_of(member: &Bson) -> &str {
-    member.as_document().unwrap().get_str("host").unwrap()
-}
 
 fn set_priority(members: &mut [Bson], host: &str, priority: f64) {
     let mut members = members.iter_mut();
@@ -32,6 +28,9 @@ fn a_primary_that_is_left_out_writes_nothing_more_and_comes_back_when_it_is_adde
     let host = set.host(old);
     let mut held = set.admin(old);
     acknowledged(&mut held, DB, with_w(create_user("ann", &["read"]), 3));
+    let find = doc! { "find": "system.users", "batchSize": 0 };
+    let found = done(&mut held, "admin", find);
+    let cursor = found.get_document("cursor").unwrap().get_i64("id").unwrap();
     let mut elsewhere = set.admin(other);
     let before = config(&mut elsewhere);
     // It hears late of what happens.
@@ -57,7 +56,10 @@ fn a_primary_that_is_left_out_writes_nothing_more_and_comes_back_when_it_is_adde
     assert!(!hello.get_bool("secondary").unwrap(), "{hello}");
     let text = "node is not in primary or recovering state".to_owned();
     let refused = held.run(DB, from_any(doc! { "usersInfo": 1 }));
-    assert_eq!(error_of(&refused), (13_436, text));
+    assert_eq!(error_of(&refused), (13_436, text.clone()));
+    let more = doc! { "getMore": cursor, "collection": "system.users" };
+    assert_eq!(error_of(&held.run("admin", more)), (13_436, text));
+    assert_eq!(set.raw(old).sign_in(DB, "ann", "secret"), Ok(()));
     let status = held.run("admin", doc! { "replSetGetStatus": 1 });
     assert_eq!(error_of(&status).0, 93);
     let mut admin = set.admin(new);

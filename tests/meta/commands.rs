@@ -38,7 +38,10 @@ const SECONDARY_IF_ASKED: [&str; 9] = [
 ];
 
 /// What a member out of touch refuses besides.
-const PRIMARY_OR_SECONDARY: [&str; 4] = ["authenticate", "getMore", "saslContinue", "saslStart"];
+const IN_TOUCH: [&str; 3] = ["authenticate", "saslContinue", "saslStart"];
+
+/// And what one that was removed refuses, too.
+const PRIMARY_OR_SECONDARY: [&str; 1] = ["getMore"];
 
 /// Fields that hold what nobody may print.
 const SECRET_FIELDS: [&str; 2] = ["payload", "pwd"];
@@ -146,6 +149,7 @@ fn writes_run_on_the_primary_and_reads_where_they_may() {
     let writing: Vec<_> = writing.map(|entry| entry.spec.name).collect();
     assert_eq!(running_on(RunsOn::Primary), writing);
     assert_eq!(running_on(RunsOn::SecondaryIfAsked), SECONDARY_IF_ASKED);
+    assert_eq!(running_on(RunsOn::InTouch), IN_TOUCH);
     assert_eq!(running_on(RunsOn::PrimaryOrSecondary), PRIMARY_OR_SECONDARY);
 }
 

@@ -3,10 +3,10 @@
 //! A single member or a cluster of three, plain or with TLS and client certificates, with or without
 //! a user who must sign in. Members can be killed, started again, paused and resumed one by one.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -138,6 +138,26 @@ impl Etcd {
         self.spawn(member);
     }
 
+    /// Keeps a copy of the data of a member that does not run, instead of an earlier one.
+    pub fn back_up(&self, member: usize) {
+        assert!(!self.is_running(member), "{member} runs");
+        copy_folder(&self.data(member), &self.backup(member));
+    }
+
+    /// Puts the copy in the place of the data of a member that does not run.
+    pub fn put_back(&self, member: usize) {
+        assert!(!self.is_running(member), "{member} runs");
+        copy_folder(&self.backup(member), &self.data(member));
+    }
+
+    fn data(&self, member: usize) -> PathBuf {
+        self.folder.path().join(&self.members[member].name)
+    }
+
+    fn backup(&self, member: usize) -> PathBuf {
+        self.data(member).with_extension("backup")
+    }
+
     /// SIGSTOP.
     pub fn pause(&self, member: usize) {
         signal(self.process_id(member), "STOP");
@@ -246,7 +266,7 @@ impl Etcd {
 
     /// What a member has printed.
     pub fn log(&self, member: usize) -> String {
-        std::fs::read_to_string(self.log_file(member)).unwrap_or_default()
+        fs::read_to_string(self.log_file(member)).unwrap_or_default()
     }
 
     fn log_file(&self, member: usize) -> PathBuf {
@@ -270,8 +290,7 @@ impl Etcd {
         let peer = endpoints("http", &[member.peer.number]);
         let cluster: Vec<String> = self.members.iter().map(Member::initial).collect();
         let mut command = Command::new("etcd");
-        command.arg("--data-dir");
-        command.arg(self.folder.path().join(&member.name));
+        command.arg("--data-dir").arg(self.data(index));
         for (option, value) in [
             ("--name", member.name.as_str()),
             ("--listen-client-urls", &client),
@@ -345,6 +364,15 @@ impl Member {
         let peer = endpoints("http", &[self.peer.number]);
         format!("{}={peer}", self.name)
     }
+}
+
+/// Makes `to` what `from` is.
+fn copy_folder(from: &Path, to: &Path) {
+    if to.exists() {
+        fs::remove_dir_all(to).unwrap();
+    }
+    let copied = Command::new("cp").arg("-R").arg(from).arg(to).status();
+    assert!(copied.unwrap().success());
 }
 
 /// URLs of ports of 127.0.0.1, with commas between.

@@ -176,7 +176,7 @@ impl Cursors {
     }
 
     /// Closes a cursor, also while somebody reads from it; whether it was open.
-    pub(super) fn kill(&self, id: i64) -> bool {
+    pub(in crate::command) fn kill(&self, id: i64) -> bool {
         // What it kept is let go of after the lock.
         let removed = self.lock().remove(id);
         removed.is_some()

@@ -117,7 +117,7 @@ pub(super) async fn speculative_authenticate(
     speculative: &RawDocument,
     offered: Option<&[Mechanism]>,
 ) -> Option<RawDocumentBuf> {
-    if !context.services.is_readable() {
+    if !context.services.is_in_touch() {
         return None;
     }
     let path = Path::root("hello.speculativeAuthenticate");

@@ -34,7 +34,7 @@ impl Command for Authenticate {
         api_version_1: true,
         is_interruptible: false,
         by_op_query: true,
-        runs_on: RunsOn::PrimaryOrSecondary,
+        runs_on: RunsOn::InTouch,
         ..Spec::new(
             "authenticate",
             "Signs in by the certificate of the TLS connection.",

@@ -30,7 +30,7 @@ impl Command for SaslContinue {
         api_version_1: true,
         is_interruptible: false,
         by_op_query: true,
-        runs_on: RunsOn::PrimaryOrSecondary,
+        runs_on: RunsOn::InTouch,
         ..Spec::new("saslContinue", "Goes on with signing in.")
     };
 

@@ -38,7 +38,7 @@ impl Command for SaslStart {
         api_version_1: true,
         is_interruptible: false,
         by_op_query: true,
-        runs_on: RunsOn::PrimaryOrSecondary,
+        runs_on: RunsOn::InTouch,
         ..Spec::new("saslStart", "Begins to sign in.")
     };
 
