@@ -29,8 +29,7 @@ use crate::config::{Config, TlsConfig, TlsMode, TlsProtocol};
 use crate::milvus::BootstrapError;
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
-    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, serve_streams,
-    stop_channel,
+    StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
 };
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -232,18 +231,8 @@ impl Server {
             stop.clone(),
         );
         let milvus = async {
-            let sockets = self.milvus?;
-            let (counters, stop) = (Arc::clone(counters), stop.clone());
-            let service = Arc::new(sockets.milvus);
-            let (services, stopped) = (Arc::clone(&self.services), stop.clone());
-            let beginning = async {
-                tokio::select! {
-                    () = milvus::bootstrap_as_primary(services, sockets.settings) => {}
-                    () = stopped.stopped() => {}
-                }
-            };
-            let serving = serve_streams(sockets.listeners, service, self.door, counters, stop);
-            Some(tokio::join!(serving, beginning).0)
+            let (services, door) = (Arc::clone(&self.services), self.door);
+            Some(self.milvus?.serve(services, door).await)
         };
         let announcing = async {
             stop.clone().stopped().await;

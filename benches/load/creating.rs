@@ -133,13 +133,16 @@ async fn beside(
     sign_in: &SignIn,
     next: &Rc<Cell<u64>>,
 ) -> io::Result<()> {
-    let frames: Rc<[Vec<u8>]> = Rc::new([frame("admin", doc! { "ping": 1 })]);
-    let connection = Connection::signed_in(server.address, sign_in).await?;
+    let address = server.address;
     let creating = connect(server, sign_in, CREATING_CONNECTIONS, next).await?;
-    let (stop, pinging) = in_background(NowAndThen(Calls::new(connection, &frames, 0)));
+    let pinging = in_background(move || async move {
+        let frames: Rc<[Vec<u8>]> = Rc::new([frame("admin", doc! { "ping": 1 })]);
+        let sign_in = SignIn::prepare(address).await?;
+        let connection = Connection::signed_in(address, &sign_in).await?;
+        Ok(NowAndThen(Calls::new(connection, &frames, 0)))
+    });
     closed_loop(creating, options.duration * options.rounds, server).await?;
-    stop();
-    let pings = pinging.await??;
+    let pings = pinging()?;
     for (name, per_mille, target) in [
         ("p50", 500, Target::None),
         ("p99", 990, Target::AtMost(BESIDE_P99_MICROS_MAX)),

@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::mpsc::{self, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::task::{JoinSet, spawn_local};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use super::process::Process;
@@ -75,21 +77,33 @@ pub async fn closed_loop<W: Work>(
     Ok(sample)
 }
 
-/// Starts work that goes on beside something else until it is told to stop.
-pub fn in_background<W: Work>(
-    worker: W,
-) -> (impl FnOnce(), tokio::task::JoinHandle<io::Result<Sample>>) {
-    let shared = Rc::new(Shared {
-        is_counting: Cell::new(true),
-        is_over: Cell::new(false),
-        sample: RefCell::default(),
+/// Does something on a thread of its own, so that it does not wait for what else this process does, until
+/// the result is called, which gives what was measured.
+pub fn in_background<W: Work, Made: Future<Output = io::Result<W>>>(
+    make: impl FnOnce() -> Made + Send + 'static,
+) -> impl FnOnce() -> io::Result<Sample> {
+    let (stop, stopped) = mpsc::channel::<()>();
+    let running = thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        runtime.block_on(async {
+            let mut worker = make().await?;
+            let mut sample = Sample::default();
+            while stopped.try_recv() == Err(TryRecvError::Empty) {
+                let began = Instant::now();
+                worker.once().await?;
+                sample.add(began.elapsed());
+                worker.pause().await;
+            }
+            Ok(sample)
+        })
     });
-    let same = Rc::clone(&shared);
-    let running = spawn_local(async move {
-        repeat(worker, Rc::clone(&shared)).await?;
-        Ok(shared.sample.take())
-    });
-    (move || same.is_over.set(true), running)
+    move || {
+        drop(stop);
+        let ended = running.join();
+        ended.unwrap_or_else(|_| Err(io::Error::other("a thread has panicked")))
+    }
 }
 
 async fn repeat<W: Work>(mut worker: W, shared: Rc<Shared>) -> io::Result<()> {

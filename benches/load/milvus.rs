@@ -187,14 +187,16 @@ async fn storm(options: &Options, table: &mut Table) -> io::Result<()> {
         grpc.sign(&name(u32::try_from(connection).unwrap_or(0)), "wrong");
         workers.extend((0..STORM_CALLS).map(|_| Guessing(grpc.clone())));
     }
-    let frames: Rc<[Vec<u8>]> = Rc::new([frame("admin", doc! { "hello": 1 })]);
-    let connection = Connection::open(server.process.address).await?;
-    let (stop, pinging) = in_background(NowAndThen(Calls::new(connection, &frames, 0)));
+    let address = server.process.address;
+    let pinging = in_background(move || async move {
+        let frames: Rc<[Vec<u8>]> = Rc::new([frame("admin", doc! { "hello": 1 })]);
+        let connection = Connection::open(address).await?;
+        Ok(NowAndThen(Calls::new(connection, &frames, 0)))
+    });
     let length = options.duration * options.rounds;
     let sample = closed_loop(workers, length, &server.process).await?;
     let after = server.process.resident_bytes()?;
-    stop();
-    let hellos = pinging.await??;
+    let hellos = pinging()?;
     let calls = STORM_CONNECTIONS * STORM_CALLS;
     Table::alone("wrong passwords", calls, &sample);
     let what = format!("resident for {calls} wrong passwords at one time: MiB");

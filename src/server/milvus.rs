@@ -1,14 +1,19 @@
 //! The sockets for Milvus clients, and what these find behind them at the first start.
 
+use std::io;
+use std::panic::resume_unwind;
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::runtime::Runtime;
+use tokio::task::JoinError;
 
 use super::{Server, StartError, addresses_of, bind_options, directory, write_port_file};
 use crate::cluster::{MemberState, ReplicaSet};
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
 use crate::milvus::{BootstrapError, Milvus, Root, bootstrap};
-use crate::net::{Address, BindOptions, Listeners};
+use crate::net::{Address, BindOptions, Door, Listeners, ServeSummary, serve_streams};
 use crate::ops::OpsError;
 use crate::secret::Secret;
 use crate::store::StoreError;
@@ -19,12 +24,17 @@ const BOOTSTRAP_PAUSE: Duration = Duration::from_secs(1);
 
 /// Open sockets.
 pub(super) struct MilvusSockets {
-    pub(super) listeners: Listeners,
-    pub(super) milvus: Milvus,
-    pub(super) settings: Arc<MilvusConfig>,
+    listeners: Listeners,
+    milvus: Milvus,
+    settings: Arc<MilvusConfig>,
+    threads: Threads,
     /// Known to nobody else, where it was made up.
-    pub(super) root_password: Option<Secret<String>>,
+    root_password: Option<Secret<String>>,
 }
+
+/// Threads that serve Milvus clients and nobody else: a connection of theirs has many calls under way at
+/// one time, and `MongoDB`'s clients are not to wait behind a flood of them.
+struct Threads(Option<Runtime>);
 
 impl Server {
     /// Where Milvus clients can connect, if they can.
@@ -68,14 +78,69 @@ impl MilvusSockets {
             listeners,
             milvus: Milvus::new(Arc::clone(services), Arc::clone(&settings)),
             settings,
+            threads: Threads::new()?,
             root_password,
         }))
+    }
+
+    /// Serves until it is told to stop and everything is closed.
+    pub(super) async fn serve(self, services: Arc<Services>, door: Arc<Door>) -> ServeSummary {
+        let stop = services.stop.clone();
+        let counters = Arc::clone(&services.connections);
+        let service = Arc::new(self.milvus);
+        let serving = serve_streams(self.listeners, service, door, counters, stop.clone());
+        let serving = self.threads.run(serving);
+        let beginning = async {
+            tokio::select! {
+                () = bootstrap_as_primary(services, self.settings) => {}
+                () = stop.stopped() => {}
+            }
+        };
+        tokio::join!(serving, beginning).0
+    }
+}
+
+impl Threads {
+    fn new() -> io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .thread_name("milvus")
+            .enable_all()
+            .build()?;
+        Ok(Self(Some(runtime)))
+    }
+
+    /// Runs `serving` on them; what it answers if it comes to an end.
+    async fn run(
+        &self,
+        serving: impl Future<Output = ServeSummary> + Send + 'static,
+    ) -> ServeSummary {
+        let Some(runtime) = &self.0 else {
+            return ServeSummary::default();
+        };
+        match runtime
+            .spawn(serving)
+            .await
+            .map_err(JoinError::try_into_panic)
+        {
+            Ok(summary) => summary,
+            Err(Ok(panic)) => resume_unwind(panic),
+            Err(Err(_)) => ServeSummary::default(),
+        }
+    }
+}
+
+/// Not waited for: that is not allowed where others are served.
+impl Drop for Threads {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
 /// Makes what Milvus clients begin with, if it is missing, whenever this member becomes primary: none
 /// may have been primary when it was started, or not to the end. A server of its own is done already.
-pub(super) async fn bootstrap_as_primary(services: Arc<Services>, settings: Arc<MilvusConfig>) {
+async fn bootstrap_as_primary(services: Arc<Services>, settings: Arc<MilvusConfig>) {
     let Some(replica_set) = &services.replica_set else {
         return;
     };
