@@ -18,6 +18,7 @@ const CATCH_UP_TIMEOUT: Duration = Duration::from_secs(10);
 /// Stands for election whenever there is no primary, for ever.
 pub(super) async fn stand(shared: Arc<Shared>, host: Arc<str>) {
     let mut topologies = shared.topology.subscribe();
+    let mut is_known_full = false;
     loop {
         let (may_stand, must_resign) = {
             let state = shared.state();
@@ -34,9 +35,11 @@ pub(super) async fn stand(shared: Arc<Shared>, host: Arc<str>) {
             continue;
         }
         match stand_once(&shared, &host).await {
-            Ok(()) | Err(Lost::Taken) => {}
+            Ok(()) | Err(Lost::Taken) => is_known_full = false,
             Err(Lost::Etcd(error @ EtcdError::NoSpace(_))) => {
-                events::etcd_refused("an election", &error);
+                if !std::mem::replace(&mut is_known_full, true) {
+                    events::etcd_refused("an election", &error);
+                }
                 // Each try raises the alarm anew.
                 tokio::time::sleep(shared.beat()).await;
             }

@@ -17,9 +17,7 @@ use crate::auth::hash_pool::Owner;
 use crate::auth::stranger_lines::Refusal;
 use crate::auth::verified::{Check, Unchecked};
 use crate::authz::Resolved;
-use crate::command::read_preference::ReadPreference;
 use crate::command::sasl::guard::failure_limits;
-use crate::command::spec::RunsOn;
 use crate::command::user::credentials::argon2_cost;
 use crate::error::ErrorCode;
 use crate::model::names::UserName;
@@ -54,15 +52,6 @@ pub(super) async fn authenticate(
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Arc<User>, Status> {
-    let services = &connection.milvus.services;
-    if services
-        .check_member(RunsOn::PrimaryOrSecondary, ReadPreference::Primary)
-        .is_err()
-    {
-        // Who was dropped elsewhere must not come in here, and who comes in can read.
-        let text = "this member of the replica set was removed from it, or has been out of touch for too long";
-        return Err(Status::unavailable(text));
-    }
     let mut name = String::new();
     let found = find(connection, metadata, &mut name).await;
     let (user, is_remembered) = match found {

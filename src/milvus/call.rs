@@ -193,9 +193,9 @@ impl Context<'_> {
         })
     }
 
-    /// Audits a change that is refused before the writer is asked, with the code that the other face
-    /// has for it. The answer is the refusal, or the reason why it could not be audited.
-    pub(super) async fn refused(
+    /// [`Self::refused`] because of what there is, or is not. That may be news to other members, so they
+    /// are waited for as after a change.
+    pub(super) async fn refused_by_state(
         &self,
         change: &DirectoryChange,
         code: ErrorCode,
@@ -204,6 +204,17 @@ impl Context<'_> {
         if let (Some(set), Some(note)) = (&self.services().replica_set, &self.commit_note) {
             note.reach(set.last_visible().sequence);
         }
+        self.refused(change, code, refusal).await
+    }
+
+    /// Audits a change that is refused before the writer is asked, with the code that the other face
+    /// has for it. The answer is the refusal, or the reason why it could not be audited.
+    pub(super) async fn refused(
+        &self,
+        change: &DirectoryChange,
+        code: ErrorCode,
+        refusal: Failure,
+    ) -> Failure {
         let Some(origin) = self.connection.audit_origin(self.caller.as_deref()) else {
             return refusal;
         };

@@ -22,6 +22,8 @@ use super::connection::Connection;
 use super::failure::Failure;
 use super::timed_body::{TimedBody, too_much};
 use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
+use crate::command::read_preference::ReadPreference;
+use crate::command::spec::RunsOn;
 use crate::model::milvus::DEFAULT_DATABASE;
 use crate::telemetry::events;
 
@@ -160,8 +162,17 @@ async fn context<'a>(
     connection: &'a Connection,
     metadata: &HeaderMap,
 ) -> Result<Context<'a>, Status> {
-    let is_checked = connection.milvus.services.is_authorization_enabled;
-    let caller = if is_checked {
+    let services = &connection.milvus.services;
+    // Who was dropped elsewhere must not come in here, and who comes in can read.
+    services
+        .check_member(RunsOn::PrimaryOrSecondary, ReadPreference::Primary)
+        .map_err(|_| {
+            Status::unavailable(
+                "this member of the replica set was removed from it, or has been out of touch for too \
+                 long",
+            )
+        })?;
+    let caller = if services.is_authorization_enabled {
         Some(authenticate(connection, metadata).await?)
     } else {
         None

@@ -290,6 +290,10 @@ async fn a_call_waits_as_long_as_it_says_and_no_longer_than_its_client() {
     let mut admin = set.admin(primary);
     let secondary = set.secondary();
     set.pause(secondary);
+    // Nothing that another member could have is the reason for this.
+    let refused = tokio::time::timeout(PATIENCE, create_role(&mut root, "read"));
+    let (code, ..) = refused.await.unwrap().unwrap().unwrap_err();
+    assert_eq!(code, 65_535);
     let port = milvus_port(set.server(primary));
     let (code, text) = status_within(port, "limited", "400m").await;
     assert_eq!(code, (Code::DeadlineExceeded as i32).to_string());

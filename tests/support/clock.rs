@@ -20,6 +20,13 @@ impl Clock {
         clock
     }
 
+    /// Removes what the library has left of a process that was killed.
+    pub fn clean_up(process_id: u32) {
+        for name in ["faketime_shm", "sem.faketime_sem"] {
+            let _ = std::fs::remove_file(format!("/dev/shm/{name}_{process_id}"));
+        }
+    }
+
     pub fn turn(&self, ahead_secs: i64) {
         let new = self.file.with_extension("new");
         std::fs::write(&new, format!("{ahead_secs:+}\n")).unwrap();

@@ -394,7 +394,12 @@ impl Drop for ReplicaSet {
     fn drop(&mut self) {
         // A paused process is killed all the same, but one that is being stopped would wait.
         for node in &mut self.nodes {
-            node.server = None;
+            let server = node.server.take();
+            let process_id = server.as_ref().map(TestServer::process_id);
+            drop(server);
+            if let Some(process_id) = process_id.filter(|_| node.clock.is_some()) {
+                Clock::clean_up(process_id);
+            }
         }
     }
 }

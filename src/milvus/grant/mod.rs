@@ -68,7 +68,7 @@ async fn check_role(
     let change = change(role, operation, std::slice::from_ref(grant));
     let refusal = Failure::role_not_found(OPERATION);
     Err(context
-        .refused(&change, Code::ROLE_NOT_FOUND, refusal)
+        .refused_by_state(&change, Code::ROLE_NOT_FOUND, refusal)
         .await)
 }
 

@@ -43,7 +43,7 @@ impl Call for OperateUserRoleRequest {
         if is_missing {
             let refusal = Failure::role_not_found(OPERATION);
             return Err(context
-                .refused(&change, Code::ROLE_NOT_FOUND, refusal)
+                .refused_by_state(&change, Code::ROLE_NOT_FOUND, refusal)
                 .await);
         }
         let order = context.order(pass, change);

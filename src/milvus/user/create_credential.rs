@@ -49,7 +49,7 @@ impl Call for CreateCredentialRequest {
         if let Err(error) = checked {
             let code = ops_error_code(&error);
             let refusal = refused(context, &name, error);
-            return Err(context.refused(&change, code, refusal).await);
+            return Err(context.refused_by_state(&change, code, refusal).await);
         }
         let mut mechanisms = vec![Mechanism::Plain];
         if settings.scram_credentials {

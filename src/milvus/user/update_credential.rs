@@ -185,7 +185,9 @@ async fn verified(
     match found {
         Some(found) => {
             let code = Code::AUTHENTICATION_FAILED;
-            Err(context.refused(&change(&found), code, refusal).await)
+            Err(context
+                .refused_by_state(&change(&found), code, refusal)
+                .await)
         }
         None => Err(refusal),
     }
