@@ -173,12 +173,7 @@ async fn has_past(shared: &Shared, followed: i64) -> Result<bool, FollowError> {
     let (Some(head), Some(config)) = (head, config) else {
         return Ok(false);
     };
-    let read = Head::decode(&head.value)?;
-    let applied = Applied {
-        last: read.last,
-        batch: read.batch,
-        head_revision: head.mod_revision,
-    };
+    let applied = Applied::of(&Head::decode(&head.value)?, head.mod_revision);
     let (config, config_revision) = (config_of(&config)?, config.mod_revision);
     let leader = primary.as_ref().map(leader_of).transpose()?;
     let mut live = BTreeMap::new();
@@ -255,11 +250,7 @@ async fn apply(shared: &Shared, events: &[Event], revision: i64) -> Result<(), F
             shared.catalog.apply(changes);
         }
     }
-    let applied = Applied {
-        last: head.last,
-        batch: head.batch,
-        head_revision: revision,
-    };
+    let applied = Applied::of(&head, revision);
     shared.update(|state| state.follow_to(applied));
     Ok(())
 }

@@ -35,11 +35,7 @@ pub(super) async fn load(shared: &Shared) -> Result<(), FollowError> {
     let found = Catalog::with_milvus_on(shared.catalog.milvus_db().clone());
     found.apply(snapshot.changes);
     shared.catalog.replace(&found);
-    let applied = Applied {
-        last: snapshot.head.last,
-        batch: snapshot.head.batch,
-        head_revision: snapshot.head_revision,
-    };
+    let applied = Applied::of(&snapshot.head, snapshot.head_revision);
     shared.update(|state| {
         state.follow_to(applied);
         state.followed = revision;

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bson::DateTime;
 use uuid::Uuid;
 
+use super::head::Head;
 use super::{LastWrite, Member, MemberProgress, MemberState, Progress, ReplicaSetConfig, Topology};
 
 /// The lease that says that this member is there.
@@ -45,6 +46,17 @@ pub(super) struct Applied {
     pub(super) batch: Uuid,
     /// When `head` was last written, as far as was followed.
     pub(super) head_revision: i64,
+}
+
+impl Applied {
+    /// All that `head` says is done; it was written at `head_revision`.
+    pub(super) fn of(head: &Head, head_revision: i64) -> Self {
+        Self {
+            last: head.last,
+            batch: head.batch,
+            head_revision,
+        }
+    }
 }
 
 /// Everything a member knows besides the catalog.

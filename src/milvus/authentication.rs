@@ -91,7 +91,7 @@ async fn find(
     // Nobody can have a name that is none: there is nothing to guess.
     let Ok(name) = UserName::new(&claim.user, connection.milvus.settings.database.clone()) else {
         let reason = "nobody can be called so";
-        return Err(refused(connection, Refusal::Other, &claim.user, reason).into());
+        return Err(refused(connection, Refusal::Other, &claim.user, reason));
     };
     let user = services.directory.catalog().user(&name);
     let verified = &services.verified_secrets;
@@ -112,9 +112,7 @@ async fn find(
         Some(_) => "wrong password, or none that can be checked",
         None => "there is no such user",
     };
-    let refusal = Refusal::Guess;
-    let status = refused(connection, refusal, &claim.user, reason);
-    Err(Refused { status, refusal })
+    Err(refused(connection, Refusal::Guess, &claim.user, reason))
 }
 
 /// Checks a password that was not right of late, as a stranger.
@@ -177,7 +175,7 @@ async fn wait_for_turn(
     let turn = services
         .failed_sign_ins
         .turn(from, name, Instant::now(), &limits)
-        .map_err(|reason| refused(connection, Refusal::Other, name.user(), reason))?;
+        .map_err(|reason| refused(connection, Refusal::Other, name.user(), reason).status)?;
     tokio::select! {
         () = sleep_until(turn.at) => {}
         () = services.stop.stopped() => return Err(Status::unavailable("shutting down")),
@@ -188,12 +186,15 @@ async fn wait_for_turn(
 }
 
 /// Logs why; the client is told the same whatever the reason.
-fn refused(connection: &Connection, refusal: Refusal, user: &str, reason: impl Display) -> Status {
+fn refused(connection: &Connection, refusal: Refusal, user: &str, reason: impl Display) -> Refused {
     if connection.may_write(refusal) {
         let name = format!("{user}@{}", connection.milvus.settings.database);
         events::sign_in_failed(&name, MECHANISM, connection.client, &reason);
     }
-    wrong()
+    Refused {
+        status: wrong(),
+        refusal,
+    }
 }
 
 fn wrong() -> Status {

@@ -9,8 +9,8 @@ mod tests;
 use std::sync::Arc;
 
 pub use groups::{
-    PRIVILEGE_GROUPS_MAX, PrivilegeGroupError, add_privileges_to_group, create_privilege_group,
-    drop_privilege_group, remove_privileges_from_group,
+    PRIVILEGE_GROUPS_MAX, PrivilegeGroupError, add_privileges_to_group, check_known,
+    create_privilege_group, drop_privilege_group, remove_privileges_from_group,
 };
 pub use restore::{RbacBackup, restore_rbac};
 

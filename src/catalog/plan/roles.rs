@@ -36,7 +36,8 @@ pub fn create_role(view: &View<'_>, role: Role) -> Result<Vec<Change>, PlanError
     };
     check_grantable(view, &role.name, &role.roles)?;
     check_targets(&role.name, &role.privileges)?;
-    if view.role(&role.name).is_some() {
+    // Whoever has one of a built-in role's name would have what the built-in one allows.
+    if view.role_exists(&role.name) {
         return Err(PlanError::RoleExists(role.name));
     }
     let mut changes = first_of_all(view);

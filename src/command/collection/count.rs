@@ -59,8 +59,7 @@ impl Command for Count {
         let limit = if limit == 0 { u64::MAX } else { limit };
         let count = match self.query.filter(|query| !query.is_empty()) {
             None => {
-                let catalog = context.services.directory.catalog();
-                let count = collection.count(&Sources::of(context.services, catalog));
+                let count = collection.count(&Sources::of(context.services));
                 let count = u64::try_from(count).unwrap_or(u64::MAX);
                 i64::try_from(count.saturating_sub(skip).min(limit)).unwrap_or(i64::MAX)
             }

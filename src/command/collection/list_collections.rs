@@ -75,14 +75,14 @@ impl ListCollections {
     /// What there is on the database, as far as it is to be shown.
     fn collections(&self, context: &Context<'_>) -> Vec<RawDocumentBuf> {
         let db = &context.generic.db;
-        let sources = Sources::of(context.services, context.services.directory.catalog());
+        let sources = Sources::of(context.services);
         let authority = context.authority();
         let is_shown =
             |name: &str| !self.authorized_collections.0 || allows_any_action(&authority, db, name);
         let collections = SystemCollection::ALL.into_iter().filter(|collection| {
             collection.is_on(db) && collection.exists(&sources) && is_shown(collection.name())
         });
-        let begun = context.services.directory.catalog().transient_ids();
+        let begun = sources.catalog.transient_ids();
         let transient = TransientCollection::ALL.into_iter().filter(|collection| {
             db.is_admin() && begun.of(*collection).is_some() && is_shown(collection.name())
         });

@@ -43,8 +43,7 @@ impl Command for ListIndexes {
         let db = &context.generic.db;
         let collection = self.collection.find(db, Self::SPEC.name)?;
         let namespace = format!("{db}.{}", collection.name());
-        let catalog = context.services.directory.catalog();
-        if !collection.exists(&Sources::of(context.services, catalog)) {
+        if !collection.exists(&Sources::of(context.services)) {
             return Err(CommandError::new(
                 ErrorCode::NAMESPACE_NOT_FOUND,
                 format!("ns does not exist: {namespace}"),

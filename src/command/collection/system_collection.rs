@@ -50,9 +50,9 @@ pub(super) enum Stored {
 
 impl<'a> Sources<'a> {
     /// As of now.
-    pub(super) fn of(services: &Services, catalog: &'a Catalog) -> Self {
+    pub(super) fn of(services: &'a Services) -> Self {
         Self {
-            catalog,
+            catalog: services.directory.catalog(),
             config: config(services),
         }
     }

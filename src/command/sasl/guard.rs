@@ -60,9 +60,8 @@ pub(super) async fn wait_for_turn(
                 events::sign_in_failed(&user.to_string(), "", client, &reason);
             }
             let error = CommandError::authentication_failed();
-            // It has failed whether or not that can be written.
             let who = Some((&user, ""));
-            let _ = audit_refusal(context, Refusal::Other, who, error.code.0).await;
+            audit_refusal(context, Refusal::Other, who, error.code.0).await;
             end(context);
             return Err(error);
         }

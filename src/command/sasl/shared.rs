@@ -67,9 +67,8 @@ pub(super) async fn failed(context: &mut Context<'_>, failure: Box<SignInError>)
         let client = context.connection.client();
         events::sign_in_failed(&user, mechanism, client, &failure.reason);
     }
-    // It has failed whether or not that can be written.
     let code = failure.error.code.0;
-    let _ = audit_refusal(context, refusal, attempt.map(who), code).await;
+    audit_refusal(context, refusal, attempt.map(who), code).await;
     let delay = context.services.parameters.auth_failed_delay();
     if !delay.is_zero() {
         tokio::time::sleep(delay).await;
@@ -81,8 +80,7 @@ pub(super) async fn failed(context: &mut Context<'_>, failure: Box<SignInError>)
 pub(super) async fn audit_abandoned(context: &Context<'_>, attempt: Option<&Attempt>) {
     if attempt.is_some() {
         let code = ErrorCode::AUTHENTICATION_ABANDONED.0;
-        // Nobody signs in by it, whether or not that can be written.
-        let _ = audit_refusal(context, Refusal::Other, attempt.map(who), code).await;
+        audit_refusal(context, Refusal::Other, attempt.map(who), code).await;
     }
 }
 
@@ -92,14 +90,12 @@ pub(super) async fn audit_refusal(
     refusal: Refusal,
     who: Option<(&UserName, &str)>,
     code: i32,
-) -> Result<(), AuditError> {
-    // Asked only where it would be written.
-    if context.connection.audit_origin().is_none()
-        || !context.connection.may_write(refusal, context.services)
-    {
-        return Ok(());
+) {
+    let connection = &context.connection;
+    if connection.audit_id.is_some() && connection.may_write(refusal, context.services) {
+        // It has failed whether or not that can be written.
+        let _ = audit(context, who, code).await;
     }
-    audit(context, who, code).await
 }
 
 /// `authenticate` of a user by a mechanism, as far as they are known. Boxed so that sign-ins need no

@@ -1,13 +1,12 @@
 //! `RestoreRBAC`: what was backed up comes back whole, or not at all where any of it is there already.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
-use compact_str::CompactString;
 use zeroize::Zeroizing;
 
 use super::check_privacy;
 use crate::authz::{MilvusNeed, Pass};
-use crate::catalog::plan::milvus::{PRIVILEGE_GROUPS_MAX, RbacBackup};
+use crate::catalog::plan::milvus::{PRIVILEGE_GROUPS_MAX, RbacBackup, check_known};
 use crate::catalog::{PlanError, PrivilegeGroupError};
 use crate::config::MilvusConfig;
 use crate::config::parameters::Parameters;
@@ -22,7 +21,7 @@ use crate::milvus::proto::milvus::{
 };
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::milvus::{
-    ANY, Level, MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of,
+    ANY, Levels, MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of,
 };
 use crate::model::names::RoleName;
 use crate::model::plain_credential::{
@@ -64,10 +63,14 @@ impl Call for RestoreRbacMetaRequest {
         let users: Vec<_> = meta.users.into_iter().map(all).collect::<Result<_, _>>()?;
         let mut grants: BTreeMap<_, Vec<_>> = BTreeMap::new();
         let present = services.directory.catalog().privilege_groups();
-        let mut known = KnownGroups::new(present.with_all(groups.clone()));
-        known.check_names(&groups)?;
+        let known = present.with_all(groups.clone());
+        for group in &groups {
+            check_known(&known, &group.privileges)
+                .map_err(|refusal| refused(reason(&refusal.into())))?;
+        }
+        let mut levels = known.levels();
         for entity in meta.grants {
-            let (role, grant) = grant_of(entity, &mut known, settings)?;
+            let (role, grant) = grant_of(entity, (&known, &mut levels), settings)?;
             grants.entry(role).or_default().push(grant);
         }
         let backup = RbacBackup {
@@ -109,37 +112,6 @@ fn check_counts(meta: &RbacMeta, settings: &MilvusConfig) -> Result<(), Failure>
         return Ok(());
     };
     Err(refused(reason(&full)))
-}
-
-/// The groups there will be, and how far those of them reach that were looked at: to find that out may
-/// mean to look through all of them.
-struct KnownGroups {
-    groups: PrivilegeGroups,
-    levels: HashMap<CompactString, Option<Level>>,
-}
-
-impl KnownGroups {
-    fn new(groups: PrivilegeGroups) -> Self {
-        Self {
-            groups,
-            levels: HashMap::new(),
-        }
-    }
-
-    /// Refuses groups of privileges that are none.
-    fn check_names(&self, added: &[PrivilegeGroup]) -> Result<(), Failure> {
-        let mut names = added.iter().flat_map(|group| &group.privileges);
-        let unknown = names.find(|name| !self.groups.is_name(name));
-        unknown.map_or(Ok(()), |name| {
-            let refusal = PrivilegeGroupError::UnknownPrivilege(name.clone());
-            Err(refused(reason(&refusal.into())))
-        })
-    }
-
-    fn level(&mut self, name: &str) -> Option<Level> {
-        let found = self.levels.entry(name.into());
-        *found.or_insert_with(|| self.groups.level(name))
-    }
 }
 
 fn refused(reason: impl std::fmt::Display) -> Failure {
@@ -230,7 +202,7 @@ fn user_of(
 /// Only what a call could grant: what is anything else could not be revoked either.
 fn grant_of(
     entity: GrantEntity,
-    groups: &mut KnownGroups,
+    (groups, levels): (&PrivilegeGroups, &mut Levels<'_>),
     settings: &MilvusConfig,
 ) -> Result<(RoleName, MilvusGrant), Failure> {
     let role = names::role_name(&entity.role.unwrap_or_default().name, settings)?;
@@ -240,7 +212,7 @@ fn grant_of(
     let grantor = entity.grantor.unwrap_or_default();
     let privilege = grantor.privilege.unwrap_or_default().name;
     let privilege = names::any_or_name(&privilege, "Privilege", settings)?;
-    let is_group = groups.groups.is_group(privilege);
+    let is_group = groups.is_group(privilege);
     let object_name = if object == MilvusObject::Global && !is_group {
         ANY
     } else {
@@ -249,7 +221,7 @@ fn grant_of(
     let expected = if is_group {
         check_level(
             privilege,
-            groups.level(privilege),
+            levels.of(privilege),
             (&entity.db_name, object_name),
         )?;
         Some(MilvusObject::Global)

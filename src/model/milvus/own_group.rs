@@ -1,6 +1,6 @@
 //! The groups of privileges that administrators make.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -19,6 +19,21 @@ pub struct PrivilegeGroup {
 /// All groups that administrators made, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrivilegeGroups(Arc<[PrivilegeGroup]>);
+
+/// How far names reach, each found once: that may mean to look through all groups.
+#[derive(Debug)]
+pub struct Levels<'a> {
+    groups: &'a PrivilegeGroups,
+    known: HashMap<CompactString, Option<Level>>,
+}
+
+impl Levels<'_> {
+    /// [`PrivilegeGroups::level`].
+    pub fn of(&mut self, name: &str) -> Option<Level> {
+        let found = self.known.entry(name.into());
+        *found.or_insert_with(|| self.groups.level(name))
+    }
+}
 
 impl PrivilegeGroups {
     /// These groups; `None` if they are not sorted by name, or two have one name.
@@ -94,6 +109,14 @@ impl PrivilegeGroups {
             level.is_some()
         });
         level
+    }
+
+    /// Levels of many names.
+    pub fn levels(&self) -> Levels<'_> {
+        Levels {
+            groups: self,
+            known: HashMap::new(),
+        }
     }
 
     /// Whether anything that `name` stands for, itself included, `matches`. Groups in groups are

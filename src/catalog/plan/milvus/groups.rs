@@ -1,12 +1,12 @@
 //! Plans about groups of privileges.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use compact_str::CompactString;
 
 use crate::catalog::View;
 use crate::catalog::plan::{PlanError, check_size};
-use crate::model::milvus::{Level, PrivilegeGroup, PrivilegeGroups, is_predefined};
+use crate::model::milvus::{Levels, PrivilegeGroup, PrivilegeGroups, is_predefined};
 use crate::store::{Change, Setting};
 
 /// Groups that administrators may make: each change writes all of them.
@@ -129,11 +129,11 @@ pub(super) fn create_all(
         privileges: sorted(group.privileges.into_vec()),
     });
     let groups = present.with_all(added.collect());
-    let mut levels = HashMap::new();
+    let mut levels = groups.levels();
     let is_added = |group: &&PrivilegeGroup| names.contains(&group.name);
     for group in groups.as_slice().iter().filter(is_added) {
         check_known(&groups, &group.privileges)?;
-        check_one_level(&groups, &group.privileges, &mut levels)?;
+        check_one_level(&mut levels, &group.privileges)?;
     }
     put(groups)
 }
@@ -180,7 +180,8 @@ fn find<'a>(
     Ok(group)
 }
 
-fn check_known(
+/// Refuses privileges that are none.
+pub fn check_known(
     groups: &PrivilegeGroups,
     privileges: &[CompactString],
 ) -> Result<(), PrivilegeGroupError> {
@@ -197,7 +198,7 @@ fn filled(
     privileges: Vec<CompactString>,
 ) -> Result<PrivilegeGroup, PrivilegeGroupError> {
     let privileges = sorted(privileges);
-    check_one_level(groups, &privileges, &mut HashMap::new())?;
+    check_one_level(&mut groups.levels(), &privileges)?;
     Ok(PrivilegeGroup { name, privileges })
 }
 
@@ -207,16 +208,11 @@ fn sorted(mut privileges: Vec<CompactString>) -> Box<[CompactString]> {
     privileges.into()
 }
 
-/// `known` are levels found before: finding one may mean to look through all groups.
-fn check_one_level<'a>(
-    groups: &PrivilegeGroups,
-    privileges: &'a [CompactString],
-    known: &mut HashMap<&'a str, Option<Level>>,
+fn check_one_level(
+    known: &mut Levels<'_>,
+    privileges: &[CompactString],
 ) -> Result<(), PrivilegeGroupError> {
-    let mut levels = privileges.iter().map(|privilege| {
-        let found = known.entry(privilege);
-        *found.or_insert_with(|| groups.level(privilege))
-    });
+    let mut levels = privileges.iter().map(|privilege| known.of(privilege));
     let first = levels.next();
     if levels.any(|level| Some(level) != first) {
         return Err(PrivilegeGroupError::MixedLevels);

@@ -2,8 +2,8 @@
 
 use super::add_milvus_grants;
 use super::groups::create_all;
+use crate::catalog::View;
 use crate::catalog::plan::{PlanError, create_role, create_user, without_duplicates};
-use crate::catalog::{View, builtin};
 use crate::model::milvus::{MilvusGrant, PrivilegeGroup};
 use crate::model::names::RoleName;
 use crate::model::role::Role;
@@ -37,10 +37,6 @@ pub fn restore_rbac(view: &View<'_>, backup: RbacBackup) -> Result<Vec<Change>, 
     };
     // Counted here: asking the view for each looks at all that came before.
     for (count, role) in (view.milvus_role_count()..).zip(backup.roles) {
-        // Whoever has it would have what MongoDB's role of that name allows.
-        if builtin::is_builtin(&role.name) {
-            return Err(PlanError::RoleExists(role.name));
-        }
         let changes = create_role(&after, role)?;
         if count >= backup.roles_max {
             return Err(PlanError::MilvusRolesFull);
