@@ -94,10 +94,16 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
         tokio::spawn(async move {
             let reason = wait_for_signal(&mut terminate).await;
             events::server_stopping(reason);
-            stop.stop();
-            // Whoever asks twice does not want to wait for what is under way. Neither may an audit log
-            // or a disk that takes nothing more keep the process.
-            let _ = tokio::time::timeout(stop_limit, wait_for_signal(&mut terminate)).await;
+            let stopping = async {
+                stop.stop().await;
+                // Neither may an audit log or a disk that takes nothing more keep the process.
+                tokio::time::sleep(stop_limit).await;
+            };
+            tokio::select! {
+                () = stopping => {}
+                // Whoever asks twice does not want to wait for what is under way.
+                _ = wait_for_signal(&mut terminate) => {}
+            }
             logs.flush();
             std::process::exit(1);
         });

@@ -3,6 +3,7 @@
 mod directory;
 mod first_admin;
 mod milvus;
+mod quiesce;
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
@@ -38,6 +39,7 @@ use crate::telemetry::logs::Logs;
 use crate::wire::WireLimits;
 
 use milvus::MilvusSockets;
+use quiesce::quiesce;
 
 /// Why the server cannot start. One sentence each.
 #[derive(Debug, thiserror::Error)]
@@ -90,13 +92,17 @@ pub struct Server {
 }
 
 /// Tells a server to stop.
-#[derive(Clone, Debug)]
-pub struct StopHandle(Arc<StopSource>);
+pub struct StopHandle {
+    services: Arc<Services>,
+    stop: Arc<StopSource>,
+}
 
 impl StopHandle {
-    /// Finishes what is under way and ends; again does nothing more.
-    pub fn stop(&self) {
-        self.0.stop();
+    /// Lets clients turn to other members of the replica set if there are any; then finishes what is
+    /// under way and ends.
+    pub async fn stop(&self) {
+        quiesce(&self.services).await;
+        self.stop.stop();
     }
 }
 
@@ -206,7 +212,10 @@ impl Server {
 
     /// What stops it.
     pub fn stop_handle(&self) -> StopHandle {
-        StopHandle(Arc::clone(&self.stop))
+        StopHandle {
+            services: Arc::clone(&self.services),
+            stop: Arc::clone(&self.stop),
+        }
     }
 
     /// Whether connections over TCP have to be encrypted.

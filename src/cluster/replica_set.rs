@@ -156,6 +156,27 @@ impl ReplicaSet {
         }
     }
 
+    /// Lets clients know that this member is about to stop, within `limit`, if there is another member to
+    /// whom they can turn; returns whether there is. From then on it is not primary; everything
+    /// but writes goes on.
+    pub async fn quiesce(&self, limit: Duration) -> bool {
+        let until = Instant::now() + limit;
+        let has_company = self.shared.update(|state| {
+            let has_company = state.has_company();
+            if has_company {
+                state.quiesces_until = Some(until);
+                state.reign = None;
+            }
+            has_company
+        });
+        if has_company {
+            events::quiescing(limit);
+            // If etcd does not hear it, the task that stands for election goes on trying.
+            let _ = tokio::time::timeout(LEAVE_TIMEOUT, election::resign(&self.shared)).await;
+        }
+        has_company
+    }
+
     /// The set as it is known now.
     pub fn topology(&self) -> Arc<Topology> {
         Arc::clone(&self.shared.topology.borrow())

@@ -48,6 +48,7 @@ impl Shared {
             term_seen: 0,
             live: std::collections::BTreeMap::new(),
             frozen_until: None,
+            quiesces_until: None,
             fresh_at: Instant::now(),
             unreachable_since: None,
             is_damaged: false,

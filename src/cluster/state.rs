@@ -79,6 +79,8 @@ pub(super) struct State {
     /// Members that are there, by host, and how far they say they have come.
     pub(super) live: BTreeMap<Arc<str>, MemberProgress>,
     pub(super) frozen_until: Option<Instant>,
+    /// It is about to stop, then at the latest.
+    pub(super) quiesces_until: Option<Instant>,
     /// When it was last sure that nothing newer was missing.
     pub(super) fresh_at: Instant,
     /// Since when etcd has not answered.
@@ -144,6 +146,7 @@ impl State {
         let is_frozen = self.frozen_until.is_some_and(|until| now < until);
         self.is_electable()
             && !is_frozen
+            && self.quiesces_until.is_none()
             && !self.is_damaged
             && self.reign.is_none()
             && self.has_lease(now)
@@ -182,7 +185,14 @@ impl State {
             state,
             primary: primary.cloned(),
             term: self.applied.last.op_time.term,
+            quiesces_until: self.quiesces_until,
         }
+    }
+
+    /// Whether another member is there, to whom clients can turn.
+    pub(super) fn has_company(&self) -> bool {
+        let me = self.me.as_deref();
+        self.live.keys().any(|host| Some(&**host) != me)
     }
 
     /// How far each member has come.

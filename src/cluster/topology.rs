@@ -1,6 +1,7 @@
 //! What this member knows of the set right now.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bson::oid::ObjectId;
 
@@ -65,6 +66,8 @@ pub struct Topology {
     pub primary: Option<Arc<str>>,
     /// The latest term known.
     pub term: i64,
+    /// This member is about to stop, then at the latest; clients turn to others.
+    pub quiesces_until: Option<Instant>,
 }
 
 impl Topology {

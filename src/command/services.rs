@@ -186,7 +186,9 @@ impl Services {
                 return std::future::pending().await;
             };
             // The topology of this moment is looked at first: no change is missed.
-            let changed = topologies.wait_for(|topology| topology.counter != known);
+            let changed = topologies.wait_for(|topology| {
+                topology.counter != known || topology.quiesces_until.is_some()
+            });
             if changed.await.is_err() {
                 // Nobody will change it any more, the server stops.
                 std::future::pending::<()>().await;

@@ -70,6 +70,12 @@ pub fn stepped_down(reason: &str) {
     info!(target: ELECTION, id = 9_900_109_u64, reason, "Stepping down");
 }
 
+/// This member is told to stop, and serves on while clients turn to others.
+pub fn quiescing(limit: Duration) {
+    let limit_ms = u64::try_from(limit.as_millis()).unwrap_or(u64::MAX);
+    info!(target: REPL, id = 9_900_112_u64, limit_ms, "Clients are told to turn to other members");
+}
+
 /// The lease has run out: others may take this member for gone.
 pub fn lease_lost(reason: &dyn Display) {
     warn!(target: REPL, id = 9_900_110_u64, %reason, "Lease lost");

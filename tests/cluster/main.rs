@@ -31,6 +31,7 @@ mod milvus;
 #[path = "../milvus/client.rs"]
 mod milvus_client;
 mod names;
+mod quiesce;
 mod random;
 mod reconfigure;
 mod removed;

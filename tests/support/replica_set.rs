@@ -282,8 +282,19 @@ impl ReplicaSet {
 
     /// SIGTERM, and waits for the end; returns the log.
     pub fn stop(&mut self, node: usize) -> String {
+        self.terminate(node);
+        self.wait_for_end(node)
+    }
+
+    /// SIGTERM, without waiting for the end.
+    pub fn terminate(&self, node: usize) {
+        self.server(node).signal("TERM");
+    }
+
+    /// Waits for the end of a node that was told to stop; returns the log.
+    pub fn wait_for_end(&mut self, node: usize) -> String {
         let server = self.nodes[node].server.take().expect("the node runs");
-        let (status, log) = server.stop();
+        let (status, log) = server.wait();
         assert!(status.success(), "{log}");
         log
     }

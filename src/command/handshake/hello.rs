@@ -5,7 +5,7 @@
 //! answers follow each other until the connection closes.
 
 use std::sync::LazyLock;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bson::{DateTime, RawArrayBuf, RawDocumentBuf, rawdoc};
 
@@ -110,7 +110,7 @@ impl Command for Hello {
             context.connection.supports_hello = true;
             reply.append("helloOk", true);
         }
-        let counter = append_server(&mut reply, context.services, context.connection, is_hello);
+        let counter = append_server(&mut reply, context.services, context.connection, is_hello)?;
         if let Some(compression) = &self.compression {
             append_compression(&mut reply, context.services, compression);
         }
@@ -152,7 +152,7 @@ pub async fn next_of_stream(
         .wait_for_topology_change(stream.counter, wait)
         .await?;
     let mut reply = Reply::new();
-    let counter = append_server(&mut reply, services, connection, stream.is_hello);
+    let counter = append_server(&mut reply, services, connection, stream.is_hello)?;
     connection.stream = Some(HelloStream { counter, ..stream });
     reply.stream = true;
     Ok(reply)
@@ -245,17 +245,21 @@ static VERSIONS: LazyLock<RawDocumentBuf> = LazyLock::new(|| {
     rawdoc! { "minWireVersion": 0, "maxWireVersion": WIRE_VERSION_MAX, "readOnly": false }
 });
 
-/// What the server is, from one topology, whose counter is returned.
+/// What the server is, from one topology, whose counter is returned. A member that is about to stop
+/// answers that it is instead, so that drivers turn to others.
 fn append_server(
     reply: &mut Reply,
     services: &Services,
     connection: &ConnectionState,
     is_hello: bool,
-) -> i64 {
+) -> Result<i64, CommandError> {
     let mut version = services.topology;
     if let Some(set) = &services.replica_set {
         let topology = set.topology();
         version.counter = topology.counter;
+        if let Some(until) = topology.quiesces_until {
+            return Err(quiescing(until, version));
+        }
         reply.append("topologyVersion", version.to_document());
         append_member(reply, &topology, set.last_write(), is_hello);
     } else {
@@ -267,7 +271,20 @@ fn append_server(
     reply.append("logicalSessionTimeoutMinutes", SESSION_TIMEOUT_MINUTES);
     reply.append("connectionId", connection.peer.connection_id);
     reply.append_fields(&VERSIONS);
-    version.counter
+    Ok(version.counter)
+}
+
+fn quiescing(until: Instant, version: TopologyVersion) -> CommandError {
+    let left = until.saturating_duration_since(Instant::now());
+    let mut error = CommandError::new(
+        ErrorCode::SHUTDOWN_IN_PROGRESS,
+        "The server is in quiesce mode and will shut down",
+    );
+    error.extra = Some(rawdoc! {
+        "topologyVersion": version.to_document(),
+        "remainingQuiesceTimeMillis": i64::try_from(left.as_millis()).unwrap_or(i64::MAX),
+    });
+    error
 }
 
 fn append_compression(reply: &mut Reply, services: &Services, asked: &[String]) {

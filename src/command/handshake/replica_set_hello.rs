@@ -118,6 +118,7 @@ mod tests {
             state,
             primary: Some("a:1".into()),
             term: 3,
+            quiesces_until: None,
         }
     }
 

@@ -213,6 +213,7 @@ mod tests {
             state: MemberState::Primary,
             primary: Some("a:1".into()),
             term: 5,
+            quiesces_until: None,
         }
     }
 

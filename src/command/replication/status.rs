@@ -187,6 +187,7 @@ mod tests {
             state,
             primary: Some("a:1".into()),
             term: 2,
+            quiesces_until: None,
         }
     }
 

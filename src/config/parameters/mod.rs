@@ -83,6 +83,7 @@ pub struct Parameters {
     hashing_queue_max: AtomicU32,
     handshake_timeout_ms: AtomicU32,
     idle_timeout_ms: AtomicU32,
+    quiesce_timeout_ms: AtomicU32,
     shutdown_timeout_ms: AtomicU32,
     sign_in_limits: SignInLimits,
 }
@@ -109,6 +110,7 @@ impl Default for Parameters {
             hashing_queue_max: AtomicU32::default(),
             handshake_timeout_ms: AtomicU32::default(),
             idle_timeout_ms: AtomicU32::default(),
+            quiesce_timeout_ms: AtomicU32::default(),
             shutdown_timeout_ms: AtomicU32::default(),
             sign_in_limits: SignInLimits::default(),
         };
@@ -283,6 +285,12 @@ impl Parameters {
     /// What guards signing in.
     pub fn sign_in_limits(&self) -> &SignInLimits {
         &self.sign_in_limits
+    }
+
+    /// `shutdownTimeoutMillisForSignaledShutdown`: how long a member that is told to stop serves on while
+    /// clients turn to others.
+    pub fn quiesce_timeout(&self) -> Duration {
+        milliseconds(&self.quiesce_timeout_ms)
     }
 
     /// `shutdownTimeoutMs`: how long a stopping server waits for requests under way.

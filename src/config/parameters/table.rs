@@ -322,6 +322,19 @@ pub(in crate::config) static PARAMETERS: &[ParameterSpec] = &[
         },
     },
     ParameterSpec {
+        name: "shutdownTimeoutMillisForSignaledShutdown",
+        set_at: SetAt::StartupAndRuntime,
+        default: "15000",
+        help: "Milliseconds at most that a member of a replica set goes on serving after SIGTERM while \
+               clients turn to other members.",
+        ours: false,
+        kind: Kind::Integer {
+            min: 0,
+            max: 600_000,
+            cell: |parameters| &parameters.quiesce_timeout_ms,
+        },
+    },
+    ParameterSpec {
         name: "shutdownTimeoutMs",
         set_at: SetAt::Startup,
         default: "5000",

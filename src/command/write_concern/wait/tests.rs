@@ -39,6 +39,7 @@ impl Seen {
             state: MemberState::Primary,
             primary: Some(host(0)),
             term: CHANGE.term,
+            quiesces_until: None,
         };
         let (stop, signal) = stop_channel();
         Self {
