@@ -8,7 +8,7 @@ use std::time::Duration;
 use portcullis::backup::{BackupError, back_up, restore};
 use portcullis::config::{Config, Start};
 use portcullis::net::Address;
-use portcullis::server::Server;
+use portcullis::server::{Server, StopHandle};
 use portcullis::store::CatalogContent;
 use portcullis::telemetry::events;
 use portcullis::telemetry::logs::{self, Logs};
@@ -92,18 +92,7 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
         let serving = tokio::spawn(server.run());
         let logs = logs.clone();
         tokio::spawn(async move {
-            let reason = wait_for_signal(&mut terminate).await;
-            events::server_stopping(reason);
-            let stopping = async {
-                stop.stop().await;
-                // Neither may an audit log or a disk that takes nothing more keep the process.
-                tokio::time::sleep(stop_limit).await;
-            };
-            tokio::select! {
-                () = stopping => {}
-                // Whoever asks twice does not want to wait for what is under way.
-                _ = wait_for_signal(&mut terminate) => {}
-            }
+            stop_when_told(&stop, &mut terminate, stop_limit).await;
             logs.flush();
             std::process::exit(1);
         });
@@ -115,6 +104,26 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
     // A read that nobody waits for any more may still be running; it holds nothing.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
+}
+
+/// Stops the server on the first signal. Returns when it must end, whatever is under way.
+async fn stop_when_told(
+    stop: &StopHandle,
+    terminate: &mut tokio::signal::unix::Signal,
+    limit: Duration,
+) {
+    let reason = wait_for_signal(terminate).await;
+    events::server_stopping(reason);
+    let stopping = async {
+        stop.stop().await;
+        // Neither may an audit log or a disk that takes nothing more keep the process.
+        tokio::time::sleep(limit).await;
+    };
+    tokio::select! {
+        () = stopping => {}
+        // Whoever asks twice does not want to wait for what is under way.
+        _ = wait_for_signal(terminate) => {}
+    }
 }
 
 async fn wait_for_signal(terminate: &mut tokio::signal::unix::Signal) -> &'static str {

@@ -168,7 +168,9 @@ fn a_majority_that_is_not_there_is_waited_for() {
     let concern = doc! { "w": "majority", "wtimeout": 300, "provenance": "implicitDefault" };
     assert_eq!(*info, doc! { "wtimeout": true, "writeConcern": concern });
     assert_fulfilled(&create(&mut primary, "b", doc! { "w": 1 }));
-    // It does not hold up a server that stops.
+    // It does not hold up a server that stops; the others may not be known to be gone yet.
+    let at_once = doc! { "setParameter": 1, "shutdownTimeoutMillisForSignaledShutdown": 0 };
+    assert_fulfilled(&primary.run("admin", at_once));
     let mut waiting = set.admin(nodes[0]);
     waiting.send_command(
         "shop",

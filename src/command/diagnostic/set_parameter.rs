@@ -41,7 +41,8 @@ impl Command for SetParameter {
              failedSignInDelayMaxMs, failedSignInDelayMs, \
              failedSignInHalfLifeSecs, failedSignInsEverywhereFree, failedSignInsPerAddressFree, \
              failedSignInsPerUserFree, halfOpenSignInsMax, halfOpenSignInsPerAddressMax, \
-             scramIterationCount, scramSHA256IterationCount, signInTimeoutMs.",
+             scramIterationCount, scramSHA256IterationCount, \
+             shutdownTimeoutMillisForSignaledShutdown, signInTimeoutMs.",
         )
     };
 
