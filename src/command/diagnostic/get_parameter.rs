@@ -252,6 +252,7 @@ mod tests {
             "halfOpenSignInsPerAddressMax",
             "scramIterationCount",
             "scramSHA256IterationCount",
+            "shutdownTimeoutMillisForSignaledShutdown",
             "signInTimeoutMs",
             "ok",
         ];
