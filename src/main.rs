@@ -92,7 +92,7 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
         let serving = tokio::spawn(server.run());
         let logs = logs.clone();
         tokio::spawn(async move {
-            stop_when_told(&stop, &mut terminate, stop_limit).await;
+            stop_when_told(stop, &mut terminate, stop_limit).await;
             logs.flush();
             std::process::exit(1);
         });
@@ -108,7 +108,7 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
 
 /// Stops the server on the first signal. Returns when it must end, whatever is under way.
 async fn stop_when_told(
-    stop: &StopHandle,
+    stop: StopHandle,
     terminate: &mut tokio::signal::unix::Signal,
     limit: Duration,
 ) {

@@ -100,8 +100,10 @@ pub struct StopHandle {
 impl StopHandle {
     /// Lets clients turn to other members of the replica set if there are any; then finishes what is
     /// under way and ends.
-    pub async fn stop(&self) {
+    pub async fn stop(self) {
         quiesce(&self.services).await;
+        // Whoever runs the server lets go of the store last, and waits until it is closed.
+        drop(self.services);
         self.stop.stop();
     }
 }

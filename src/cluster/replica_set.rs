@@ -161,16 +161,18 @@ impl ReplicaSet {
     /// but writes goes on.
     pub async fn quiesce(&self, limit: Duration) -> bool {
         let until = Instant::now() + limit;
-        let has_company = self.shared.update(|state| {
+        let (has_company, was_primary) = self.shared.update(|state| {
             let has_company = state.has_company();
             if has_company {
                 state.quiesces_until = Some(until);
-                state.reign = None;
             }
-            has_company
+            (has_company, has_company && state.reign.take().is_some())
         });
         if has_company {
             events::quiescing(limit);
+        }
+        if was_primary {
+            events::stepped_down("it stops");
             // If etcd does not hear it, the task that stands for election goes on trying.
             let _ = tokio::time::timeout(LEAVE_TIMEOUT, election::resign(&self.shared)).await;
         }

@@ -191,8 +191,9 @@ impl State {
 
     /// Whether another member is there, to whom clients can turn.
     pub(super) fn has_company(&self) -> bool {
-        let me = self.me.as_deref();
-        self.live.keys().any(|host| Some(&**host) != me)
+        let hosts = self.config.members.iter().map(|member| &*member.host);
+        let mut others = hosts.filter(|host| self.me.as_deref() != Some(host));
+        others.any(|host| self.live.contains_key(host))
     }
 
     /// How far each member has come.

@@ -7,37 +7,43 @@ use crate::command::handshake::hello::Hello;
 use crate::command::services::Services;
 use crate::command::spec::Command as _;
 
-/// Nobody is left once nothing but `hello` has been asked for that long.
+/// Nobody is left once nothing but `hello` was answered for that long.
 const QUIET: Duration = Duration::from_millis(500);
 
 /// Returns at once on a standalone, and on a member to which there is no alternative; else when nobody
 /// asks for anything any more, or after `shutdownTimeoutMillisForSignaledShutdown`.
 pub(super) async fn quiesce(services: &Services) {
     let limit = services.parameters.quiesce_timeout();
-    let Some(replica_set) = services.replica_set.as_ref().filter(|_| !limit.is_zero()) else {
-        return;
-    };
-    let has_alternative = replica_set.quiesce(limit).await;
-    if !has_alternative {
+    if limit.is_zero() {
         return;
     }
-    let quiet = async {
-        let mut before = None;
-        loop {
-            let now = Some(requests(services));
-            if now == before {
-                return;
-            }
-            before = now;
-            tokio::time::sleep(QUIET).await;
+    let Some(replica_set) = &services.replica_set else {
+        return;
+    };
+    let until_quiet = async {
+        let has_alternative = replica_set.quiesce(limit).await;
+        if has_alternative {
+            wait_until_quiet(services).await;
         }
     };
     // Whoever is still there then is not going to turn to others.
-    let _ = tokio::time::timeout(limit, quiet).await;
+    let _ = tokio::time::timeout(limit, until_quiet).await;
 }
 
-/// Commands so far, but for those by which drivers look for members.
-fn requests(services: &Services) -> i64 {
+async fn wait_until_quiet(services: &Services) {
+    let mut before = None;
+    loop {
+        let now = Some(answered(services));
+        if now == before {
+            return;
+        }
+        before = now;
+        tokio::time::sleep(QUIET).await;
+    }
+}
+
+/// Commands that were answered so far, but for those by which drivers look for members.
+fn answered(services: &Services) -> i64 {
     let commands = services.metrics.commands();
     let others = commands.filter(|(name, _)| *name != Hello::SPEC.name);
     others.map(|(_, counters)| counters.total.get()).sum()

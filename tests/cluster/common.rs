@@ -1,9 +1,11 @@
 //! What the tests of this folder share.
 
+use std::time::Instant;
+
 use bson::{Bson, Document, doc};
 
-use crate::support::RawClient;
 use crate::support::replica_set::ReplicaSet;
+use crate::support::{PATIENCE, RawClient};
 
 pub(crate) const DB: &str = "products";
 
@@ -89,4 +91,22 @@ pub(crate) const RETRIABLE: [i32; 11] = [6, 7, 89, 91, 189, 262, 9001, 10107, 11
 /// Connections to every node, signed in as the administrator.
 pub(crate) fn admins(set: &ReplicaSet) -> Vec<RawClient> {
     (0..set.nodes()).map(|node| set.admin(node)).collect()
+}
+
+/// Looks again and again until it is so.
+pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !is_so() {
+        assert!(started.elapsed() < PATIENCE, "{what}");
+    }
+}
+
+/// Whether the member of that name is not there, as far as this one knows.
+pub(crate) fn is_down(client: &mut RawClient, host: &str) -> bool {
+    let status = done(client, "admin", doc! { "replSetGetStatus": 1 });
+    let mut members = status.get_array("members").unwrap().iter();
+    members.any(|member| {
+        let member = member.as_document().unwrap();
+        member.get_str("name").unwrap() == host && member.get_i32("state").unwrap() == 8
+    })
 }

@@ -1,27 +1,18 @@
 //! An older backup is put in the place of etcd while members run.
 
-use std::time::Instant;
-
 use bson::doc;
 use portcullis::milvus::proto::milvus::{
     CreatePrivilegeGroupRequest, ListPrivilegeGroupsRequest, ListPrivilegeGroupsResponse,
 };
 
 use crate::common::{
-    DB, acknowledged, admins, create_user, done, from_any, names, user_names, with_w,
+    DB, acknowledged, admins, create_user, done, from_any, is_down, names, user_names, wait_for,
+    with_w,
 };
 use crate::milvus::{pair, root_of, root_of_primary};
 use crate::milvus_client::Client;
+use crate::support::RawClient;
 use crate::support::replica_set::{ReplicaSet, SET_NAME};
-use crate::support::{PATIENCE, RawClient};
-
-/// Looks again and again until it is so.
-fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "{what}");
-    }
-}
 
 /// Makes a backup of etcd, which is away for that long.
 fn back_up(set: &mut ReplicaSet) {
@@ -44,16 +35,6 @@ fn keys(set: &ReplicaSet, name: &str) -> String {
     let prefix = format!("/portcullis/{SET_NAME}/{name}");
     let keys = ["get", &prefix, "--prefix", "--keys-only"];
     set.etcd.control(&keys).trim().to_owned()
-}
-
-/// Whether the member of that name is not there, as far as this one knows.
-fn is_down(client: &mut RawClient, host: &str) -> bool {
-    let status = done(client, "admin", doc! { "replSetGetStatus": 1 });
-    let mut members = status.get_array("members").unwrap().iter();
-    members.any(|member| {
-        let member = member.as_document().unwrap();
-        member.get_str("name").unwrap() == host && member.get_i32("state").unwrap() == 8
-    })
 }
 
 /// No user and no role has changed since the backup, and etcd has come as far as it was once more before

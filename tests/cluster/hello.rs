@@ -102,7 +102,7 @@ fn members_say_what_they_are() {
 }
 
 /// Asks for a stream of answers, the first once something is newer than `hello`.
-fn stream(client: &mut RawClient, hello: &Document) {
+pub(crate) fn stream(client: &mut RawClient, hello: &Document) {
     let command = doc! {
         "hello": 1, "topologyVersion": version(hello), "maxAwaitTimeMS": LONG_MS, "$db": "admin",
     };
@@ -113,11 +113,18 @@ fn stream(client: &mut RawClient, hello: &Document) {
 }
 
 fn next(client: &mut RawClient) -> Document {
+    let (document, has_more) = next_or_last(client);
+    assert!(has_more, "{document}");
+    document
+}
+
+/// The next answer of a stream, and whether another follows.
+pub(crate) fn next_or_last(client: &mut RawClient) -> (Document, bool) {
     let (_, body) = client.receive();
     let flags = u32::from_le_bytes(body[..4].try_into().unwrap());
-    assert_eq!(flags & MORE_TO_COME, MORE_TO_COME);
     let document = RawDocumentBuf::from_bytes(body[5..].to_vec()).unwrap();
-    Document::try_from(document).unwrap()
+    let has_more = flags & MORE_TO_COME != 0;
+    (Document::try_from(document).unwrap(), has_more)
 }
 
 #[test]
