@@ -123,6 +123,7 @@ pub(super) async fn compare(shared: Arc<Shared>) {
         let asked = Instant::now();
         match shared.etcd.range(request.clone()).await {
             Ok(answer) => {
+                shared.reached();
                 let present = answer.header.map_or(0, |header| header.revision);
                 let written = answer.kvs.first().map_or(0, |head| head.mod_revision);
                 shared.update(|state| {

@@ -135,7 +135,7 @@ fn the_default_is_kept_over_a_restart_of_all() {
     let told = done(&mut admin, "admin", doc! { "getDefaultRWConcern": 1 });
     assert_eq!(told.get_document("defaultWriteConcern").unwrap(), &default);
     set.wait_until_all_have_everything();
-    acknowledged(&mut admin, DB, create_user("ann", &[]));
+    acknowledged(&mut admin, DB, with_w(create_user("ann", &[]), 3));
     set.pause(order[1]);
     let reply = done(&mut admin, DB, create_user("bob", &[]));
     assert_eq!(wrong(&reply), timed_out());

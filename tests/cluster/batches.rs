@@ -6,33 +6,12 @@ use std::thread::{self, JoinHandle};
 
 use bson::doc;
 
-use crate::common::{DB, acknowledged, done, from_any, with_w};
+use crate::common::{DB, acknowledged, create_externals, done, from_any, with_w};
 use crate::support::replica_set::ReplicaSet;
 use crate::support::{RawClient, TestServer};
 
 const MANY: usize = 3_000;
 const HOLDERS: usize = 2_000;
-/// Clients that create users.
-const CREATORS: usize = 6;
-
-/// Creates `count` users who hold `role`, without passwords: hashing is not what this is about.
-fn create_users(server: &TestServer, count: usize, role: &str) {
-    thread::scope(|scope| {
-        for creator in 0..CREATORS {
-            scope.spawn(move || {
-                let mut admin = server.admin();
-                for number in (creator..count).step_by(CREATORS) {
-                    let command = doc! {
-                        "createUser": format!("user-{number}"),
-                        "roles": [{ "role": role, "db": DB }],
-                        "writeConcern": { "w": 1 },
-                    };
-                    acknowledged(&mut admin, "$external", command);
-                }
-            });
-        }
-    });
-}
 
 /// Counts on a node until told to stop; every count there was, without repetitions.
 fn count_all_the_time(
@@ -71,7 +50,7 @@ fn holders(client: &mut RawClient) -> usize {
 #[test]
 fn dropping_all_users_of_a_database_is_never_half_seen() {
     let set = ReplicaSet::three();
-    create_users(set.server(set.primary()), MANY, "read");
+    create_externals(MANY, "read", || set.admin(set.primary()));
     set.wait_until_all_have_everything();
     let is_over = Arc::new(AtomicBool::new(false));
     let counting: Vec<_> = (0..3)
@@ -100,7 +79,7 @@ fn dropping_a_role_that_many_hold_is_never_half_seen() {
     let mut admin = set.admin(set.primary());
     let role = doc! { "createRole": "clerk", "privileges": [], "roles": ["read"] };
     acknowledged(&mut admin, DB, with_w(role, 3));
-    create_users(set.server(set.primary()), HOLDERS, "clerk");
+    create_externals(HOLDERS, "clerk", || set.admin(set.primary()));
     set.wait_until_all_have_everything();
     let is_over = Arc::new(AtomicBool::new(false));
     let counting: Vec<_> = (0..3)
@@ -123,7 +102,7 @@ fn dropping_a_role_that_many_hold_is_never_half_seen() {
 #[test]
 fn nor_on_a_server_alone() {
     let server = TestServer::with_admin();
-    create_users(&server, MANY, "read");
+    create_externals(MANY, "read", || server.admin());
     let is_over = Arc::new(AtomicBool::new(false));
     let counting = count_all_the_time(server.admin(), &is_over, users);
     let dropping = doc! { "dropAllUsersFromDatabase": 1 };

@@ -6,7 +6,7 @@ use std::thread;
 use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, Timestamp, doc};
 
-use crate::common::RETRIABLE;
+use crate::common::create_external;
 use crate::support::replica_set::{ReplicaSet, SET_NAME};
 use crate::support::{RawClient, error_of};
 
@@ -289,7 +289,9 @@ fn no_change_is_seen_before_its_time() {
     for _ in 0..20 {
         let mut primary = set.admin(set.primary());
         for number in 0..120 {
-            create_somehow(&set, &mut primary, &format!("u{number}"));
+            create_external(&mut primary, &format!("u{number}"), "read", || {
+                set.admin(set.primary())
+            });
         }
         set.wait_until_all_have_everything();
         let is_over = AtomicBool::new(false);
@@ -320,21 +322,6 @@ fn no_change_is_seen_before_its_time() {
         }
     }
     panic!("{compared} rounds were compared");
-}
-
-/// At whoever is primary, as often as it takes.
-fn create_somehow(set: &ReplicaSet, primary: &mut RawClient, user: &str) {
-    let command = doc! { "createUser": user, "roles": [], "writeConcern": { "w": 1 } };
-    loop {
-        let reply = primary.run("$external", command.clone());
-        match reply.get_i32("code").ok() {
-            None | Some(51_003) => return,
-            Some(code) => {
-                assert!(RETRIABLE.contains(&code), "{reply}");
-                *primary = set.admin(set.primary());
-            }
-        }
-    }
 }
 
 /// The time that the first answer tells in which the user is not, if there is one before it is over.

@@ -28,7 +28,7 @@ fn member(status: &Document, host: &str) -> Document {
 
 #[test]
 fn the_status_tells_who_is_what() {
-    let mut set = ReplicaSet::three();
+    let mut set = ReplicaSet::three_with_short_leases();
     set.wait_until_all_have_everything();
     let nodes = set.primary_and_secondaries();
     for node in nodes.clone() {

@@ -8,6 +8,8 @@ use crate::support::replica_set::ReplicaSet;
 use crate::support::{PATIENCE, RawClient};
 
 pub(crate) const DB: &str = "products";
+/// Clients that create users.
+const CREATORS: usize = 6;
 
 /// Runs a command that must succeed; what it says of its write concern is left to the caller.
 pub(crate) fn done(client: &mut RawClient, db: &str, command: Document) -> Document {
@@ -59,6 +61,23 @@ pub(crate) fn create_user(name: &str, roles: &[&str]) -> Document {
     doc! { "createUser": name, "pwd": "secret", "roles": roles.to_vec() }
 }
 
+/// Runs a write at whoever is primary until it is acknowledged, as drivers do: an election may be just over.
+pub(crate) fn written(set: &ReplicaSet, command: Document) {
+    let started = Instant::now();
+    let mut may_be_written = false;
+    loop {
+        let reply = set.admin(set.primary()).run(DB, command.clone());
+        let error = reply.get_document("writeConcernError").unwrap_or(&reply);
+        match error.get_i32("code").ok() {
+            None => return,
+            Some(51_003) if may_be_written => return set.wait_until_all_have_everything(),
+            Some(code) => assert!(RETRIABLE.contains(&code), "{reply}"),
+        }
+        may_be_written = true;
+        assert!(started.elapsed() < PATIENCE, "{reply}");
+    }
+}
+
 /// The command, for a secondary too.
 pub(crate) fn from_any(mut command: Document) -> Document {
     command.insert("$readPreference", doc! { "mode": "secondaryPreferred" });
@@ -87,6 +106,42 @@ pub(crate) fn names(reply: &Document, list: &str, field: &str) -> Vec<String> {
 /// The codes that drivers take for "ask another node, or again" (specification "Server Discovery And
 /// Monitoring" and "Retryable Writes").
 pub(crate) const RETRIABLE: [i32; 11] = [6, 7, 89, 91, 189, 262, 9001, 10107, 11600, 11602, 13435];
+
+/// Creates a user of `$external` with that role of [`DB`], as often as it takes; `connect` finds out whom
+/// to ask. Without a password: hashing is not what this is about.
+pub(crate) fn create_external(
+    client: &mut RawClient,
+    user: &str,
+    role: &str,
+    connect: impl Fn() -> RawClient,
+) {
+    let command = doc! {
+        "createUser": user, "roles": [{ "role": role, "db": DB }], "writeConcern": { "w": 1 },
+    };
+    loop {
+        let reply = client.run("$external", command.clone());
+        match reply.get_i32("code").ok() {
+            None | Some(51_003) => return,
+            Some(code) => assert!(RETRIABLE.contains(&code), "{reply}"),
+        }
+        *client = connect();
+    }
+}
+
+/// The same with many of them, by several clients: `user-0` and so on.
+pub(crate) fn create_externals(count: usize, role: &str, connect: impl Fn() -> RawClient + Sync) {
+    std::thread::scope(|scope| {
+        for creator in 0..CREATORS {
+            let connect = &connect;
+            scope.spawn(move || {
+                let mut client = connect();
+                for number in (creator..count).step_by(CREATORS) {
+                    create_external(&mut client, &format!("user-{number}"), role, connect);
+                }
+            });
+        }
+    });
+}
 
 /// Connections to every node, signed in as the administrator.
 pub(crate) fn admins(set: &ReplicaSet) -> Vec<RawClient> {

@@ -5,7 +5,7 @@ use bson::doc;
 use crate::common::{DB, acknowledged, config, create_user, reconfigure, user_names, with_w};
 use crate::support::error_of;
 use crate::support::etcd::{Etcd, EtcdOptions};
-use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SHORT_LEASE_TTL_SECS};
 
 const QUOTA_BYTES: u32 = 4 * 1024 * 1024;
 /// Of each value that fills it.
@@ -40,6 +40,7 @@ fn members_can_be_restarted_while_etcd_is_full_and_take_part_again_once_it_is_no
             quota_bytes: Some(QUOTA_BYTES),
             ..EtcdOptions::default()
         },
+        lease_ttl_secs: SHORT_LEASE_TTL_SECS,
         ..ReplicaSetOptions::default()
     });
     let nodes = set.primary_and_secondaries();

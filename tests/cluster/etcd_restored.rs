@@ -7,9 +7,9 @@ use portcullis::milvus::proto::milvus::{
 
 use crate::common::{
     DB, acknowledged, admins, create_user, done, from_any, is_down, names, user_names, wait_for,
-    with_w,
+    with_w, written,
 };
-use crate::milvus::{pair, root_of, root_of_primary};
+use crate::milvus::{pair_with_short_leases, root_of, root_of_primary};
 use crate::milvus_client::Client;
 use crate::support::RawClient;
 use crate::support::replica_set::{ReplicaSet, SET_NAME};
@@ -41,7 +41,7 @@ fn keys(set: &ReplicaSet, name: &str) -> String {
 /// anybody watches it again: only who is there, and primary, tells that it is another past.
 #[test]
 fn a_backup_that_is_older_by_the_coming_and_going_of_members_is_noticed() {
-    let mut set = ReplicaSet::three();
+    let mut set = ReplicaSet::three_with_short_leases();
     let mut admin = set.admin(set.primary());
     acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 3));
     back_up(&mut set);
@@ -66,8 +66,8 @@ fn a_backup_that_is_older_by_the_coming_and_going_of_members_is_noticed() {
         set.etcd.control(&["put", "/others/key", "value"]);
     }
     (0..3).for_each(|node| set.heal(node));
+    written(&set, with_w(create_user("bob", &["read"]), 3));
     let mut admin = set.admin(set.primary());
-    acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 3));
     assert_eq!(user_names(&mut admin), ["ann", "bob"]);
     for node in 0..3 {
         let log = set.server(node).logs();
@@ -107,7 +107,7 @@ fn settings(client: &mut RawClient) -> Option<(bool, Vec<String>)> {
 
 #[tokio::test]
 async fn settings_that_an_older_backup_does_not_have_are_gone_from_members_that_run() {
-    let mut set = pair();
+    let mut set = pair_with_short_leases();
     // It is in the backup.
     drop(root_of_primary(&set).await);
     back_up(&mut set);

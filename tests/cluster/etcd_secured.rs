@@ -1,9 +1,9 @@
 //! etcd that wants certificates, a user, or both.
 
-use crate::common::{DB, acknowledged, create_user, user_names, with_w};
+use crate::common::{DB, acknowledged, create_user, user_names, with_w, written};
 use crate::support::Options;
 use crate::support::etcd::{Etcd, EtcdOptions};
-use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME, SHORT_LEASE_TTL_SECS};
 
 #[test]
 fn members_present_their_certificate_and_sign_in() {
@@ -15,6 +15,7 @@ fn members_present_their_certificate_and_sign_in() {
                 with_user,
                 ..EtcdOptions::default()
             },
+            lease_ttl_secs: SHORT_LEASE_TTL_SECS,
             ..ReplicaSetOptions::default()
         });
         let mut admin = set.admin(set.primary());
@@ -25,8 +26,8 @@ fn members_present_their_certificate_and_sign_in() {
         set.etcd.restart(0);
         set.etcd.wait_until_healthy(0);
         set.kill(primary);
+        written(&set, with_w(create_user("bob", &["read"]), 2));
         let mut admin = set.admin(set.primary());
-        acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 2));
         assert_eq!(user_names(&mut admin), ["ann", "bob"]);
     }
 }

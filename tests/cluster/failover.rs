@@ -4,25 +4,23 @@ use std::time::Duration;
 
 use bson::doc;
 
-use crate::common::{DB, acknowledged, create_user, done, from_any, user_names, with_w};
+use crate::common::{DB, acknowledged, create_user, done, from_any, user_names, with_w, written};
+use crate::support::error_of;
 use crate::support::replica_set::{ReplicaSet, timed};
-use crate::support::{ADMIN, RawClient, error_of};
 
 /// What a user may have to wait for writes after the primary was killed.
 const FAILOVER_MAX: Duration = Duration::from_secs(15);
 
 #[test]
 fn another_node_takes_over_within_15_s_of_kill_9() {
-    let mut set = ReplicaSet::three();
+    let mut set = ReplicaSet::three_with_short_leases();
     let primary = set.primary();
     let mut admin = set.admin(primary);
     acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 2));
     let old_election = election(&set, primary);
     let ((), took) = timed(|| {
         set.kill(primary);
-        let new = set.primary();
-        let mut admin = set.admin(new);
-        acknowledged(&mut admin, DB, with_w(create_user("bob", &["read"]), 2));
+        written(&set, with_w(create_user("bob", &["read"]), 2));
     });
     assert!(took < FAILOVER_MAX, "{took:?}");
     println!("writes again {took:?} after kill -9");
@@ -80,8 +78,7 @@ fn a_primary_that_stops_hands_over_at_once() {
     let primary = set.primary();
     let ((), took) = timed(|| {
         set.stop(primary);
-        let mut admin = set.admin(set.primary());
-        acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 2));
+        written(&set, with_w(create_user("ann", &["read"]), 2));
     });
     println!("writes again {took:?} after SIGTERM");
     assert!(took < FAILOVER_MAX, "{took:?}");
@@ -89,7 +86,7 @@ fn a_primary_that_stops_hands_over_at_once() {
 
 #[test]
 fn a_primary_that_was_paused_for_longer_than_its_lease_writes_nothing() {
-    let mut set = ReplicaSet::three();
+    let mut set = ReplicaSet::three_with_short_leases();
     let primary = set.primary();
     let mut admin = set.admin(primary);
     acknowledged(&mut admin, DB, with_w(create_user("ann", &["read"]), 3));
@@ -117,15 +114,14 @@ fn every_node_is_restarted_one_by_one_and_nothing_is_lost() {
     for round in 0..2 {
         for node in 0..3 {
             set.stop(node);
-            created.push(create_somewhere(
-                &set,
-                &format!("while-{round}-{node}-is-down"),
-            ));
-            set.start_node(node);
-            created.push(create_somewhere(
-                &set,
-                &format!("while-{round}-{node}-is-back"),
-            ));
+            for when in ["down", "back"] {
+                let name = format!("while-{round}-{node}-is-{when}");
+                written(&set, with_w(create_user(&name, &["read"]), 2));
+                created.push(name);
+                if when == "down" {
+                    set.start_node(node);
+                }
+            }
         }
     }
     created.sort();
@@ -135,30 +131,9 @@ fn every_node_is_restarted_one_by_one_and_nothing_is_lost() {
     }
 }
 
-/// Creates a user at whoever is primary, trying again as drivers do.
-fn create_somewhere(set: &ReplicaSet, name: &str) -> String {
-    loop {
-        let primary = set.primary();
-        let mut admin = match RawClient::try_connect(set.address(primary), FAILOVER_MAX) {
-            Ok(admin) => admin,
-            Err(error) => panic!("node {primary}: {error}"),
-        };
-        admin.sign_in("admin", ADMIN.0, ADMIN.1).unwrap();
-        let reply = admin.run(DB, with_w(create_user(name, &["read"]), 2));
-        match reply.get_i32("code").ok() {
-            None => {
-                assert!(!reply.contains_key("writeConcernError"), "{reply}");
-                return name.to_owned();
-            }
-            Some(10107) => {}
-            Some(_) => panic!("{reply}"),
-        }
-    }
-}
-
 #[test]
 fn a_node_that_is_frozen_does_not_become_primary() {
-    let mut set = ReplicaSet::three();
+    let mut set = ReplicaSet::three_with_short_leases();
     let [primary, first, second] = set.primary_and_secondaries()[..] else {
         panic!("three nodes are awake");
     };

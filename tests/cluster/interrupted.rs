@@ -6,31 +6,14 @@ use std::time::Duration;
 
 use bson::{Document, doc};
 
-use crate::common::{DB, acknowledged, create_user, done, from_any};
+use crate::common::{DB, acknowledged, create_externals, create_user, done, from_any};
 use crate::support::replica_set::ReplicaSet;
 use crate::support::{PATIENCE, RawClient};
 
 const USERS: usize = 600;
-const CREATORS: usize = 4;
 
 fn create_users(set: &ReplicaSet) {
-    let primary = set.server(set.primary());
-    thread::scope(|scope| {
-        for creator in 0..CREATORS {
-            scope.spawn(move || {
-                let mut admin = primary.admin();
-                for number in (creator..USERS).step_by(CREATORS) {
-                    let command = doc! {
-                        "createUser": format!("user-{number}"), "roles": [],
-                        "writeConcern": { "w": 1 },
-                    };
-                    let reply = admin.run("$external", command);
-                    let is_there = reply.get_i32("code").ok() == Some(51003);
-                    assert!(is_there || reply.get_f64("ok").ok() == Some(1.0), "{reply}");
-                }
-            });
-        }
-    });
+    create_externals(USERS, "read", || set.admin(set.primary()));
 }
 
 fn count(set: &ReplicaSet, node: usize) -> usize {
@@ -69,7 +52,7 @@ fn assert_whole(set: &ReplicaSet, reply: Option<&Document>, what: &str) {
 
 #[test]
 fn by_a_kill_of_the_primary() {
-    let mut set = ReplicaSet::three();
+    let mut set = ReplicaSet::three_with_short_leases();
     for after_ms in [20, 60, 120, 200] {
         create_users(&set);
         let primary = set.primary();
@@ -85,7 +68,7 @@ fn by_a_kill_of_the_primary() {
 
 #[test]
 fn by_a_link_that_is_cut_for_a_moment() {
-    let mut set = ReplicaSet::three();
+    let mut set = ReplicaSet::three_with_short_leases();
     // Some before the change counts, some while it is being brought to an end.
     for after_ms in [300, 700, 1_000, 1_200, 1_500] {
         create_users(&set);

@@ -17,7 +17,7 @@ use bson::{Document, doc};
 
 use crate::random::Random;
 use crate::support::etcd::EtcdOptions;
-use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SHORT_LEASE_TTL_SECS};
 use crate::support::{ADMIN, PATIENCE, RawClient};
 
 /// Rounds, each with one or more kills; `PORTCULLIS_KILL_ROUNDS` asks for more.
@@ -41,6 +41,7 @@ fn everything_acknowledged_is_on_every_node_after_kill_9() {
             members: 3,
             ..EtcdOptions::default()
         },
+        lease_ttl_secs: SHORT_LEASE_TTL_SECS,
         ..ReplicaSetOptions::default()
     });
     let mut clients: Vec<_> = (0..CLIENTS)

@@ -6,6 +6,7 @@ use bson::{Document, doc};
 use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
 use tonic::Code;
 
+use crate::common::wait_for;
 use crate::milvus_client::Client;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
 use crate::support::{PATIENCE, RawClient, TestServer, error_of};
@@ -151,7 +152,7 @@ fn privileges_come_before_the_state() {
 #[test]
 fn a_member_out_of_touch_signs_nobody_in_and_answers_no_reads() {
     let set = ReplicaSet::start(&ReplicaSetOptions {
-        arguments: vec!["--etcd.maxStalenessSecs=2".into()],
+        arguments: vec!["--etcd.maxStalenessSecs=8".into()],
         ..ReplicaSetOptions::default()
     });
     let node = set.secondary();
@@ -184,10 +185,13 @@ fn a_member_out_of_touch_signs_nobody_in_and_answers_no_reads() {
 
 #[test]
 fn without_etcd_reads_and_sign_ins_go_on_and_writes_fail_at_once() {
-    let set = ReplicaSet::three();
+    let set = ReplicaSet::three_with_short_leases();
     let node = set.primary();
     let mut client = modern(&set, node);
     set.cut(node);
+    wait_for("it is not noticed", || {
+        set.server(node).logs().contains("Cannot reach etcd")
+    });
     let write = || doc! { "createUser": "x", "pwd": "x", "roles": [] };
     let reply = client.run("shop", write());
     let (code, text) = error_of(&reply);
@@ -232,7 +236,7 @@ pub(crate) fn milvus_port(server: &TestServer) -> u16 {
 #[tokio::test]
 async fn a_member_out_of_touch_knows_no_milvus_users_either() {
     let arguments = [
-        "--etcd.maxStalenessSecs=2",
+        "--etcd.maxStalenessSecs=8",
         "--milvus.enabled",
         "--milvus.port=0",
         "--milvus.defaultRootPassword=root's own",

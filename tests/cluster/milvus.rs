@@ -18,7 +18,7 @@ use tonic::Code;
 use crate::common::{done, from_any, host_of, names, reconfigure};
 use crate::member_state::milvus_port;
 use crate::milvus_client::{Client, Told, encoded, told};
-use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SHORT_LEASE_TTL_SECS};
 use crate::support::{PATIENCE, RawClient};
 
 const ENABLED: &str = "--milvus.enabled";
@@ -87,6 +87,7 @@ fn a_password_is_not_made_up_where_nobody_is_shown_it() {
     assert!(users.get_array("users").unwrap().is_empty(), "{users}");
     // Who does as told has root.
     restart_all_with(&mut set, &[PASSWORD]);
+    let started = Instant::now();
     let users = doc! { "usersInfo": "root" };
     while done(&mut set.admin(set.primary()), "milvus", users.clone())
         .get_array("users")
@@ -177,12 +178,24 @@ const NOT_ENOUGH: &str =
     "the change is written, but not acknowledged by as many members as it should be: ";
 
 /// Two members: only both are a majority.
-pub(crate) fn pair() -> ReplicaSet {
+fn pair() -> ReplicaSet {
+    ReplicaSet::start(&pair_options())
+}
+
+/// The same for tests in which a member that is gone is replaced.
+pub(crate) fn pair_with_short_leases() -> ReplicaSet {
     ReplicaSet::start(&ReplicaSetOptions {
+        lease_ttl_secs: SHORT_LEASE_TTL_SECS,
+        ..pair_options()
+    })
+}
+
+fn pair_options() -> ReplicaSetOptions {
+    ReplicaSetOptions {
         nodes: 2,
         arguments: [ENABLED, PORT, PASSWORD].map(str::to_owned).to_vec(),
         ..ReplicaSetOptions::default()
-    })
+    }
 }
 
 /// Root at the primary, once there is one.
@@ -319,7 +332,7 @@ async fn a_call_waits_as_long_as_it_says_and_no_longer_than_its_client() {
 /// pymilvus repeats UNAVAILABLE by itself, and a role that was made after all would only be in its way.
 #[tokio::test]
 async fn what_nobody_knows_the_end_of_is_not_to_be_repeated() {
-    let set = pair();
+    let set = pair_with_short_leases();
     let mut root = root_of_primary(&set).await;
     assert_eq!(create_role(&mut root, "known").await, Ok(Ok(())));
     let primary = set.primary();

@@ -5,16 +5,19 @@ use std::time::Instant;
 
 use bson::doc;
 
-use crate::common::{DB, acknowledged, create_user, user_names, with_w};
+use crate::common::{DB, acknowledged, create_user, user_names, with_w, written};
 use crate::support::etcd::endpoints;
-use crate::support::replica_set::{LEASE_TTL_SECS, ReplicaSet, ReplicaSetOptions, SET_NAME};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME, SHORT_LEASE_TTL_SECS};
 use crate::support::{Options, PATIENCE};
 
 /// What a server says that waits for the lease of another.
 const WAITS: &str = "Waiting until the lease of another process";
 
+/// Long enough for a process to be back before it has run out.
+const LEASE_SECS: u64 = 8;
+
 /// A server of its own that takes itself for `node`.
-fn namesake(set: &ReplicaSet, node: usize) -> Options {
+fn namesake(set: &ReplicaSet, node: usize, lease_secs: u64) -> Options {
     let ports = set.etcd.ports();
     Options::default()
         .arguments(&["--storageEngine=etcd", "--replSet", SET_NAME])
@@ -23,12 +26,13 @@ fn namesake(set: &ReplicaSet, node: usize) -> Options {
             "--etcd.endpoints={}",
             endpoints(set.etcd.scheme(), &ports)
         ))
-        .argument(format!("--etcd.leaseTtlSecs={LEASE_TTL_SECS}"))
+        .argument(format!("--etcd.leaseTtlSecs={lease_secs}"))
 }
 
 fn pair() -> ReplicaSet {
     ReplicaSet::start(&ReplicaSetOptions {
         nodes: 2,
+        lease_ttl_secs: LEASE_SECS,
         ..ReplicaSetOptions::default()
     })
 }
@@ -38,8 +42,14 @@ fn a_second_process_with_the_name_of_one_that_lives_is_refused() {
     let set = pair();
     let nodes = set.primary_and_secondaries();
     let before = set.hello(nodes[0]);
-    for node in &nodes {
-        let refused = namesake(&set, *node).command().output().unwrap();
+    // Both at the same time: each waits for twice the lease.
+    let started = nodes.iter().map(|node| {
+        let mut command = namesake(&set, *node, LEASE_SECS).command();
+        std::thread::spawn(move || command.output().unwrap())
+    });
+    let started: Vec<_> = started.collect();
+    for (node, namesake) in nodes.iter().zip(started) {
+        let refused = namesake.join().unwrap();
         assert_eq!(refused.status.code(), Some(1));
         let log = String::from_utf8(refused.stderr).unwrap();
         let expected = format!(
@@ -69,8 +79,7 @@ fn a_process_that_comes_back_before_its_lease_has_run_out_gets_in() {
         assert!(log.contains(WAITS), "{log}");
         // It counts again.
         let name = format!("after-{node}");
-        let mut admin = set.admin(set.primary());
-        acknowledged(&mut admin, DB, with_w(create_user(&name, &[]), 2));
+        written(&set, with_w(create_user(&name, &[]), 2));
     }
 }
 
@@ -85,7 +94,7 @@ fn a_process_that_comes_back_with_a_shorter_lease_waits_for_the_longer_one() {
         ..ReplicaSetOptions::default()
     });
     set.kill(0);
-    let server = namesake(&set, 0).start();
+    let server = namesake(&set, 0, SHORT_LEASE_TTL_SECS).start();
     assert!(server.logs().contains(WAITS), "{}", server.logs());
 }
 
@@ -95,7 +104,7 @@ fn a_process_whose_name_was_taken_while_it_was_paused_leaves_it_to_the_other() {
     let nodes = set.primary_and_secondaries();
     set.pause(nodes[1]);
     // Starts as soon as the lease has run out.
-    let namesake = namesake(&set, nodes[1]).start();
+    let namesake = namesake(&set, nodes[1], LEASE_SECS).start();
     let mut admin = set.admin(nodes[0]);
     acknowledged(&mut admin, DB, with_w(create_user("ann", &[]), 2));
     set.resume(nodes[1]);

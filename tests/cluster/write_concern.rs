@@ -307,7 +307,7 @@ fn tags_and_modes() {
 
 #[test]
 fn the_default_of_the_deployment() {
-    let mut set = ReplicaSet::three();
+    let mut set = ReplicaSet::three_with_short_leases();
     let nodes = set.primary_and_secondaries();
     let mut primary = set.admin(nodes[0]);
     let shown = |client: &mut RawClient| {

@@ -20,6 +20,8 @@ use super::{PATIENCE, signal};
 pub const ETCD_USER: (&str, &str) = ("root", "etcd's secret");
 /// Times a member is started again that found a port of its own taken.
 const STARTS_MAX: usize = 3;
+/// What etcdctl allows by itself is shorter than an election among busy members may take.
+const PATIENT: [&str; 2] = ["--command-timeout=60s", "--dial-timeout=30s"];
 /// Between two looks at a member that starts: nothing tells when it is ready.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -234,7 +236,7 @@ impl Etcd {
 
     /// Runs etcdctl, which must succeed; returns what it prints.
     pub fn control(&self, arguments: &[&str]) -> String {
-        self.try_control(arguments)
+        self.try_control(&[arguments, &PATIENT].concat())
             .unwrap_or_else(|error| panic!("etcdctl {arguments:?}: {error}"))
     }
 
@@ -325,6 +327,9 @@ impl Etcd {
             // Nobody to wait for.
             command.args(["--heartbeat-interval", "20", "--election-timeout", "100"]);
         }
+        // Processes are killed here, the machine never is: what was written is not lost with them. An etcd
+        // too old for it only warns.
+        command.env("ETCD_UNSAFE_NO_FSYNC", "true");
         if cfg!(target_arch = "aarch64") {
             command.env("ETCD_UNSUPPORTED_ARCH", "arm64");
         }

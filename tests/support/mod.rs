@@ -38,7 +38,7 @@ use mongodb::options::{AuthMechanism, ClientOptions, Credential, ServerAddress};
 use tempfile::TempDir;
 
 /// Longest a test waits for the server to say anything.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(3);
 /// The administrator that [`TestServer::with_admin`] makes.
 pub const ADMIN: (&str, &str) = ("admin", "admin's secret");
 

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 
+use crate::common::wait_for;
 use crate::history::{Action, Moment, Outcome, Read, State, User, Write, WriteId};
 use crate::random::Random;
 use crate::support::{ADMIN, PATIENCE, RawClient};
@@ -48,6 +50,15 @@ impl Shared {
     /// How many nodes there are.
     pub(super) fn nodes(&self) -> usize {
         self.nodes.len()
+    }
+
+    /// Waits until so many more writes have been tried.
+    pub(super) fn wait_for_writes(&self, more: u64) {
+        let before = self.writes.load(Ordering::Relaxed);
+        wait_for("nobody writes", || {
+            thread::sleep(PAUSE);
+            self.writes.load(Ordering::Relaxed) >= before + more
+        });
     }
 
     fn now(&self) -> Moment {
@@ -197,7 +208,7 @@ impl Client {
             command
         };
         if self.connection(node).is_none() {
-            std::thread::sleep(PAUSE);
+            thread::sleep(PAUSE);
             return;
         }
         let invoked = self.shared.now();
@@ -218,7 +229,7 @@ impl Client {
 
     /// Another node may be primary by now.
     fn try_another(&mut self, node: usize) {
-        std::thread::sleep(PAUSE);
+        thread::sleep(PAUSE);
         let other = self.random.index(self.shared.nodes.len());
         let primary = &self.shared.primary;
         let _ = primary.compare_exchange(node, other, Ordering::Relaxed, Ordering::Relaxed);

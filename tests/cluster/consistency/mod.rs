@@ -18,7 +18,7 @@ use crate::history::{History, Outcome, Read, Write};
 use crate::random::Random;
 use crate::support::etcd::EtcdOptions;
 use crate::support::ports::ClaimedPort;
-use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SHORT_LEASE_TTL_SECS};
 use crate::support::{Options, TestServer};
 
 use client::{Client, DB, Shared};
@@ -29,6 +29,8 @@ const SECS: u64 = 40;
 const CLIENTS: u64 = 5;
 const KILLS_ALONE: usize = 4;
 const BETWEEN_KILLS: Duration = Duration::from_secs(1);
+/// However slow the disk is.
+const WRITES_BETWEEN_KILLS: u64 = 8;
 
 #[test]
 fn one_order_explains_what_clients_were_told_while_things_break() {
@@ -41,6 +43,7 @@ fn one_order_explains_what_clients_were_told_while_things_break() {
             members: 3,
             ..EtcdOptions::default()
         },
+        lease_ttl_secs: SHORT_LEASE_TTL_SECS,
         ..ReplicaSetOptions::default()
     });
     let shared = Arc::new(Shared::new(
@@ -67,6 +70,7 @@ fn one_order_explains_what_clients_were_told_by_a_server_alone() {
     let clients = start_clients(&shared, seed);
     for _ in 0..KILLS_ALONE {
         thread::sleep(BETWEEN_KILLS);
+        shared.wait_for_writes(WRITES_BETWEEN_KILLS);
         let folder = server.kill();
         server = with_port(Options::in_folder(folder)).start();
     }
