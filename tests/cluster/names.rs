@@ -14,7 +14,7 @@ use crate::support::{Options, PATIENCE};
 const WAITS: &str = "Waiting until the lease of another process";
 
 /// Long enough for a process to be back before it has run out.
-const LEASE_SECS: u64 = 8;
+const LEASE_SECS: u64 = 6;
 
 /// A server of its own that takes itself for `node`.
 fn namesake(set: &ReplicaSet, node: usize, lease_secs: u64) -> Options {
