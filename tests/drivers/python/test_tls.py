@@ -5,7 +5,7 @@ from pathlib import Path
 
 from case import ServerCase
 from pymongo.errors import ConnectionFailure, ServerSelectionTimeoutError
-from server import ADMIN, ADMIN_PASSWORD, PATIENCE_S
+from server import ADMIN, ADMIN_PASSWORD, PATIENCE_S, wait_until
 
 CERTIFICATES = Path(__file__).parents[3] / "fixtures" / "certs"
 # Clients that are not let in find out when they have shaken hands, but go on trying.
@@ -70,7 +70,8 @@ class RequireTls(TlsCase):
     def test_a_plain_client_is_turned_away(self):
         plain = self.client(self.server.admin_uri(), **REFUSED)
         self.assert_no_connection(plain, "connection closed|reset by peer")
-        self.assertIn("only allow SSL connections", self.server.log())
+        text = "only allow SSL connections"
+        wait_until(lambda: text in self.server.log(), "nothing is in the log")
 
     def test_a_client_that_does_not_trust_the_server_leaves(self):
         self.assert_no_connection(
