@@ -105,14 +105,14 @@ fn strangers_do_not_fill_the_log_without_end() {
     let options = options.argument("--setParameter=failedSignInLimitsOnLoopback=true");
     let server = TestServer::with_admin_and(options);
     let mut stranger = server.raw();
-    let begun = Instant::now();
+    let start = Instant::now();
     for _ in 0..EACH {
         let reply = stranger.run("admin", doc! { "usersInfo": 1 });
         assert_eq!(error_of(&reply).0, 13);
         let begin = doc! { "saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": binary(b"x") };
         assert_ne!(error_of(&stranger.run("admin", begin)).0, 0);
     }
-    let bounds = StrangerLines::after(begun.elapsed());
+    let bounds = StrangerLines::after(start.elapsed());
     // Who is somebody is written about all the same.
     let mut admin = server.admin();
     admin.run(
