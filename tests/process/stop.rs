@@ -1,18 +1,20 @@
 //! SIGTERM: what is under way is finished, idle connections are closed, the exit code is 0.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bson::{Document, RawDocumentBuf, doc};
 
 use crate::create_user;
 use crate::support::scram_client::MECHANISMS;
 use crate::support::waiting::Observer;
-use crate::support::{Options, PATIENCE, RawClient, TestServer, checked};
+use crate::support::{ADMIN, Options, PATIENCE, RawClient, TestServer, checked};
 
-/// A server that waits ten minutes for what is under way: whoever ends in less had nothing to wait for.
+/// How long [`patient`] servers wait for what is under way: whoever ends in less had nothing to wait for.
+const SHUTDOWN: Duration = Duration::from_mins(10);
+
 fn patient() -> TestServer {
-    let wait = ["--setParameter", "shutdownTimeoutMs=600000"];
-    TestServer::with_admin_and(Options::default().arguments(&wait))
+    let wait = format!("--setParameter=shutdownTimeoutMs={}", SHUTDOWN.as_millis());
+    TestServer::with_admin_and(Options::default().argument(wait))
 }
 
 /// Sends `createUser` with so many rounds of hashing and returns when it is under way.
@@ -37,9 +39,11 @@ fn created(status: &Document) -> i64 {
 #[test]
 fn what_is_under_way_is_finished_and_kept() {
     let server = patient();
-    let mut admin = server.admin();
+    // Threads that hash come last: where there is much to do they take minutes.
+    let mut admin = RawClient::try_connect(server.address(), SHUTDOWN).unwrap();
+    admin.sign_in("admin", ADMIN.0, ADMIN.1).unwrap();
     // Slow enough for the signal to arrive while the password is being hashed.
-    begin_to_create(&server, &mut admin, "late", 1_000_000);
+    begin_to_create(&server, &mut admin, "late", 500_000);
     server.signal("TERM");
     assert_eq!(admin.receive_reply(), doc! { "ok": 1.0 });
     assert!(admin.is_closed());
