@@ -20,8 +20,9 @@ use portcullis_fuzz::memory::metered;
 
 /// Pipelines within pipelines that are generated.
 const LEVELS_MAX: usize = 4;
-/// Longest that any pipeline of a fuzzer's size may take.
-const DURATION_MAX: Duration = Duration::from_secs(2);
+/// Longest that any pipeline of a fuzzer's size may take, also where others have the processor most of the
+/// time; libFuzzer ends an input after twice as long.
+const DURATION_MAX: Duration = Duration::from_secs(5);
 /// Constant part of what reading may take.
 const MEMORY_BYTES_MAX: usize = 64 * 1024;
 /// The shortest stage that names a collection has about 25 bytes and becomes two entries.

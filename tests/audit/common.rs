@@ -1,6 +1,8 @@
 //! A server that audits into a file, and its events.
 
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bson::{Bson, Document};
 use serde_json::{Value, json};
@@ -85,6 +87,30 @@ impl AuditLog {
         let events = self.new_events();
         assert_eq!(events.len(), 1, "{events:#?}");
         essence(&events[0])
+    }
+}
+
+/// How much is to be written about strangers of one address: 200 lines and events at once and 20 more each
+/// second, and that there were more whenever the first is left out after ten seconds of few.
+pub struct StrangerLines {
+    written: RangeInclusive<usize>,
+    told: RangeInclusive<usize>,
+}
+
+impl StrangerLines {
+    /// Where many more were refused in this time.
+    pub fn after(time: Duration) -> Self {
+        let seconds = usize::try_from(time.as_secs()).unwrap();
+        Self {
+            written: 200..=200 + 20 * (seconds + 1),
+            told: 1..=1 + seconds / 10,
+        }
+    }
+
+    pub fn check(&self, written: usize, logs: &str) {
+        assert!(self.written.contains(&written), "{written}");
+        let told = logs.matches("Too many refusals of one address").count();
+        assert!(self.told.contains(&told), "{logs}");
     }
 }
 

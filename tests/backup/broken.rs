@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use crate::common::{
     OPERATOR, backup, ok, options_at, populate, program, refusal, restore, said, server,
 };
-use crate::support::error_of;
+use crate::support::{error_of, waiting};
 
 /// More than a backup has before its second batch, and less than all of it.
 const IN_THE_MIDDLE: usize = 6_000_000;
@@ -120,9 +120,8 @@ fn no_server_starts_from_what_a_killed_backup_leaves() {
     let mut child = backup(port, &copy).spawn().unwrap();
     stuck.recv().unwrap();
     // It has the first batch by now or soon.
-    while !copy.join("catalog.redb.new").exists() {
-        thread::yield_now();
-    }
+    let begun = copy.join("catalog.redb.new");
+    waiting::until("the copy is begun", || begun.exists());
     // While it lives the folder is its own.
     let refused = refusal(backup(server.port, &copy));
     assert!(refused.contains("in use by another process"), "{refused}");

@@ -15,7 +15,7 @@ use crate::common::{
 };
 use crate::support::scram_client::{Exchange, MECHANISMS, payload};
 use crate::support::tls_client::{TlsClient, certificate_file, tls_arguments};
-use crate::support::{ADMIN, Options, RawClient, TestServer, checked};
+use crate::support::{ADMIN, Options, RawClient, TestServer, checked, waiting};
 
 #[test]
 fn a_server_starts_from_a_backup_and_is_the_same() {
@@ -236,9 +236,9 @@ fn a_backup_under_load_is_one_moment_after_all_that_was_acknowledged() {
     let folder = TempDir::new().unwrap();
     let mut copies = Vec::new();
     for round in 0..5 {
-        while acknowledged().iter().any(|done| *done < 20 * (round + 1)) {
-            thread::yield_now();
-        }
+        waiting::until("every writer has written more", || {
+            acknowledged().iter().all(|done| *done >= 20 * (round + 1))
+        });
         let before = acknowledged();
         let copy = folder.path().join(round.to_string());
         said(backup(server.port, &copy));

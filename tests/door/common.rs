@@ -1,11 +1,9 @@
 //! What the tests of this folder share. Each loopback address plays a client of its own.
 
-use std::time::{Duration, Instant};
-
 use bson::{Bson, Document, doc};
 
 use crate::support::scram_client::{Exchange, MECHANISMS, payload};
-use crate::support::{Options, RawClient, TestServer};
+use crate::support::{Options, RawClient, TestServer, waiting};
 
 /// Options with few rounds of hashing and these server parameters.
 pub fn options(parameters: &[&str]) -> Options {
@@ -16,9 +14,6 @@ pub fn options(parameters: &[&str]) -> Options {
     }
     options
 }
-
-/// Longest wait for a number to become what it will be.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A connection from this address.
 pub fn from(server: &TestServer, address: &str) -> RawClient {
@@ -56,10 +51,8 @@ pub fn count(admin: &mut RawClient, path: &str) -> i64 {
 
 /// Asks until the number is what it will be.
 pub fn until(admin: &mut RawClient, path: &str, expected: i64) {
-    let begun = Instant::now();
-    while count(admin, path) != expected {
-        assert!(begun.elapsed() < PATIENCE, "{path} is not {expected}");
-    }
+    let what = format!("{path} is {expected}");
+    waiting::until(&what, || count(admin, path) == expected);
 }
 
 /// `saslStart` for a user of `shop`; the message that is to follow.

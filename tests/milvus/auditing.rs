@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::symlink;
 use std::sync::Arc;
+use std::time::Instant;
 
 use portcullis::milvus::proto::common;
 use portcullis::milvus::proto::milvus::{
@@ -13,7 +14,7 @@ use portcullis::milvus::proto::milvus::{
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::audit_log::{AuditLog, essence, of_type};
+use crate::audit_log::{AuditLog, StrangerLines, essence, of_type};
 use crate::client::{Client, ROOT_PASSWORD, Server, encoded};
 use crate::support::Options;
 
@@ -317,8 +318,6 @@ async fn a_full_disk_refuses_changes_and_lets_nobody_in() {
 #[tokio::test]
 async fn strangers_do_not_fill_the_logs_without_end() {
     const CALLS: usize = 1_000;
-    // At once, and the rest over some seconds of a slow machine.
-    const EVENTS: std::ops::Range<usize> = 200..700;
     let log = AuditLog::new("JSON");
     let options = audited(&log).argument("--setParameter=failedSignInLimitsOnLoopback=true");
     let server = Server::of(options);
@@ -326,22 +325,18 @@ async fn strangers_do_not_fill_the_logs_without_end() {
     // Nobody is called so, so there is nothing to hash.
     let name = format!("\0{}", "x".repeat(6_000));
     nobody.sign(&name, "secret");
+    let begun = Instant::now();
     for call in 0..CALLS {
         if call == CALLS / 2 {
             nobody.authorization = None;
         }
         assert_eq!(users(&mut nobody).await, Err(Code::Unauthenticated));
     }
+    let bounds = StrangerLines::after(begun.elapsed());
     let events = log.events();
     let sign_ins = of_type(&events, "authenticate");
     let refused: Vec<_> = sign_ins.iter().filter(|it| it["result"] == 18).collect();
     assert!(refused[0].to_string().len() < 2_048, "{}", refused[0]);
-    let logs = server.mongodb.logs();
-    let lines = logs.matches("Failed to authenticate").count();
-    let written = refused.len() + lines;
-    assert!(EVENTS.contains(&written), "{written}");
-    let told = logs.matches("Too many refusals of one address").count();
-    assert_eq!(told, 1, "{logs}");
     // A guess is written about all the same.
     nobody.sign("root", "a wrong password");
     assert_eq!(users(&mut nobody).await, Err(Code::Unauthenticated));
@@ -352,4 +347,8 @@ async fn strangers_do_not_fill_the_logs_without_end() {
     assert!(users(&mut root).await.is_ok());
     let newest = log.events().pop().unwrap();
     assert_eq!(essence(&newest)["result"], 0);
+    // It has all of its log out when it has ended; the last line is about the guess.
+    let (_, logs) = server.mongodb.stop();
+    let lines = logs.matches("Failed to authenticate").count();
+    bounds.check(refused.len() + lines - 1, &logs);
 }

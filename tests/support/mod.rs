@@ -21,6 +21,7 @@ mod raw_client;
 pub mod replica_set;
 pub mod scram_client;
 pub mod tls_client;
+pub mod waiting;
 
 pub use raw_client::RawClient;
 
@@ -30,7 +31,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bson::{Bson, Document, doc};
 use mongodb::Client;
@@ -340,28 +341,8 @@ fn signal(process: u32, name: &str) {
         .status();
     assert!(status.unwrap().success());
     if name == "STOP" {
-        wait_until_stopped(process);
+        waiting::until_stopped(process);
     }
-}
-
-/// One thread takes the signal and then stops the others, each when it gets its turn; until then they
-/// work.
-fn wait_until_stopped(process: u32) {
-    let began = Instant::now();
-    while !is_stopped(process) {
-        assert!(began.elapsed() < PATIENCE, "{process} does not stop");
-        std::thread::yield_now();
-    }
-}
-
-/// Whether every thread is stopped (`proc_pid_stat(5)`: the state follows the name).
-fn is_stopped(process: u32) -> bool {
-    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).unwrap();
-    tasks.flatten().all(|task| {
-        let stat = std::fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-        let state = stat.rsplit(')').next().unwrap_or_default().trim_start();
-        state.starts_with(['T', 't', 'Z'])
-    })
 }
 
 /// The reply, or the reply as an error.

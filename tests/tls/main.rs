@@ -15,7 +15,7 @@ mod versions;
 use bson::{Document, doc};
 
 use support::tls_client::{TlsClient, tls_arguments};
-use support::{ADMIN, Options, RawClient, TestServer};
+use support::{ADMIN, Options, RawClient, TestServer, waiting};
 
 fn options(mode: &str) -> Options {
     let arguments = tls_arguments(mode);
@@ -56,19 +56,13 @@ fn is_refused(client: &TlsClient, server: &TestServer) -> bool {
 
 /// Waits until the log has a line with all of `parts`; fails after a while.
 fn wait_for_log(server: &TestServer, parts: &[&str]) -> String {
-    let begin = std::time::Instant::now();
-    loop {
+    let mut found = None;
+    waiting::until(&format!("{parts:?} is in the log"), || {
         let logs = server.logs();
-        let found = logs
-            .lines()
-            .find(|line| parts.iter().all(|part| line.contains(part)));
-        if let Some(line) = found {
-            return line.to_owned();
-        }
-        assert!(
-            begin.elapsed().as_secs() < 30,
-            "{parts:?} is not in\n{logs}"
-        );
-        std::thread::yield_now();
-    }
+        let mut lines = logs.lines();
+        let line = lines.find(|line| parts.iter().all(|part| line.contains(part)));
+        found = line.map(str::to_owned);
+        found.is_some()
+    });
+    found.unwrap()
 }

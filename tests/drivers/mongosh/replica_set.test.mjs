@@ -3,12 +3,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { ReplicaSet, SET_NAME } from '../replica_set.mjs';
+import { createAdmin, ReplicaSet, SET_NAME } from '../replica_set.mjs';
 import { ADMIN } from '../server.mjs';
 import { run } from './shell.mjs';
 
 const CREATE = `db.getSiblingDB("admin").createUser(
   {user: "${ADMIN.user}", pwd: "${ADMIN.password}", roles: ["root"]}, {w: 3})`;
+const CHANGE = `db.getSiblingDB("admin").updateUser("${ADMIN.user}", {roles: ["root"]}, {w: 3})`;
+
+/** The code that a line is refused with, or nothing. */
+async function codeOf(uri, line) {
+  const output = await printed(
+    uri,
+    `try { ${line} } catch (error) { print("refused:", error.code, error.message) }`,
+  );
+  const refused = /refused: (\S+)/.exec(output);
+  if (!refused) {
+    return undefined;
+  }
+  assert.match(refused[1], /^\d+$/, output);
+  return Number(refused[1]);
+}
 
 async function printed(uri, line) {
   const { status, output } = await run(uri, line);
@@ -18,8 +33,11 @@ async function printed(uri, line) {
 
 test('the helpers of rs', async (t) => {
   const set = await ReplicaSet.start(t);
-  await printed(set.uri(), CREATE);
   const uri = set.adminUri();
+  await createAdmin(
+    () => codeOf(set.uri(), CREATE),
+    () => codeOf(uri, CHANGE),
+  );
   const hosts = set.nodes.map((node) => `127.0.0.1:${node.port}`);
   const sorted = (text) => JSON.parse(text).sort();
   const names = await printed(uri, 'JSON.stringify(rs.status().members.map((one) => one.name))');

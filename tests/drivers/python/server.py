@@ -3,12 +3,24 @@
 import os
 import subprocess
 import tempfile
+import time
 from pathlib import Path
 from urllib.parse import quote
 
 ADMIN = "admin"
 ADMIN_PASSWORD = "admin's secret"
 PATIENCE_S = 60
+# Between two looks at something that cannot be waited for.
+LOOK_AGAIN_S = 0.02
+
+
+def wait_until(is_so, text):
+    """Looks again until it is so."""
+    started = time.monotonic()
+    while not is_so():
+        if time.monotonic() - started > PATIENCE_S:
+            raise AssertionError(text)
+        time.sleep(LOOK_AGAIN_S)
 
 
 class Server:
