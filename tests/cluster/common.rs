@@ -148,14 +148,6 @@ pub(crate) fn admins(set: &ReplicaSet) -> Vec<RawClient> {
     (0..set.nodes()).map(|node| set.admin(node)).collect()
 }
 
-/// Looks again and again until it is so.
-pub(crate) fn wait_for(what: &str, mut is_so: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !is_so() {
-        assert!(started.elapsed() < PATIENCE, "{what}");
-    }
-}
-
 /// Whether the member of that name is not there, as far as this one knows.
 pub(crate) fn is_down(client: &mut RawClient, host: &str) -> bool {
     let status = done(client, "admin", doc! { "replSetGetStatus": 1 });

@@ -4,14 +4,12 @@ use std::time::{Duration, Instant};
 
 use bson::doc;
 
-use crate::common::{
-    DB, RETRIABLE, acknowledged, create_user, done, user_names, wait_for, with_w, written,
-};
+use crate::common::{DB, RETRIABLE, acknowledged, create_user, done, user_names, with_w, written};
 use crate::support::etcd::EtcdOptions;
 use crate::support::replica_set::{
     ReplicaSet, ReplicaSetOptions, SET_NAME, SHORT_LEASE_TTL_SECS, timed,
 };
-use crate::support::{RawClient, error_of};
+use crate::support::{RawClient, error_of, waiting};
 
 /// "At once": sooner than a driver gives up or a user does.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -119,7 +117,7 @@ fn without_a_majority_of_etcd_people_sign_in_and_nobody_writes() {
         assert!(hello.get_bool("helloOk").unwrap());
         // Whoever only watches needs a moment to notice.
         let text = "not primary, and etcd cannot be reached";
-        wait_for("nobody notices", || {
+        waiting::until("it is noticed", || {
             let (reply, took) = timed(|| admin.run(DB, create_user("late", &[])));
             assert_eq!(error_of(&reply).0, 10_107, "{reply}");
             assert!(took < AT_ONCE, "{took:?}");
@@ -225,7 +223,7 @@ fn what_others_write_to_etcd_and_make_it_forget_costs_nothing() {
         for _ in 0..150 {
             set.etcd.control(&["put", "/others/key", "value"]);
         }
-        wait_for("nobody tells how far it has come", || {
+        waiting::until("members tell how far they have come", || {
             set.etcd.control(&["put", "/others/key", "value"]);
             told_at(&set) >= before + 100
         });

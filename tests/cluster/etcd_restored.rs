@@ -6,13 +6,13 @@ use portcullis::milvus::proto::milvus::{
 };
 
 use crate::common::{
-    DB, acknowledged, admins, create_user, done, from_any, is_down, names, user_names, wait_for,
-    with_w, written,
+    DB, acknowledged, admins, create_user, done, from_any, is_down, names, user_names, with_w,
+    written,
 };
 use crate::milvus::{pair_with_short_leases, root_of, root_of_primary};
 use crate::milvus_client::Client;
-use crate::support::RawClient;
 use crate::support::replica_set::{ReplicaSet, SET_NAME};
+use crate::support::{RawClient, waiting};
 
 /// Makes a backup of etcd, which is away for that long.
 fn back_up(set: &mut ReplicaSet) {
@@ -50,7 +50,7 @@ fn a_backup_that_is_older_by_the_coming_and_going_of_members_is_noticed() {
     set.stop(secondary);
     for node in &nodes[..2] {
         let mut admin = set.admin(*node);
-        wait_for("nobody notices", || is_down(&mut admin, &host));
+        waiting::until("it is noticed", || is_down(&mut admin, &host));
     }
     set.start_node(secondary);
     set.wait_until(secondary, |hello| hello.get_bool("secondary").unwrap());
@@ -59,7 +59,7 @@ fn a_backup_that_is_older_by_the_coming_and_going_of_members_is_noticed() {
     restore(&mut set);
     assert!(set.etcd.revision() < followed);
     // The leases are in the backup as well, and nobody renews them.
-    wait_for("the leases have no end", || {
+    waiting::until("the leases have run out", || {
         keys(&set, "primary").is_empty() && keys(&set, "members").is_empty()
     });
     while set.etcd.revision() <= followed {
@@ -129,7 +129,7 @@ async fn settings_that_an_older_backup_does_not_have_are_gone_from_members_that_
     }
     restore(&mut set);
     for (node, admin) in admins.iter_mut().enumerate() {
-        wait_for("a setting stays", || {
+        waiting::until("the settings are gone", || {
             settings(admin) == Some((false, Vec::new()))
         });
         let groups = groups(&mut root_of(&set, node).await).await;

@@ -6,10 +6,9 @@ use bson::{Document, doc};
 use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
 use tonic::Code;
 
-use crate::common::wait_for;
 use crate::milvus_client::Client;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
-use crate::support::{PATIENCE, RawClient, TestServer, error_of};
+use crate::support::{PATIENCE, RawClient, TestServer, error_of, waiting};
 
 /// A connection signed in as the administrator that has said that it knows `hello`.
 fn modern(set: &ReplicaSet, node: usize) -> RawClient {
@@ -189,7 +188,7 @@ fn without_etcd_reads_and_sign_ins_go_on_and_writes_fail_at_once() {
     let node = set.primary();
     let mut client = modern(&set, node);
     set.cut(node);
-    wait_for("it is not noticed", || {
+    waiting::until("it is noticed", || {
         set.server(node).logs().contains("Cannot reach etcd")
     });
     let write = || doc! { "createUser": "x", "pwd": "x", "roles": [] };

@@ -7,12 +7,10 @@ use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 
-use crate::common::{
-    DB, acknowledged, create_user, done, from_any, is_down, user_names, wait_for, with_w,
-};
+use crate::common::{DB, acknowledged, create_user, done, from_any, is_down, user_names, with_w};
 use crate::hello::{next_or_last, stream};
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, timed};
-use crate::support::{ADMIN, RawClient, error_of};
+use crate::support::{ADMIN, RawClient, error_of, waiting};
 
 const STOPS: (i32, &str) = (91, "The server is in quiesce mode and will shut down");
 /// What a member writes into its log who has somebody to send its clients to.
@@ -158,7 +156,7 @@ fn who_does_not_go_is_not_served_for_ever() {
     set.wait_for_end(secondary);
     let alone = set.primary();
     let (mut admin, gone) = (set.admin(alone), set.host(secondary));
-    wait_for("nobody notices", || is_down(&mut admin, &gone));
+    waiting::until("it is noticed", || is_down(&mut admin, &gone));
     // Nobody is left to whom clients could turn.
     let log = set.stop(alone);
     assert!(!log.contains(TOLD), "{log}");
@@ -176,7 +174,7 @@ fn a_second_signal_ends_it_at_once() {
     set.terminate(secondary);
     // It would serve this client for ten minutes.
     let asking = from_any(doc! { "usersInfo": 1 });
-    wait_for("it serves on", || {
+    waiting::until("it has ended", || {
         admin.try_run(DB, asking.clone()).is_err()
     });
     set.kill(secondary);

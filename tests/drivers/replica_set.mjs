@@ -103,14 +103,17 @@ class Etcd {
         `--listen-peer-urls=${peer}`,
         `--initial-advertise-peer-urls=${peer}`,
         `--initial-cluster=only=${peer}`,
-        // Tests kill processes and never the machine, which keeps what was written.
-        '--unsafe-no-fsync',
         '--logger=zap',
         '--log-outputs=stderr',
       ],
       {
         stdio: ['ignore', 'ignore', log],
-        env: { ...process.env, ETCD_UNSUPPORTED_ARCH: os.arch() === 'x64' ? 'amd64' : os.arch() },
+        env: {
+          ...process.env,
+          ETCD_UNSUPPORTED_ARCH: os.arch() === 'x64' ? 'amd64' : os.arch(),
+          // Tests kill processes and never the machine, which keeps what was written.
+          ETCD_UNSAFE_NO_FSYNC: 'true',
+        },
       },
     );
     closeSync(log);

@@ -8,12 +8,13 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tempfile::TempDir;
 
 use super::ports::ClaimedPort;
 use super::tls_client::certificate_file;
+use super::waiting::LOOK_AGAIN;
 use super::{PATIENCE, signal};
 
 /// The user of [`EtcdOptions::with_user`].
@@ -22,8 +23,6 @@ pub const ETCD_USER: (&str, &str) = ("root", "etcd's secret");
 const STARTS_MAX: usize = 3;
 /// What etcdctl allows by itself is shorter than an election among busy members may take.
 const PATIENT: [&str; 2] = ["--command-timeout=60s", "--dial-timeout=30s"];
-/// Between two looks at a member that starts: nothing tells when it is ready.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// What kind of etcd to start.
 #[derive(Debug, Clone, Copy, Default)]

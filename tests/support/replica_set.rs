@@ -14,6 +14,7 @@ use super::etcd::{ETCD_USER, Etcd, EtcdOptions, endpoints};
 use super::ports::ClaimedPort;
 use super::proxy::Proxy;
 use super::tls_client::certificate_file;
+use super::waiting::LOOK_AGAIN;
 use super::{ADMIN, Options, PATIENCE, RawClient, TestServer};
 
 /// The name of the set.
@@ -24,9 +25,6 @@ const LEASE_TTL_SECS: u64 = 15;
 pub const SHORT_LEASE_TTL_SECS: u64 = 3;
 /// Longest one `hello` waits for a change while several members are watched.
 const TURN_MS: i64 = 100;
-
-/// Between two looks at what cannot be waited for.
-const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// What kind of set to start.
 #[derive(Debug, Clone)]

@@ -9,10 +9,9 @@ use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 
-use crate::common::wait_for;
 use crate::history::{Action, Moment, Outcome, Read, State, User, Write, WriteId};
 use crate::random::Random;
-use crate::support::{ADMIN, PATIENCE, RawClient};
+use crate::support::{ADMIN, PATIENCE, RawClient, waiting};
 
 pub(super) const DB: &str = "products";
 /// Users that are changed at the same time.
@@ -55,7 +54,7 @@ impl Shared {
     /// Waits until so many more writes have been tried.
     pub(super) fn wait_for_writes(&self, more: u64) {
         let before = self.writes.load(Ordering::Relaxed);
-        wait_for("nobody writes", || {
+        waiting::until("clients write", || {
             thread::sleep(PAUSE);
             self.writes.load(Ordering::Relaxed) >= before + more
         });

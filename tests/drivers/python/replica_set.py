@@ -70,12 +70,15 @@ class Etcd:
                     f"--listen-peer-urls={peer}",
                     f"--initial-advertise-peer-urls={peer}",
                     f"--initial-cluster=only={peer}",
-                    # Tests kill processes and never the machine, which keeps what was written.
-                    "--unsafe-no-fsync",
                     "--logger=zap",
                     "--log-outputs=stderr",
                 ],
-                env={**os.environ, "ETCD_UNSUPPORTED_ARCH": machine},
+                env={
+                    **os.environ,
+                    "ETCD_UNSUPPORTED_ARCH": machine,
+                    # Tests kill processes and never the machine, which keeps what was written.
+                    "ETCD_UNSAFE_NO_FSYNC": "true",
+                },
                 stdout=subprocess.DEVNULL,
                 stderr=log,
             )
