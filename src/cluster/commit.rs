@@ -54,12 +54,13 @@ impl EtcdStore {
 impl Store for EtcdStore {
     /// Blocks; not for the threads of the runtime.
     fn commit(&self, batch: &[Change]) -> Result<Sequence, StoreError> {
-        if batch.is_empty() {
-            return Ok(self.shared.state().applied.last.sequence);
-        }
         let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
         let base = base.take().map_or_else(|| find_base(&self.shared), Ok)?;
-        self.runtime.block_on(commit(&self.shared, base, batch))
+        if batch.is_empty() {
+            self.runtime.block_on(confirm(&self.shared, base))
+        } else {
+            self.runtime.block_on(commit(&self.shared, base, batch))
+        }
     }
 
     /// Nothing: a member has followed before its directory is opened.
@@ -108,6 +109,19 @@ fn find_base(shared: &Shared) -> Result<Base, StoreError> {
         reign,
         applied: state.applied,
     })
+}
+
+/// Nothing is to be written: what was asked for is so already, or is refused. Both rest on what this member
+/// has seen, so etcd is asked whether that is still all, as it is for a commit.
+async fn confirm(shared: &Shared, base: Base) -> Result<Sequence, StoreError> {
+    let Base { reign, applied } = base;
+    let guarded = Guarded {
+        shared,
+        reign,
+        head_revision: applied.head_revision,
+    };
+    guarded.try_once(Vec::new()).await?;
+    Ok(applied.last.sequence)
 }
 
 async fn commit(shared: &Shared, base: Base, batch: &[Change]) -> Result<Sequence, StoreError> {

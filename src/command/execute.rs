@@ -16,7 +16,7 @@ use super::spec::{Access, Command, Spec, rules};
 use super::unserved::SENSITIVE;
 use super::write_concern::{Pending, WriteConcern};
 use crate::auth::stranger_lines::Refusal;
-use crate::authz::{Authority, Denied};
+use crate::authz::{Authority, Denied, Pass};
 use crate::error::{CommandError, ErrorCode};
 use crate::telemetry::events;
 
@@ -28,10 +28,7 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         return Ok(Reply::new().with("help", format!("help for: {} {}", spec.name, spec.help)));
     }
     let arguments = C::parse(context.body, &Path::root(C::ARGUMENTS_NAME), rules::<C>())?;
-    let pass = match arguments.authorize(&context.authority(), &context.generic.db) {
-        Ok(pass) => pass,
-        Err(denied) => return Err(refuse(&denied, spec, &context)),
-    };
+    let mut pass = authorize(&arguments, &context)?;
     if spec.access == Access::SignedIn && are_allowed_audited(context.services) {
         let (services, db) = (context.services, context.generic.db.as_str());
         let allowed = context
@@ -48,7 +45,11 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
     let election = match context.generic.read_concern {
         None => None,
         // Boxed, like the other waits that few commands need.
-        Some(document) => Box::pin(read_concern::prepare(document, spec, &context)).await?,
+        Some(document) => {
+            let election = Box::pin(read_concern::prepare(document, spec, &context)).await?;
+            pass = authorize_again(&arguments, &mut context)?;
+            election
+        }
     };
     let pending = check_write_concern(spec, &context)?;
     context.commit_note = pending.as_ref().map(Pending::note);
@@ -72,6 +73,31 @@ pub async fn execute<C: Command>(mut context: Context<'_>) -> Result<Reply, Comm
         None => result,
         Some(pending) => Box::pin(pending.finish(&context, set, result)).await,
     }
+}
+
+fn authorize<C: Command>(arguments: &C, context: &Context<'_>) -> Result<Pass, CommandError> {
+    let allowed = arguments.authorize(&context.authority(), &context.generic.db);
+    allowed.map_err(|denied| refuse(&denied, &C::SPEC, context))
+}
+
+/// What was waited for may have taken something from the caller, or from this member.
+fn authorize_again<C: Command>(
+    arguments: &C,
+    context: &mut Context<'_>,
+) -> Result<Pass, CommandError> {
+    let spec = &C::SPEC;
+    let connection = &mut *context.connection;
+    if let Some(user) = connection
+        .session
+        .refresh(context.services.directory.catalog())
+    {
+        events::signed_out(&user, connection.client());
+    }
+    check_access(spec, context)?;
+    let pass = authorize(arguments, context)?;
+    let preference = context.generic.read_preference;
+    context.services.check_member(spec.runs_on, preference)?;
+    Ok(pass)
 }
 
 /// Closes the cursor of an answer that nobody gets.

@@ -7,7 +7,7 @@ use bson::spec::BinarySubtype;
 use bson::{Binary, Bson, Document, Timestamp, doc};
 
 use crate::common::create_external;
-use crate::support::replica_set::{ReplicaSet, SET_NAME};
+use crate::support::replica_set::ReplicaSet;
 use crate::support::{RawClient, error_of};
 
 fn operation_time(reply: &Document) -> Timestamp {
@@ -159,6 +159,41 @@ fn a_member_that_is_behind_is_waited_for() {
     assert_eq!(reply.get_array("roles").unwrap().len(), 1, "{reply}");
 }
 
+/// What a reader has waited for may be that it may not read.
+#[test]
+fn who_is_demoted_reads_nothing_as_of_then() {
+    let set = ReplicaSet::three();
+    let nodes = set.primary_and_secondaries();
+    let mut primary = set.admin(nodes[0]);
+    let create = doc! {
+        "createUser": "ann", "pwd": "secret", "roles": ["userAdmin"], "writeConcern": { "w": 3 },
+    };
+    assert_eq!(primary.run("shop", create).get_f64("ok").ok(), Some(1.0));
+    let mut behind = set.raw(nodes[1]);
+    behind.sign_in("shop", "ann", "secret").unwrap();
+    set.stall(nodes[1]);
+    let demote = doc! {
+        "revokeRolesFromUser": "ann", "roles": ["userAdmin"], "writeConcern": { "w": 1 },
+    };
+    let demoted = primary.run("shop", demote);
+    let mut read = doc! {
+        "rolesInfo": 1,
+        "$readPreference": { "mode": "secondary" },
+        "$clusterTime": cluster_time(&demoted).clone(),
+    };
+    // Nobody there knows yet.
+    let reply = behind.run("shop", read.clone());
+    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
+    read.insert(
+        "readConcern",
+        doc! { "afterClusterTime": operation_time(&demoted) },
+    );
+    behind.send_command("shop", read);
+    set.heal(nodes[1]);
+    let refused = behind.receive_reply();
+    assert_eq!(error_of(&refused).0, 13, "{refused}");
+}
+
 #[test]
 fn levels_of_reads() {
     let set = ReplicaSet::three();
@@ -187,47 +222,6 @@ fn levels_of_reads() {
         let reply = secondary.run("admin", find(level));
         assert_eq!(code(reply), at_secondary, "{level}");
     }
-}
-
-/// As far as the old primary can tell, its lease has yet to run out: so it is for one whose clock has
-/// stood still, because its machine was suspended.
-#[test]
-fn who_takes_itself_for_primary_does_not_answer_a_linearizable_read() {
-    let set = ReplicaSet::three();
-    let old = set.primary();
-    let mut client = set.admin(old);
-    let find = doc! {
-        "find": "system.users", "filter": { "user": "ann" },
-        "readConcern": { "level": "linearizable" },
-    };
-    let reply = client.run("admin", find.clone());
-    assert_eq!(reply.get_f64("ok").ok(), Some(1.0), "{reply}");
-
-    set.stall(old);
-    let primary = format!("/portcullis/{SET_NAME}/primary");
-    let fields = set.etcd.control(&["get", &primary, "-w", "fields"]);
-    let lease = fields
-        .lines()
-        .find_map(|line| line.strip_prefix("\"Lease\" : "))
-        .unwrap();
-    let lease = format!("{:x}", lease.parse::<i64>().unwrap());
-    set.etcd.control(&["lease", "revoke", &lease]);
-    let new = set.primary_but(Some(old));
-    let create = doc! { "createUser": "ann", "pwd": "x", "roles": [], "writeConcern": { "w": 2 } };
-    let created = set.admin(new).run("shop", create);
-    assert_eq!(created.get_f64("ok").ok(), Some(1.0), "{created}");
-    let mut find_later = find;
-    find_later.insert("batchSize", 0);
-    let reply = client.run("admin", find_later);
-    let (code, text) = error_of(&reply);
-    assert!([6, 10_107].contains(&code), "{text}");
-    assert!(reply.contains_key("topologyVersion"), "{reply}");
-    // Nobody knows the id of its cursor.
-    let status = client.run("admin", doc! { "serverStatus": 1 });
-    let cursors = status.get_document("metrics").unwrap();
-    let cursors = cursors.get_document("cursor").unwrap();
-    let open = cursors.get_document("open").unwrap();
-    assert_eq!(open.get_i64("total").ok(), Some(0), "{cursors}");
 }
 
 #[test]

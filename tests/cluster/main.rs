@@ -14,6 +14,7 @@ mod clock;
 mod commands;
 mod common;
 mod consistency;
+mod deposed;
 mod driver;
 mod etcd_full;
 mod etcd_gone;

@@ -18,8 +18,9 @@ pub(super) fn user_and_roles(
     let db = &context.generic.db;
     let name =
         UserName::new(user, db.clone()).map_err(|_| CommandError::user_not_found(user, db))?;
-    // A user that is not there comes before roles that cannot be.
-    if context.services.directory.catalog().user(&name).is_none() {
+    // A user that is not there comes before roles that cannot be. In a replica set only the writer can tell.
+    let services = context.services;
+    if services.replica_set.is_none() && services.directory.catalog().user(&name).is_none() {
         return Err(CommandError::user_not_found(user, db));
     }
     Ok((name, RoleArgument::resolve_all(roles, db)?))
