@@ -68,7 +68,15 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
             Ok(rotate) => rotate,
             Err(error) => return fail(&error),
         };
-        let mut server = match Server::start(config, logs.clone()).await {
+        let started = tokio::select! {
+            started = Server::start(config, logs.clone()) => started,
+            // What a start was about is as it is after a crash.
+            reason = wait_for_signal(&mut terminate) => {
+                events::server_stopping(reason);
+                return ExitCode::SUCCESS;
+            }
+        };
+        let mut server = match started {
             Ok(server) => server,
             Err(error) => return fail(&error),
         };

@@ -355,6 +355,7 @@ impl Session {
         catalog: &Catalog,
     ) -> Result<SignedIn, Box<SignInError>> {
         let generation = catalog.generation();
+        let _hold = catalog.hold();
         let current = catalog
             .user(&attempt.user)
             .filter(|user| user.user_id == proved.user_id)

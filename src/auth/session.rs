@@ -84,6 +84,8 @@ impl Session {
         }
         let name = signed_in.user.name.clone();
         let roles_from = signed_in.roles_from;
+        // Old roles with new users, or the other way round, are rights that nobody ever had.
+        let _hold = catalog.hold();
         let refreshed = signed_in.current_user(catalog).and_then(|user| {
             SignedIn::resolve(user, roles_from, catalog, generation, self.endpoints).ok()
         });

@@ -12,7 +12,7 @@ mod testing;
 mod view;
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use bson::RawDocumentBuf;
 use dashmap::DashMap;
@@ -52,9 +52,16 @@ pub struct Catalog {
     milvus_roles: AtomicUsize,
     generation: AtomicU64,
     /// Held for writing while a batch is applied, for reading by who looks at many entries at once:
-    /// they see a batch whole or not at all. Who looks one up need not.
+    /// they see a batch whole or not at all. Who looks up one need not.
     whole: RwLock<()>,
 }
+
+/// See [`Catalog::hold`].
+#[derive(Debug)]
+#[must_use]
+pub struct Hold<'a>(
+    #[expect(dead_code, reason = "its end is what matters")] RwLockReadGuard<'a, ()>,
+);
 
 impl Catalog {
     /// An empty catalog, with Milvus clients on `milvus`.
@@ -95,6 +102,12 @@ impl Catalog {
     /// The user of that name.
     pub fn user(&self, name: &UserName) -> Option<Arc<User>> {
         self.users.get(name).map(|user| Arc::clone(&user))
+    }
+
+    /// While this is kept no batch is applied: who looks up several users and roles sees each batch whole.
+    /// Not to be kept for long, nor asked for twice.
+    pub fn hold(&self) -> Hold<'_> {
+        Hold(self.whole.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// The users of one database, sorted by name. Looks at every user there is.

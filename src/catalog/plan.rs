@@ -37,6 +37,9 @@ pub enum PlanError {
     /// No mechanism would be left (2).
     #[error("no mechanism would be left")]
     NoMechanismKept,
+    /// The default write concern cannot be unset any more (20).
+    #[error("the default write concern is set")]
+    WriteConcernDefaultStays,
     /// An update without anything in it (2).
     #[error("nothing to update")]
     NothingToUpdate,

@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use bson::RawDocumentBuf;
+
 use super::{Catalog, builtin, sorted_roles, sorted_users};
 use crate::model::milvus::PrivilegeGroups;
 use crate::model::names::{DbName, RoleName, UserName};
@@ -19,6 +21,7 @@ pub struct View<'a> {
     /// `None`: dropped in this batch.
     users: HashMap<UserName, Option<Arc<User>>>,
     roles: HashMap<RoleName, Option<Arc<Role>>>,
+    default_read_write_concern: Option<Arc<RawDocumentBuf>>,
     privilege_groups: Option<PrivilegeGroups>,
     transient_ids: TransientIds,
     had_users_or_roles: bool,
@@ -32,6 +35,7 @@ impl<'a> View<'a> {
             catalog,
             users: HashMap::new(),
             roles: HashMap::new(),
+            default_read_write_concern: catalog.default_read_write_concern(),
             privilege_groups: None,
             transient_ids: catalog.transient_ids(),
             had_users_or_roles: catalog.had_users_or_roles(),
@@ -61,7 +65,10 @@ impl<'a> View<'a> {
                     self.privilege_groups = Some(groups.clone());
                 }
                 Change::PutSetting(Setting::TransientCollections(ids)) => self.transient_ids = *ids,
-                Change::PutSetting(_) => {}
+                Change::PutSetting(Setting::DefaultReadWriteConcern(defaults)) => {
+                    self.default_read_write_concern = Some(Arc::clone(defaults));
+                }
+                Change::PutSetting(Setting::DeploymentSecret(_)) => {}
             }
         }
     }
@@ -115,6 +122,11 @@ impl<'a> View<'a> {
     /// Where users and roles of Milvus clients are.
     pub fn milvus_db(&self) -> &'a DbName {
         self.catalog.milvus_db()
+    }
+
+    /// The default read and write concern, if one was ever set.
+    pub fn default_read_write_concern(&self) -> Option<&RawDocumentBuf> {
+        self.default_read_write_concern.as_deref()
     }
 
     /// The groups of privileges that administrators made for Milvus clients.

@@ -89,6 +89,7 @@ impl ReplicaSetConfig {
                     priority: 1.0,
                     tags: tags.clone(),
                 });
+                config.check_hosts()?;
             }
         }
         config.version = config.version.saturating_add(1);

@@ -342,6 +342,10 @@ pub fn plan_error(refusal: &PlanError) -> CommandError {
             "Roles on the '{db}' database cannot be granted privileges that target other databases \
              or the cluster"
         )),
+        PlanError::WriteConcernDefaultStays => CommandError::new(
+            ErrorCode::ILLEGAL_OPERATION,
+            "The global default write concern cannot be unset once it is set.",
+        ),
         PlanError::MechanismsNotSubset => CommandError::bad_value(
             "mechanisms field must be a subset of previously set mechanisms",
         ),

@@ -13,6 +13,23 @@ use crate::secret::Secret;
 /// Characters of a password by the strict policy, unless set otherwise.
 const STRICT_PASSWORD_CHARACTERS: (usize, usize) = (8, 64);
 
+/// Options that mean nothing where Milvus clients are not served; `milvus.database` does.
+const NEED_MILVUS: [&OptionSpec; 13] = [
+    &option::MILVUS_PORT,
+    &option::MILVUS_PORT_FILE,
+    &option::MILVUS_ROOT_PASSWORD,
+    &option::MILVUS_ROOT_BINDS_ROLE,
+    &option::MILVUS_SUPER_USERS,
+    &option::MILVUS_SCRAM,
+    &option::MILVUS_PASSWORD_POLICY,
+    &option::MILVUS_PASSWORD_MIN,
+    &option::MILVUS_PASSWORD_MAX,
+    &option::MILVUS_USERNAME_MAX,
+    &option::MILVUS_NAME_MAX,
+    &option::MILVUS_USERS_MAX,
+    &option::MILVUS_ROLES_MAX,
+];
+
 /// How Milvus clients are served.
 #[derive(Debug)]
 pub struct MilvusConfig {
@@ -58,6 +75,10 @@ pub enum MilvusPasswordPolicy {
 /// `None` unless it was asked for.
 pub(super) fn config(settings: &Settings) -> Result<Option<MilvusConfig>, ConfigError> {
     if !settings.switch(&option::MILVUS_ENABLED)? {
+        // Who says that they are off may keep the rest for later.
+        if settings.explicit(&option::MILVUS_ENABLED).is_none() {
+            settings.refuse_explicit(&NEED_MILVUS, "milvus.enabled beside it")?;
+        }
         return Ok(None);
     }
     let port = settings.integer(&option::MILVUS_PORT)?;

@@ -304,7 +304,7 @@ options! {
         &[Flag::value("milvus.passwordPolicy", "NAME")],
         Kind::Choice(&["length", "strict"]), "length", ours,
         "What new passwords need: only their length, or (strict) also characters of three of the four \
-         kinds uppercase, lowercase, digits, others, with 8 to 64 bytes unless set otherwise.";
+         kinds uppercase, lowercase, digits, others, with 8 to 64 characters unless set otherwise.";
     MILVUS_PASSWORD_MIN: "Milvus", "milvus.minPasswordLength",
         &[Flag::value("milvus.minPasswordLength", "BYTES")],
         Kind::Integer { min: 1, max: 72 }, "6", ours,

@@ -75,11 +75,8 @@ pub(super) fn config(
             let engine = settings.setting(&option::STORAGE_ENGINE);
             return Err(engine.refuse("replication.replSetName beside it"));
         }
-        let mut unused = NEED_REPLICA_SET.iter();
-        return match unused.find_map(|option| settings.explicit(option)) {
-            Some(setting) => Err(setting.refuse("replication.replSetName beside it")),
-            None => Ok(None),
-        };
+        settings.refuse_explicit(&NEED_REPLICA_SET, "replication.replSetName beside it")?;
+        return Ok(None);
     };
     let set = settings.setting(&option::REPL_SET);
     if !is_engine_etcd {

@@ -68,6 +68,25 @@ impl Settings {
         self.options.get(option.yaml)
     }
 
+    /// Refuses the first of `options` that was set: it means nothing without what is `expected`.
+    pub(super) fn refuse_explicit(
+        &self,
+        options: &[&OptionSpec],
+        expected: &str,
+    ) -> Result<(), ConfigError> {
+        let mut options = options.iter();
+        let found = options.find_map(|option| Some((option.kind, self.explicit(option)?.clone())));
+        match found {
+            None => Ok(()),
+            Some((Kind::Secret, setting)) => Err(Setting {
+                text: HIDDEN.to_owned(),
+                ..setting
+            }
+            .refuse(expected)),
+            Some((_, setting)) => Err(setting.refuse(expected)),
+        }
+    }
+
     /// The server parameters that were set.
     pub(super) fn parameters(&self) -> impl Iterator<Item = (&str, &Setting)> {
         self.parameters

@@ -112,12 +112,13 @@ pub(super) fn handle<'a, C: Call>(
     metadata: &'a HeaderMap,
     message: Bytes,
 ) -> Answer<'a> {
-    Box::pin(async move {
-        // Milvus says INTERNAL, which clients repeat for minutes.
-        let call = C::decode(message).map_err(|error| {
-            Status::invalid_argument(format!("grpc: error unmarshalling request: {error}"))
-        })?;
-        run(call, connection, metadata).await
+    Box::pin(run::<C>(message, connection, metadata))
+}
+
+fn decode<C: Call>(message: Bytes) -> Result<C, Status> {
+    // Milvus says INTERNAL, which clients repeat for minutes.
+    C::decode(message).map_err(|error| {
+        Status::invalid_argument(format!("grpc: error unmarshalling request: {error}"))
     })
 }
 
@@ -135,12 +136,16 @@ pub(super) fn admit<'a, C: Call>(
 }
 
 async fn run<C: Call>(
-    call: C,
+    message: Bytes,
     connection: &Connection,
     metadata: &HeaderMap,
 ) -> Result<Bytes, Status> {
     let deadline = deadline(metadata);
+    // That it can be read comes before who calls. What is made of it may be many times as large, and is
+    // not kept while it is found out.
+    decode::<C>(message.clone())?;
     let mut context = context(connection, metadata).await?;
+    let call = decode::<C>(message)?;
     let pass = authorize(&context, C::METHOD, call.need(&context)).await?;
     let acknowledgement = Acknowledgement::of(&connection.milvus.services, deadline);
     context.commit_note = acknowledgement.as_ref().map(Acknowledgement::note);

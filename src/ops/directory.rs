@@ -332,14 +332,19 @@ impl Directory {
         .await
     }
 
-    /// `setDefaultRWConcern`: keeps the document as it is given.
+    /// `setDefaultRWConcern`: keeps the document that `change` makes of the present one.
     pub async fn set_default_rw_concern(
         &self,
         order: Order,
-        document: RawDocumentBuf,
+        change: impl FnOnce(Option<&RawDocumentBuf>) -> Result<RawDocumentBuf, PlanError>
+        + Send
+        + 'static,
     ) -> Result<Written<()>, OpsError> {
-        let setting = Setting::DefaultReadWriteConcern(Arc::new(document));
-        self.write(order, move |_| plan::set_setting(setting)).await
+        self.write(order, move |view| {
+            let changed = change(view.default_read_write_concern())?;
+            plan::set_setting(Setting::DefaultReadWriteConcern(Arc::new(changed)))
+        })
+        .await
     }
 
     /// Everything there is, as it was after one commit, with nothing of the next; and everything that was

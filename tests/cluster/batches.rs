@@ -37,6 +37,14 @@ fn users(client: &mut RawClient) -> usize {
     reply.get_array("users").unwrap().len()
 }
 
+/// The first and the last of them, by name.
+fn two_of_many(client: &mut RawClient) -> usize {
+    let names = ["user-0".to_owned(), format!("user-{}", MANY - 1)];
+    let command = from_any(doc! { "usersInfo": names.to_vec() });
+    let reply = done(client, "$external", command);
+    reply.get_array("users").unwrap().len()
+}
+
 fn holders(client: &mut RawClient) -> usize {
     let reply = done(client, "$external", from_any(doc! { "usersInfo": 1 }));
     let users = reply.get_array("users").unwrap().iter();
@@ -56,6 +64,9 @@ fn dropping_all_users_of_a_database_is_never_half_seen() {
     let counting: Vec<_> = (0..3)
         .map(|node| count_all_the_time(set.admin(node), &is_over, users))
         .collect();
+    let named: Vec<_> = (0..3)
+        .map(|node| count_all_the_time(set.admin(node), &is_over, two_of_many))
+        .collect();
     let mut admin = set.admin(set.primary());
     let dropping = with_w(doc! { "dropAllUsersFromDatabase": 1 }, 3);
     let reply = done(&mut admin, "$external", dropping);
@@ -68,6 +79,13 @@ fn dropping_all_users_of_a_database_is_never_half_seen() {
         let counts = counts.join().unwrap();
         assert!(
             [vec![MANY], vec![MANY, 0]].contains(&counts),
+            "node {node}: {counts:?}"
+        );
+    }
+    for (node, counts) in named.into_iter().enumerate() {
+        let counts = counts.join().unwrap();
+        assert!(
+            [vec![2], vec![2, 0]].contains(&counts),
             "node {node}: {counts:?}"
         );
     }

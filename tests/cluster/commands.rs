@@ -1,7 +1,10 @@
 //! The commands by which administrators look at a set and change it.
 
+use std::thread;
+
 use bson::{Document, doc};
 
+use crate::common::{done, with_w};
 use crate::support::error_of;
 use crate::support::replica_set::{ReplicaSet, SET_NAME};
 
@@ -113,6 +116,34 @@ fn the_configuration_is_replaced_by_the_primary_alone() {
         error_of(&elsewhere.run("admin", doc! { "replSetInitiate": {} })).0,
         23
     );
+}
+
+#[test]
+fn defaults_that_are_set_at_the_same_time_are_both_set() {
+    let set = ReplicaSet::three();
+    let mut admin = set.admin(set.primary());
+    for round in 0..20 {
+        let level = ["local", "majority"][round % 2];
+        let reading = doc! { "defaultReadConcern": { "level": level } };
+        let writing =
+            doc! { "defaultWriteConcern": { "w": 1 + i32::try_from(round % 3).unwrap() } };
+        thread::scope(|scope| {
+            for defaults in [&reading, &writing] {
+                let mut client = set.admin(set.primary());
+                scope.spawn(move || {
+                    let mut setting = doc! { "setDefaultRWConcern": 1 };
+                    setting.extend(defaults.clone());
+                    done(&mut client, "admin", with_w(setting, 1));
+                });
+            }
+        });
+        let told = done(&mut admin, "admin", doc! { "getDefaultRWConcern": 1 });
+        let found = told.get_document("defaultReadConcern").unwrap();
+        assert_eq!(found.get_str("level").unwrap(), level, "{told}");
+        let found = told.get_document("defaultWriteConcern").unwrap();
+        let expected = writing.get_document("defaultWriteConcern").unwrap();
+        assert_eq!(found.get("w"), expected.get("w"), "{told}");
+    }
 }
 
 #[test]

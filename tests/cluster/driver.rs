@@ -81,6 +81,50 @@ async fn one_seed_is_enough_and_secondaries_are_read() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paused_node_is_waited_for_only_by_who_asks_for_it() {
+    let mut set = ReplicaSet::start(&ReplicaSetOptions {
+        tags: vec!["dc:east", "dc:west", "dc:north"],
+        ..ReplicaSetOptions::default()
+    });
+    let client = client(&set).await;
+    let paused = set.secondary();
+    set.pause(paused);
+    for (name, concern, missed) in [
+        ("a", doc! { "w": "majority", "wtimeout": 60_000 }, None),
+        ("b", doc! { "w": { "dc": 2 }, "wtimeout": 60_000 }, None),
+        ("c", doc! { "w": 3, "wtimeout": 200 }, Some(64)),
+        ("d", doc! { "w": { "dc": 3 }, "wtimeout": 200 }, Some(64)),
+        ("e", doc! { "w": { "dc": 4 } }, Some(100)),
+        ("f", doc! { "w": "nowhere" }, Some(79)),
+    ] {
+        let reply = create(&client, name, concern).await.unwrap();
+        let error = reply.get_document("writeConcernError").ok();
+        let code = error.map(|error| error.get_i32("code").unwrap());
+        assert_eq!(code, missed, "{name}: {reply}");
+    }
+    // Whatever was not acknowledged is there all the same.
+    let created = users(&client, ReadPreference::Primary).await;
+    assert_eq!(created, ["a", "b", "c", "d", "e", "f"]);
+    set.resume(paused);
+}
+
+/// Unlike a command that is run, `find` is tried again by the driver itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_retryable_read_reaches_the_next_primary_after_a_kill_9() {
+    let mut set = ReplicaSet::three_with_short_leases();
+    let client = client(&set).await;
+    create(&client, "ann", doc! { "w": 3 }).await.unwrap();
+    let collection = client
+        .database("admin")
+        .collection::<Document>("system.users");
+    let find = async || collection.find_one(doc! { "user": "ann" }).await;
+    assert!(find().await.unwrap().is_some());
+    set.kill(set.primary());
+    // Its connection is gone; no error comes of it.
+    assert!(find().await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_driver_writes_again_within_15_s_of_kill_9() {
     let mut set = ReplicaSet::three_with_short_leases();
     let client = client(&set).await;

@@ -1,14 +1,16 @@
 //! A name is one process's: the second one with it is refused, and one that comes back after kill -9 is
 //! not.
 
+use std::io::{BufRead as _, BufReader};
+use std::process::Stdio;
 use std::time::Instant;
 
 use bson::doc;
 
-use crate::common::{DB, acknowledged, create_user, user_names, with_w, written};
+use crate::common::{DB, acknowledged, config, create_user, user_names, with_w, written};
 use crate::support::etcd::endpoints;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME, SHORT_LEASE_TTL_SECS};
-use crate::support::{Options, PATIENCE};
+use crate::support::{Options, PATIENCE, signal};
 
 /// What a server says that waits for the lease of another.
 const WAITS: &str = "Waiting until the lease of another process";
@@ -121,4 +123,44 @@ fn a_process_whose_name_was_taken_while_it_was_paused_leaves_it_to_the_other() {
     assert!(status.success(), "{log}");
     acknowledged(&mut admin, DB, with_w(create_user("bob", &[]), 2));
     assert_eq!(user_names(&mut paused), ["ann", "bob"]);
+}
+
+/// What waits for the lease of another can be told to stop, like everything else.
+#[test]
+fn a_start_can_be_broken_off() {
+    let set = pair();
+    let mut waiting = namesake(&set, 0, LEASE_SECS).command();
+    let mut waiting = waiting.stderr(Stdio::piped()).spawn().unwrap();
+    let mut log = BufReader::new(waiting.stderr.take().unwrap()).lines();
+    assert!(log.any(|line| line.unwrap().contains(WAITS)));
+    signal(waiting.id(), "TERM");
+    let rest: Vec<String> = log.map(Result::unwrap).collect();
+    // Else it would be refused in the end.
+    assert_eq!(waiting.wait().unwrap().code(), Some(0), "{rest:?}");
+}
+
+/// Drivers elsewhere would look for it on their own machine.
+#[test]
+fn local_names_and_others_do_not_go_together() {
+    let set = pair();
+    let stranger = Options::default()
+        .arguments(&["--storageEngine=etcd", "--replSet", SET_NAME])
+        .argument("--replication.host=db.example.net:27017")
+        .argument(format!(
+            "--etcd.endpoints={}",
+            endpoints(set.etcd.scheme(), &set.etcd.ports())
+        ));
+    let refused = stranger.command().output().unwrap();
+    assert_eq!(refused.status.code(), Some(1));
+    let log = String::from_utf8(refused.stderr).unwrap();
+    let expected = "portcullis: cannot join the replica set: Either all host names in a replica set \
+                    configuration must be localhost references, or none must be; found 2 out of 3";
+    assert_eq!(log.lines().last(), Some(expected), "{log}");
+    assert_eq!(
+        config(&mut set.admin(0))
+            .get_array("members")
+            .unwrap()
+            .len(),
+        2
+    );
 }

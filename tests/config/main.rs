@@ -5,6 +5,7 @@
 
 mod environment;
 mod file;
+mod milvus;
 mod options;
 mod reference;
 mod replication;

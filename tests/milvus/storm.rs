@@ -4,7 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bson::doc;
-use portcullis::milvus::proto::milvus::{GetVersionResponse, UpdateCredentialRequest};
+use portcullis::milvus::proto::common::Status;
+use portcullis::milvus::proto::milvus::{
+    GetVersionResponse, OperatePrivilegeGroupRequest, PrivilegeEntity, UpdateCredentialRequest,
+};
 use tokio::task::JoinSet;
 use tonic::Code;
 
@@ -98,6 +101,50 @@ async fn thousands_of_wrong_passwords_leave_the_other_face_its_turns_and_memory_
     let growth = peak_kib(&server.mongodb).saturating_sub(before);
     assert!(growth < GROWTH_KIB_MAX, "{growth} KiB more");
     admin.run("admin", doc! { "ping": 1 });
+}
+
+/// Of a message that has two bytes for each; what is made of them has twenty-four.
+const ENTRIES: usize = 30_000;
+
+async fn send_many_entries(mut client: Client) -> Code {
+    let message = OperatePrivilegeGroupRequest {
+        group_name: "group".to_owned(),
+        privileges: vec![PrivilegeEntity::default(); ENTRIES],
+        ..OperatePrivilegeGroupRequest::default()
+    };
+    let called: Result<Status, _> = client.call("OperatePrivilegeGroup", message).await;
+    let code = called.unwrap_err().code();
+    assert!(
+        [Code::Unauthenticated, Code::Unavailable].contains(&code),
+        "{code}"
+    );
+    code
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_made_of_messages_is_not_kept_while_passwords_are_looked_at() {
+    const CONNECTIONS: usize = 4;
+    const CALLS_EACH: usize = 64;
+    const GROWTH_KIB_MAX: u64 = 120 * 1024;
+    let server = Server::start_with(&[
+        "--setParameter=hashingThreads=1",
+        "--setParameter=argon2MemoryKiB=7168",
+        "--setParameter=handshakeTimeoutMs=600000",
+    ]);
+    let before = peak_kib(&server.mongodb);
+    let mut calls = JoinSet::new();
+    for connection in 0..CONNECTIONS {
+        let connected = server.client().await;
+        for number in 0..CALLS_EACH {
+            let mut client = connected.again();
+            client.sign(&format!("user{connection}x{number}"), "wrong");
+            calls.spawn(send_many_entries(client));
+        }
+    }
+    let codes = calls.join_all().await;
+    assert!(codes.contains(&Code::Unauthenticated));
+    let growth = peak_kib(&server.mongodb).saturating_sub(before);
+    assert!(growth < GROWTH_KIB_MAX, "{growth} KiB more");
 }
 
 #[tokio::test]

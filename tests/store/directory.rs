@@ -111,8 +111,9 @@ async fn the_operations_do_what_they_say() {
 
     let mut concern = RawDocumentBuf::new();
     concern.append(cstr!("w"), 1);
+    let kept = concern.clone();
     directory
-        .set_default_rw_concern(order(), concern.clone())
+        .set_default_rw_concern(order(), |_| Ok(kept))
         .await
         .unwrap();
     assert_eq!(*catalog.default_read_write_concern().unwrap(), concern);
@@ -355,7 +356,7 @@ async fn a_snapshot_is_what_the_store_has_at_its_sequence() {
     let directory = Directory::open(Arc::clone(&store) as Arc<dyn Store>).unwrap();
     let concern = bson::rawdoc! { "defaultWriteConcern": { "w": 1 } };
     directory
-        .set_default_rw_concern(order(), concern)
+        .set_default_rw_concern(order(), |_| Ok(concern))
         .await
         .unwrap();
     directory

@@ -334,7 +334,7 @@ impl Drop for TestServer {
 }
 
 /// Sends a signal to a process by the signal's name.
-fn signal(process: u32, name: &str) {
+pub fn signal(process: u32, name: &str) {
     let status = Command::new("kill")
         .arg(format!("-{name}"))
         .arg(process.to_string())

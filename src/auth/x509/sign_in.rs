@@ -86,6 +86,7 @@ impl Session {
         }
         // Before the user: a change between the two reads is then seen next time.
         let generation = catalog.generation();
+        let _hold = catalog.hold();
         let (user, roles_from) = if policy.allows_roles && !certificate.roles.is_empty() {
             let user = owner(&attempt.user, certificate, catalog);
             (Arc::new(user), RolesFrom::Certificate)

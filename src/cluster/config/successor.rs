@@ -108,6 +108,17 @@ impl ReplicaSetConfig {
                 ));
             }
         }
+        self.check_hosts()?;
+        if !self.members.iter().any(Member::is_electable) {
+            let text = "Replica set configuration must contain at least one non-arbiter member with \
+                        priority > 0";
+            return refuse(text.to_owned());
+        }
+        Ok(())
+    }
+
+    /// What is local to one member is another machine to the others, and to drivers.
+    pub(super) fn check_hosts(&self) -> Result<(), InvalidConfig> {
         let count = self.members.len();
         let local = self.members.iter().filter(|member| member.host.is_local());
         let local = local.count();
@@ -116,11 +127,6 @@ impl ReplicaSetConfig {
                 "Either all host names in a replica set configuration must be localhost references, \
                  or none must be; found {local} out of {count}"
             ));
-        }
-        if !self.members.iter().any(Member::is_electable) {
-            let text = "Replica set configuration must contain at least one non-arbiter member with \
-                        priority > 0";
-            return refuse(text.to_owned());
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use bson::{DateTime, RawBsonRef, RawDocumentBuf, Timestamp};
 
 use super::get_default_rw_concern::in_force;
 use crate::authz::{Authority, Denied, Need, Pass};
+use crate::catalog::PlanError;
 use crate::command::arguments::{FromField, Path, arguments, unknown_field, wrong_type};
 use crate::command::context::Context;
 use crate::command::field_types::Anything;
@@ -75,13 +76,14 @@ impl Command for SetDefaultRwConcern {
         let Some(set) = &services.replica_set else {
             return Err(not_on_standalone(Self::SPEC.name));
         };
-        let current = RwConcernDefaults::of(services.directory.catalog());
         let updated = (services.cluster_clock.now(set), DateTime::now());
-        let defaults = self.changed(current, updated)?;
         let order = context.bare_order(pass);
         let written = services
             .directory
-            .set_default_rw_concern(order, defaults.to_document());
+            .set_default_rw_concern(order, move |current| {
+                let changed = self.changed(RwConcernDefaults::stored(current), updated)?;
+                Ok(changed.to_document())
+            });
         written.await.map_err(|error| services.ops_error(error))?;
         Ok(in_force(services))
     }
@@ -101,14 +103,11 @@ impl SetDefaultRwConcern {
         self,
         current: RwConcernDefaults,
         updated: (Timestamp, DateTime),
-    ) -> Result<RwConcernDefaults, CommandError> {
+    ) -> Result<RwConcernDefaults, PlanError> {
         let write_concern = match self.write_concern {
             None => current.write_concern,
             Some(DefaultWriteConcern { concern: None, .. }) if current.write_concern.is_some() => {
-                return Err(CommandError::new(
-                    ErrorCode::ILLEGAL_OPERATION,
-                    "The global default write concern cannot be unset once it is set.",
-                ));
+                return Err(PlanError::WriteConcernDefaultStays);
             }
             Some(DefaultWriteConcern { concern, .. }) => concern,
         };
@@ -277,15 +276,15 @@ mod tests {
     fn change(
         body: &RawDocument,
         current: &RwConcernDefaults,
-    ) -> Result<RwConcernDefaults, (i32, String)> {
+    ) -> Result<RwConcernDefaults, PlanError> {
         let at = Timestamp {
             time: 5,
             increment: 1,
         };
         let path = Path::root("setDefaultRWConcern");
         SetDefaultRwConcern::parse(body, &path, rules::<SetDefaultRwConcern>())
-            .and_then(|command| command.changed(current.clone(), (at, DateTime::from_millis(5))))
-            .map_err(|error| (error.code.0, error.message))
+            .unwrap()
+            .changed(current.clone(), (at, DateTime::from_millis(5)))
     }
 
     #[test]
@@ -313,8 +312,8 @@ mod tests {
         assert_eq!(change(&no_read, &both).unwrap().read_concern, None);
         let no_write = command(rawdoc! { "defaultWriteConcern": {} });
         assert!(change(&no_write, &nothing).is_ok());
-        let text = "The global default write concern cannot be unset once it is set.";
-        assert_eq!(change(&no_write, &both), Err((20, text.into())));
+        let refused = Err(PlanError::WriteConcernDefaultStays);
+        assert_eq!(change(&no_write, &both), refused);
     }
 
     #[test]

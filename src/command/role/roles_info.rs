@@ -166,6 +166,7 @@ fn of_database(
 
 fn named(names: &[RoleName], shape: Shape, catalog: &Catalog) -> Result<RawArrayBuf, CommandError> {
     let mut array = BoundedArray::default();
+    let _hold = catalog.hold();
     for name in names {
         if builtin::is_builtin(name) {
             array.push(&built_in(name, shape, false))?;

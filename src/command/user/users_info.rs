@@ -210,5 +210,6 @@ fn named(
         names.sort();
         names.dedup();
     }
+    let _hold = catalog.hold();
     names.iter().filter_map(|name| catalog.user(name)).collect()
 }

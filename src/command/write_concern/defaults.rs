@@ -21,8 +21,12 @@ pub struct RwConcernDefaults {
 impl RwConcernDefaults {
     /// Those in force.
     pub fn of(catalog: &Catalog) -> Self {
-        let stored = catalog.default_read_write_concern();
-        stored.map_or_else(Self::default, |stored| Self::parse(&stored))
+        Self::stored(catalog.default_read_write_concern().as_deref())
+    }
+
+    /// Those that are kept, if any are.
+    pub fn stored(stored: Option<&RawDocumentBuf>) -> Self {
+        stored.map_or_else(Self::default, |stored| Self::parse(stored))
     }
 
     /// The write concern of a command that names none.
