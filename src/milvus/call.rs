@@ -7,6 +7,7 @@ use compact_str::CompactString;
 use super::auditing::unaudited;
 use super::connection::Connection;
 use super::failure::Failure;
+use super::names;
 use super::proto::common::Status;
 use crate::audit::Event;
 use crate::auth::hash_pool::{Owner, Share};
@@ -18,7 +19,7 @@ use crate::config::MilvusConfig;
 use crate::error::ErrorCode;
 use crate::model::directory_change::DirectoryChange;
 use crate::model::milvus::{ANY, MilvusObject};
-use crate::model::names::DbName;
+use crate::model::names::{DbName, UserName};
 use crate::model::user::User;
 use crate::ops::{CommitNote, Order};
 use crate::telemetry::events;
@@ -147,6 +148,16 @@ impl Context<'_> {
     /// The database whose users and roles the calls are about.
     pub(super) fn directory_db(&self) -> &DbName {
         &self.settings().database
+    }
+
+    /// The user that a call is about. Who is there has the name that the other face gave it; nobody else
+    /// can have one that Milvus does not allow. Blanks around it do not count: they do not in what the
+    /// caller needs.
+    pub(super) fn user_name(&self, name: &str) -> Result<UserName, Failure> {
+        let named = UserName::new(name.trim(), self.directory_db().clone()).ok();
+        let catalog = self.services().directory.catalog();
+        let present = named.filter(|named| catalog.user(named).is_some());
+        present.map_or_else(|| names::user_name(name, self.settings()), Ok)
     }
 
     /// Whether the caller has that name.

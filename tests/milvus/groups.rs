@@ -238,15 +238,21 @@ async fn a_grant_of_a_group_allows_what_is_in_it_at_the_next_call() {
         .await
         .unwrap();
     assert!(may_list_users(ann).await);
-    // By a group in the group as well.
+    // By a group in the group as well, which has no level to be beside privileges.
     create(root, "inner").await.unwrap();
     operate(root, "inner", &["ClusterReadOnly"], ADD)
         .await
         .unwrap();
-    operate(root, "lookers", &["inner"], ADD).await.unwrap();
+    for group in ["inner", "ClusterReadOnly"] {
+        let (code, error_code, reason) = operate(root, "lookers", &[group], ADD).await.unwrap_err();
+        assert_eq!((code, error_code), (1100, 61));
+        assert!(reason.contains("not the same privilege level"), "{reason}");
+    }
     operate(root, "lookers", &["SelectOwnership"], REMOVE)
         .await
         .unwrap();
+    assert!(!may_list_users(ann).await);
+    operate(root, "lookers", &["inner"], ADD).await.unwrap();
     assert!(may_list_users(ann).await);
     operate(root, "inner", &["ClusterReadOnly"], REMOVE)
         .await
@@ -354,6 +360,33 @@ async fn groups_outlive_a_restart_and_are_for_who_may() {
     assert_eq!(
         list(ann).await.0,
         [("lookers".to_owned(), vec!["ClusterReadOnly".to_owned()])]
+    );
+    assert!(may_list_users(ann).await);
+}
+
+#[tokio::test]
+async fn a_dropped_group_is_in_no_other_any_more() {
+    let server = Server::start();
+    let root = &mut server.root().await;
+    let ann = &mut ann(&server, root).await;
+    for (group, privilege) in [("inner", "SelectOwnership"), ("outer", "inner")] {
+        create(root, group).await.unwrap();
+        operate(root, group, &[privilege], ADD).await.unwrap();
+    }
+    grant_v2(root, "outer", ("*", "*"), ADD).await.unwrap();
+    assert!(may_list_users(ann).await);
+    assert_eq!(drop_group(root, "inner").await, Ok(()));
+    assert!(!may_list_users(ann).await);
+    assert_eq!(list(root).await.0, [("outer".to_owned(), vec![])]);
+    // What is made anew under the name is another one.
+    create(root, "inner").await.unwrap();
+    operate(root, "inner", &["SelectOwnership"], ADD)
+        .await
+        .unwrap();
+    assert!(!may_list_users(ann).await);
+    assert_eq!(
+        operate(root, "outer", &["SelectOwnership"], ADD).await,
+        Ok(())
     );
     assert!(may_list_users(ann).await);
 }

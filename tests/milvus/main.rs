@@ -15,6 +15,7 @@ mod groups;
 mod lists;
 mod metadata;
 mod rbac;
+mod rbac_whole;
 mod refusals;
 mod settings;
 mod storm;

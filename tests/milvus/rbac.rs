@@ -13,21 +13,21 @@ use tonic::Code;
 use crate::client::{Client, ROOT_PASSWORD, Server, Told, create_user, told};
 use crate::strangers::{client_on, connect};
 
-fn role(name: &str, description: &str) -> RoleEntity {
+pub(crate) fn role(name: &str, description: &str) -> RoleEntity {
     RoleEntity {
         name: name.to_owned(),
         description: description.to_owned(),
     }
 }
 
-fn privilege(name: &str) -> PrivilegeEntity {
+pub(crate) fn privilege(name: &str) -> PrivilegeEntity {
     PrivilegeEntity {
         name: name.to_owned(),
     }
 }
 
 /// `ann`, who may list users by a role that has a group.
-async fn fill(root: &mut Client) {
+pub(crate) async fn fill(root: &mut Client) {
     create_user(root, "ann", "secret").await.unwrap();
     let entity = Some(role("keeper", "keeps it tidy"));
     root.change("CreateRole", CreateRoleRequest { entity })
@@ -72,7 +72,7 @@ fn costing(meta: &RbacMeta, cost: &str) -> String {
     changed
 }
 
-async fn backup(root: &mut Client) -> RbacMeta {
+pub(crate) async fn backup(root: &mut Client) -> RbacMeta {
     let reply: BackupRbacMetaResponse = root
         .call("BackupRBAC", BackupRbacMetaRequest {})
         .await
@@ -81,7 +81,7 @@ async fn backup(root: &mut Client) -> RbacMeta {
     reply.rbac_meta.unwrap()
 }
 
-async fn restore(root: &mut Client, meta: &RbacMeta) -> Told {
+pub(crate) async fn restore(root: &mut Client, meta: &RbacMeta) -> Told {
     let rbac_meta = Some(meta.clone());
     root.change("RestoreRBAC", RestoreRbacMetaRequest { rbac_meta })
         .await
@@ -202,14 +202,15 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
         assert_eq!(restore(root, &meta).await, refused(reason));
         assert_eq!(backup(root).await, RbacMeta::default());
     }
-    for (spoil, code) in [
-        (
-            (|it| it.grants[0].object_name = String::new()) as fn(&mut RbacMeta),
-            1100,
-        ),
-        (|it| it.grants[0].db_name = "shop".to_owned(), 1100),
+    // Whoever and whatever has no name.
+    for spoil in [
+        (|it| it.grants[0].object_name = String::new()) as fn(&mut RbacMeta),
+        |it| it.users[0].user = String::new(),
+        |it| it.users[0].roles.push(role("", "")),
+        |it| it.roles.push(role("", "")),
+        |it| it.grants[0].role = None,
     ] {
-        assert_eq!(restore(root, &without(spoil)).await.unwrap_err().0, code);
+        assert_eq!(restore(root, &without(spoil)).await.unwrap_err().0, 1100);
         assert_eq!(backup(root).await, RbacMeta::default());
     }
     let bcrypt = without(|it| it.users[0].password = "$2a$04$abcdefghijklmnopqrstuv".to_owned());
@@ -337,11 +338,11 @@ async fn more_than_there_may_be_is_refused_before_it_is_looked_at() {
     };
     // Nobody can have these names, which would be said otherwise.
     let mut meta = kept.clone();
-    meta.roles = vec![role("1", ""); 4];
+    meta.roles = vec![role("", ""); 4];
     let roles = "the number of roles on milvus";
     assert_eq!(restore(root, &meta).await, refused(roles));
     let mut meta = kept.clone();
-    meta.users[0].user = "1".to_owned();
+    meta.users[0].user = String::new();
     meta.users = vec![meta.users[0].clone(); 4];
     let users = "the number of users on milvus";
     assert_eq!(restore(root, &meta).await, refused(users));

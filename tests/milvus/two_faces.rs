@@ -3,11 +3,12 @@
 use bson::doc;
 use portcullis::milvus::proto::milvus::{
     CreateCredentialRequest, DeleteCredentialRequest, GetVersionResponse, ListCredUsersRequest,
-    ListCredUsersResponse, SelectUserRequest, SelectUserResponse, UpdateCredentialRequest,
+    ListCredUsersResponse, OperateUserRoleRequest, SelectUserRequest, SelectUserResponse,
+    UpdateCredentialRequest, UserEntity,
 };
 use tonic::Code;
 
-use crate::client::{Client, Server, encoded};
+use crate::client::{Client, Server, Told, encoded, told};
 use crate::support::{Options, RawClient, binary};
 
 fn new_user(name: &str, password: &str) -> CreateCredentialRequest {
@@ -168,6 +169,91 @@ async fn a_user_called_like_everybody_is_one_user() {
     let mut root = server.root().await;
     let listed: SelectUserResponse = root.call("SelectUser", all).await.unwrap();
     assert_eq!(listed.results.len(), 2);
+}
+
+#[tokio::test]
+async fn a_user_that_milvus_could_not_call_so_is_administered_all_the_same() {
+    let server = Server::start_with(&["--milvus.superUsers=root"]);
+    let create = doc! { "createUser": "svc-1", "pwd": "secret", "roles": [] };
+    let reply = server.mongodb.admin().run("milvus", create);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let mut root = server.root().await;
+    // The second is not there, and told what it always was.
+    for (name, expected) in [("svc-1", Ok(())), ("svc-2", Err(1100))] {
+        let code = |answer: Told| answer.map_err(|(code, _, _)| code);
+        let bind = OperateUserRoleRequest {
+            username: name.to_owned(),
+            role_name: "admin".to_owned(),
+            r#type: 0,
+        };
+        let bound = root.change("OperateUserRole", bind).await;
+        assert_eq!(code(bound), expected, "{name}");
+        for (new, description) in [("", Some("of the shop")), ("changed", None)] {
+            let update = UpdateCredentialRequest {
+                username: name.to_owned(),
+                old_password: String::new(),
+                new_password: encoded(new),
+                description: description.map(str::to_owned),
+            };
+            let updated = root.change("UpdateCredential", update).await;
+            assert_eq!(code(updated), expected, "{name}");
+        }
+        let request = selected(name);
+        let reply: SelectUserResponse = root.call("SelectUser", request).await.unwrap();
+        assert_eq!(code(told(reply.status)), expected, "{name}");
+        let found = reply.results.first();
+        let roles = found.map(|user| (user.roles.len(), user.description.as_str()));
+        assert_eq!(roles, expected.ok().map(|()| (1, "of the shop")), "{name}");
+        let created = root.change("CreateCredential", new_user(name, "secret"));
+        assert_eq!(code(created.await), Err(1100), "{name}");
+    }
+    let mut service = server.client_as("svc-1", "changed").await;
+    let own: SelectUserResponse = service.call("SelectUser", selected("svc-1")).await.unwrap();
+    assert_eq!(own.results.len(), 1);
+    // Who has no rights learns nothing: neither who is there, nor who could be.
+    root.change("CreateCredential", new_user("ann", "secret"))
+        .await
+        .unwrap();
+    let mut ann = server.client_as("ann", "secret").await;
+    for name in ["svc-1", "svc-2", "bob"] {
+        let request = selected(name);
+        let denied: Result<SelectUserResponse, _> = ann.call("SelectUser", request).await;
+        let denied = denied.unwrap_err();
+        let text = "PrivilegeSelectUser: permission deny to ann in the `default` database";
+        assert_eq!(
+            (denied.code(), denied.message()),
+            (Code::PermissionDenied, text)
+        );
+    }
+}
+
+/// Blanks do not make another user of who may not be looked at.
+#[tokio::test]
+async fn blanks_around_a_name_do_not_count_where_others_have_them() {
+    let server = Server::start();
+    let create = doc! { "createUser": " ann", "pwd": "another", "roles": ["admin"] };
+    let reply = server.mongodb.admin().run("milvus", create);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let mut root = server.root().await;
+    root.change("CreateCredential", new_user("ann", "secret"))
+        .await
+        .unwrap();
+    let mut ann = server.client_as("ann", "secret").await;
+    let own: SelectUserResponse = ann.call("SelectUser", selected(" ann")).await.unwrap();
+    let found = own.results[0].user.as_ref().unwrap();
+    assert_eq!(
+        (found.name.as_str(), own.results[0].roles.len()),
+        ("ann", 0)
+    );
+}
+
+fn selected(name: &str) -> SelectUserRequest {
+    SelectUserRequest {
+        user: Some(UserEntity {
+            name: name.to_owned(),
+        }),
+        include_role_info: true,
+    }
 }
 
 #[tokio::test]

@@ -4,7 +4,6 @@ mod operate_privilege;
 mod operate_privilege_v2;
 mod select_grant;
 
-pub(super) use operate_privilege_v2::check_level;
 pub(super) use select_grant::entity_of;
 
 use compact_str::CompactString;

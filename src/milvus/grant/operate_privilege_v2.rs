@@ -64,7 +64,7 @@ impl Call for OperatePrivilegeV2Request {
 }
 
 /// Whether the names reach as far as the group does; one without privileges reaches anywhere.
-pub(in crate::milvus) fn check_level(
+fn check_level(
     name: &str,
     level: Option<Level>,
     (db, collection): (&str, &str),

@@ -20,10 +20,11 @@ use crate::milvus::grant::entity_of;
 use crate::milvus::group::group_info;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{
-    BackupRbacMetaRequest, BackupRbacMetaResponse, RbacMeta, RoleEntity, UserInfo,
+    BackupRbacMetaRequest, BackupRbacMetaResponse, PrivilegeGroupInfo, RbacMeta, RoleEntity,
+    UserInfo,
 };
 use crate::milvus::role::role_entity;
-use crate::model::milvus::ANY;
+use crate::model::milvus::{ANY, PrivilegeGroup, PrivilegeGroups};
 use crate::model::names::RoleName;
 use crate::model::user::User;
 
@@ -79,16 +80,18 @@ fn read(catalog: &Catalog, interrupt: &Interrupt) -> Result<RbacMeta, CommandErr
     Ok(RbacMeta {
         users: users.filter_map(user_info).collect::<Result<_, _>>()?,
         grants: grants.collect(),
-        privilege_groups: groups
-            .as_slice()
-            .iter()
-            .map(|group| {
-                let privileges = group.privileges.iter().map(CompactString::as_str);
-                group_info(&group.name, privileges)
-            })
-            .collect(),
+        privilege_groups: group_infos(&groups),
         roles: roles.iter().map(|role| role_entity(role)).collect(),
     })
+}
+
+/// Without the names of dropped groups that a catalog of before has.
+fn group_infos(groups: &PrivilegeGroups) -> Vec<PrivilegeGroupInfo> {
+    let info = |group: &PrivilegeGroup| {
+        let names = group.privileges.iter().map(CompactString::as_str);
+        group_info(&group.name, names.filter(|name| groups.is_name(name)))
+    };
+    groups.as_slice().iter().map(info).collect()
 }
 
 /// A user with those of its roles that Milvus knows.
@@ -113,4 +116,28 @@ fn user_info(user: &User, roles: &HashSet<&RoleName>, catalog: &Catalog) -> Opti
             })
             .collect(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_are_kept_without_what_is_gone() {
+        let groups = PrivilegeGroups::new(vec![
+            PrivilegeGroup {
+                name: "inner".into(),
+                privileges: [].into(),
+            },
+            PrivilegeGroup {
+                name: "outer".into(),
+                privileges: ["ClusterAdmin", "gone", "inner"].map(Into::into).into(),
+            },
+        ]);
+        let infos = group_infos(&groups.unwrap());
+        let kept = ["ClusterAdmin", "inner"].into_iter();
+        let nothing = std::iter::empty();
+        let expected = [group_info("inner", nothing), group_info("outer", kept)];
+        assert_eq!(infos, expected);
+    }
 }

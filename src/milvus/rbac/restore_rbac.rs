@@ -12,7 +12,7 @@ use crate::config::MilvusConfig;
 use crate::config::parameters::Parameters;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
-use crate::milvus::grant::{check_level, database};
+use crate::milvus::grant::database;
 use crate::milvus::group::change;
 use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
@@ -20,10 +20,8 @@ use crate::milvus::proto::milvus::{
     GrantEntity, PrivilegeGroupInfo, RbacMeta, RestoreRbacMetaRequest, RoleEntity, UserInfo,
 };
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
-use crate::model::milvus::{
-    ANY, Levels, MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of,
-};
-use crate::model::names::RoleName;
+use crate::model::milvus::{MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of};
+use crate::model::names::{RoleName, UserName};
 use crate::model::plain_credential::{
     ARGON2_MEMORY_KIB_MIN, InvalidPlainCredential, PlainCredential,
 };
@@ -68,9 +66,8 @@ impl Call for RestoreRbacMetaRequest {
             check_known(&known, &group.privileges)
                 .map_err(|refusal| refused(reason(&refusal.into())))?;
         }
-        let mut levels = known.levels();
         for entity in meta.grants {
-            let (role, grant) = grant_of(entity, (&known, &mut levels), settings)?;
+            let (role, grant) = grant_of(entity, &known, settings)?;
             grants.entry(role).or_default().push(grant);
         }
         let backup = RbacBackup {
@@ -141,10 +138,15 @@ fn reason(refusal: &PlanError) -> String {
     }
 }
 
+/// As it is: the other face makes roles and users with names that Milvus does not allow.
+fn role_name(name: &str, settings: &MilvusConfig) -> Result<RoleName, Failure> {
+    RoleName::new(name, settings.database.clone()).map_err(Failure::invalid)
+}
+
 fn role_of(entity: RoleEntity, settings: &MilvusConfig) -> Result<Role, Failure> {
     names::check_description(&entity.description, "role")?;
     Ok(Role {
-        name: names::role_name(&entity.name, settings)?,
+        name: role_name(&entity.name, settings)?,
         privileges: [].into(),
         roles: [].into(),
         restrictions: Restrictions::NONE,
@@ -169,7 +171,7 @@ fn user_of(
     parameters: &Parameters,
 ) -> Result<User, Failure> {
     let password = Zeroizing::new(info.password);
-    let name = names::user_name(&info.user, settings)?;
+    let name = UserName::new(&info.user, settings.database.clone()).map_err(Failure::invalid)?;
     let (memory_kib, iterations) = (
         parameters.argon2_memory_kib(),
         parameters.argon2_iterations(),
@@ -184,7 +186,7 @@ fn user_of(
     let plain =
         plain.map_err(|error| refused(format!("password of user [{}]: {error}", name.user())))?;
     let roles = info.roles.iter();
-    let roles = roles.map(|role| names::role_name(&role.name, settings));
+    let roles = roles.map(|role| role_name(&role.name, settings));
     Ok(User {
         name,
         user_id: uuid::Uuid::new_v4(),
@@ -199,31 +201,22 @@ fn user_of(
     })
 }
 
-/// Only what a call could grant: what is anything else could not be revoked either.
+/// Only what a call could grant: what is anything else could not be revoked either. The level of a group
+/// says nothing about that: the group may have been filled since it was granted.
 fn grant_of(
     entity: GrantEntity,
-    (groups, levels): (&PrivilegeGroups, &mut Levels<'_>),
+    groups: &PrivilegeGroups,
     settings: &MilvusConfig,
 ) -> Result<(RoleName, MilvusGrant), Failure> {
-    let role = names::role_name(&entity.role.unwrap_or_default().name, settings)?;
+    let role = role_name(&entity.role.unwrap_or_default().name, settings)?;
     let object = entity.object.unwrap_or_default().name;
     let object = MilvusObject::from_name(&object)
         .ok_or_else(|| refused(format!("object type [{object}] does not exist")))?;
     let grantor = entity.grantor.unwrap_or_default();
     let privilege = grantor.privilege.unwrap_or_default().name;
     let privilege = names::any_or_name(&privilege, "Privilege", settings)?;
-    let is_group = groups.is_group(privilege);
-    let object_name = if object == MilvusObject::Global && !is_group {
-        ANY
-    } else {
-        names::any_or_name(&entity.object_name, "object name", settings)?
-    };
-    let expected = if is_group {
-        check_level(
-            privilege,
-            levels.of(privilege),
-            (&entity.db_name, object_name),
-        )?;
+    let object_name = names::any_or_name(&entity.object_name, "object name", settings)?;
+    let expected = if groups.is_group(privilege) {
         Some(MilvusObject::Global)
     } else {
         object_of(privilege)

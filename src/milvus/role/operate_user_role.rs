@@ -22,7 +22,7 @@ impl Call for OperateUserRoleRequest {
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
         context.check_writable()?;
         let (services, settings) = (context.services(), context.settings());
-        let user = names::user_name(&self.username, settings)?;
+        let user = context.user_name(&self.username)?;
         let role = names::role_name(&self.role_name, settings)?;
         let directory = &services.directory;
         let operation = OperateUserRoleType::try_from(self.r#type)

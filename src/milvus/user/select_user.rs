@@ -6,7 +6,6 @@ use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::Catalog;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
-use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{SelectUserRequest, SelectUserResponse, UserEntity, UserResult};
 use crate::milvus::role::role_entity;
@@ -29,7 +28,7 @@ impl Call for SelectUserRequest {
         let services = context.services();
         let with_roles = self.include_role_info;
         let results = if let Some(user) = self.user {
-            let name = names::user_name(&user.name, context.settings())?;
+            let name = context.user_name(&user.name)?;
             let catalog = services.directory.catalog();
             let found = catalog.user(&name);
             found

@@ -63,7 +63,7 @@ async fn describe(
     name: &str,
     description: String,
 ) -> Result<Status, Failure> {
-    let name = names::user_name(name, context.settings())?;
+    let name = context.user_name(name)?;
     let change = DirectoryChange {
         custom_data: audited(Some(&description)),
         ..DirectoryChange::of_user("updateUser", ChangeKind::Updated, &name)
@@ -145,7 +145,7 @@ fn is_super_user(context: &Context<'_>) -> bool {
 }
 
 fn found(context: &Context<'_>, name: &str) -> Result<Arc<User>, Failure> {
-    let name = names::user_name(name, context.settings())?;
+    let name = context.user_name(name)?;
     let user = context.services().directory.catalog().user(&name);
     user.ok_or_else(|| Failure::user_not_found(OPERATION))
 }

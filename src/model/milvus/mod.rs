@@ -11,5 +11,5 @@ mod privilege;
 pub use description::{described, description_of};
 pub use grant::{ANY, DEFAULT_DATABASE, MilvusGrant};
 pub use group::{BUILT_IN_GROUPS, BuiltInGroup, Level, built_in_group};
-pub use own_group::{Levels, PrivilegeGroup, PrivilegeGroups, is_predefined};
+pub use own_group::{PrivilegeGroup, PrivilegeGroups, is_predefined, privilege_level};
 pub use privilege::{ALL, MilvusObject, MilvusPrivilege, PRIVILEGES, object_of};

@@ -1,6 +1,6 @@
 //! The groups of privileges that administrators make.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use compact_str::CompactString;
@@ -19,21 +19,6 @@ pub struct PrivilegeGroup {
 /// All groups that administrators made, sorted by name.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PrivilegeGroups(Arc<[PrivilegeGroup]>);
-
-/// How far names reach, each found once: that may mean to look through all groups.
-#[derive(Debug)]
-pub struct Levels<'a> {
-    groups: &'a PrivilegeGroups,
-    known: HashMap<CompactString, Option<Level>>,
-}
-
-impl Levels<'_> {
-    /// [`PrivilegeGroups::level`].
-    pub fn of(&mut self, name: &str) -> Option<Level> {
-        let found = self.known.entry(name.into());
-        *found.or_insert_with(|| self.groups.level(name))
-    }
-}
 
 impl PrivilegeGroups {
     /// These groups; `None` if they are not sorted by name, or two have one name.
@@ -76,11 +61,21 @@ impl PrivilegeGroups {
         Self(groups.into())
     }
 
-    /// Without the group of that name.
+    /// Without the group of that name, which is in no other any more either.
     #[must_use]
     pub fn without(&self, name: &str) -> Self {
         let others = self.0.iter().filter(|group| group.name != name);
-        Self(others.cloned().collect())
+        let others = others.map(|group| {
+            let privileges = group.privileges.iter();
+            PrivilegeGroup {
+                name: group.name.clone(),
+                privileges: privileges
+                    .filter(|it| it.as_str() != name)
+                    .cloned()
+                    .collect(),
+            }
+        });
+        Self(others.collect())
     }
 
     /// Whether that is a privilege, or a group of either kind.
@@ -109,14 +104,6 @@ impl PrivilegeGroups {
             level.is_some()
         });
         level
-    }
-
-    /// Levels of many names.
-    pub fn levels(&self) -> Levels<'_> {
-        Levels {
-            groups: self,
-            known: HashMap::new(),
-        }
     }
 
     /// Whether anything that `name` stands for, itself included, `matches`. Groups in groups are
@@ -149,11 +136,16 @@ pub fn is_predefined(name: &str) -> bool {
     object_of(name).is_some() || built_in_group(name).is_some()
 }
 
-/// The level of a built-in group, or of the built-in group that has the privilege.
+/// The level of a built-in group, or of a privilege.
 fn built_in_level(name: &str) -> Option<Level> {
-    if let Some(group) = built_in_group(name) {
-        return Some(group.level);
+    match built_in_group(name) {
+        Some(group) => Some(group.level),
+        None => privilege_level(name),
     }
+}
+
+/// The level of the built-in groups that have the privilege; `None` for groups.
+pub fn privilege_level(name: &str) -> Option<Level> {
     // Each of the three has all there is of its level.
     let widest = ["ClusterAdmin", "DatabaseAdmin", "CollectionAdmin"];
     let mut groups = widest.into_iter().filter_map(built_in_group);
@@ -197,6 +189,11 @@ mod tests {
         assert_eq!(names(&groups), ["empty", "loop", "readers", "writers"]);
         let fewer = groups.with(group("readers", &["Query"])).without("loop");
         assert_eq!(names(&fewer), ["empty", "readers", "writers"]);
+        let writers = fewer.find("writers").unwrap();
+        assert_eq!(
+            *writers.privileges,
+            ["Insert", "CollectionReadOnly", "gone"]
+        );
         assert!(fewer.has("readers", "Query") && !fewer.has("readers", "Search"));
         assert!(PrivilegeGroups::new(groups.as_slice().to_vec()).is_some());
         let added = ["z", "readers", "a"].map(|name| group(name, &[]));
@@ -231,6 +228,14 @@ mod tests {
             ("ExportSnapshot", None),
         ] {
             assert_eq!(groups.level(name), level, "{name}");
+        }
+    }
+
+    #[test]
+    fn groups_have_no_level_among_privileges() {
+        assert_eq!(privilege_level("FlushAll"), Some(Level::Cluster));
+        for name in ["ClusterAdmin", "readers", "ExportSnapshot"] {
+            assert_eq!(privilege_level(name), None, "{name}");
         }
     }
 }

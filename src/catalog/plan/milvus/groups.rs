@@ -6,7 +6,7 @@ use compact_str::CompactString;
 
 use crate::catalog::View;
 use crate::catalog::plan::{PlanError, check_size};
-use crate::model::milvus::{Levels, PrivilegeGroup, PrivilegeGroups, is_predefined};
+use crate::model::milvus::{PrivilegeGroup, PrivilegeGroups, is_predefined, privilege_level};
 use crate::store::{Change, Setting};
 
 /// Groups that administrators may make: each change writes all of them.
@@ -34,7 +34,7 @@ pub enum PrivilegeGroupError {
     /// Nothing is to be added or removed.
     #[error("privileges is empty when alter the privilege group")]
     NothingToChange,
-    /// A group is for the server, for databases or for collections.
+    /// A group is for the server, for databases or for collections, or has groups alone.
     #[error("privileges are not the same privilege level")]
     MixedLevels,
     /// A role has it.
@@ -64,7 +64,8 @@ pub fn create_privilege_group(
     put(create(&view.privilege_groups(), group)?)
 }
 
-/// `DropPrivilegeGroup`: nothing happens if there is none.
+/// `DropPrivilegeGroup`: nothing happens if there is none. It leaves the groups it is in, or what is made
+/// anew under its name would be in them.
 pub fn drop_privilege_group(view: &View<'_>, name: &str) -> Result<Vec<Change>, PlanError> {
     let groups = view.privilege_groups();
     if groups.find(name).is_none() {
@@ -89,8 +90,15 @@ pub fn add_privileges_to_group(
 ) -> Result<Vec<Change>, PlanError> {
     let groups = view.privilege_groups();
     let group = find(&groups, name, privileges)?;
-    let all = [&group.privileges, privileges].concat();
-    put(groups.with(filled(&groups, name.into(), all)?))
+    check_known(&groups, privileges)?;
+    // Without names of groups that were dropped, as a catalog of before has them.
+    let present = group.privileges.iter().filter(|it| groups.is_name(it));
+    let all = sorted(present.chain(privileges).cloned().collect());
+    check_one_level(&all)?;
+    put(groups.with(PrivilegeGroup {
+        name: name.into(),
+        privileges: all,
+    }))
 }
 
 /// `OperatePrivilegeGroup`, removing: what is not in the group is passed over.
@@ -101,6 +109,10 @@ pub fn remove_privileges_from_group(
 ) -> Result<Vec<Change>, PlanError> {
     let groups = view.privilege_groups();
     let group = find(&groups, name, privileges)?;
+    let others = privileges
+        .iter()
+        .filter(|it| !group.privileges.contains(it));
+    check_known(&groups, others)?;
     let mut kept = group.privileges.to_vec();
     kept.retain(|privilege| !privileges.contains(privilege));
     put(groups.with(PrivilegeGroup {
@@ -129,11 +141,12 @@ pub(super) fn create_all(
         privileges: sorted(group.privileges.into_vec()),
     });
     let groups = present.with_all(added.collect());
-    let mut levels = groups.levels();
     let is_added = |group: &&PrivilegeGroup| names.contains(&group.name);
     for group in groups.as_slice().iter().filter(is_added) {
         check_known(&groups, &group.privileges)?;
-        check_one_level(&mut levels, &group.privileges)?;
+        // Groups that could be filled with both have privileges beside groups.
+        let privileges = group.privileges.iter().filter(|it| !groups.is_group(it));
+        check_one_level(privileges)?;
     }
     put(groups)
 }
@@ -144,7 +157,8 @@ fn create(
 ) -> Result<PrivilegeGroups, PrivilegeGroupError> {
     let is_there = groups.find(&group.name).is_some();
     check_new(&group.name, is_there, groups.as_slice().len())?;
-    Ok(groups.with(group))
+    // A catalog of before has names of groups that were dropped in others: this one is in none.
+    Ok(groups.without(&group.name).with(group))
 }
 
 /// Whether one may come to the `count` groups there are.
@@ -165,7 +179,7 @@ fn check_new(
     Ok(())
 }
 
-/// The group to change, if it can be changed by these privileges.
+/// The group to change, if it is to be changed at all.
 fn find<'a>(
     groups: &'a PrivilegeGroups,
     name: &str,
@@ -176,30 +190,19 @@ fn find<'a>(
     if privileges.is_empty() {
         return Err(PrivilegeGroupError::NothingToChange);
     }
-    check_known(groups, privileges)?;
     Ok(group)
 }
 
 /// Refuses privileges that are none.
-pub fn check_known(
+pub fn check_known<'a>(
     groups: &PrivilegeGroups,
-    privileges: &[CompactString],
+    privileges: impl IntoIterator<Item = &'a CompactString>,
 ) -> Result<(), PrivilegeGroupError> {
-    let unknown = privileges.iter().find(|name| !groups.is_name(name));
+    let mut privileges = privileges.into_iter();
+    let unknown = privileges.find(|name| !groups.is_name(name));
     unknown.map_or(Ok(()), |name| {
         Err(PrivilegeGroupError::UnknownPrivilege(name.clone()))
     })
-}
-
-/// The group with these privileges, all of one level.
-fn filled(
-    groups: &PrivilegeGroups,
-    name: CompactString,
-    privileges: Vec<CompactString>,
-) -> Result<PrivilegeGroup, PrivilegeGroupError> {
-    let privileges = sorted(privileges);
-    check_one_level(&mut groups.levels(), &privileges)?;
-    Ok(PrivilegeGroup { name, privileges })
 }
 
 fn sorted(mut privileges: Vec<CompactString>) -> Box<[CompactString]> {
@@ -208,11 +211,11 @@ fn sorted(mut privileges: Vec<CompactString>) -> Box<[CompactString]> {
     privileges.into()
 }
 
-fn check_one_level(
-    known: &mut Levels<'_>,
-    privileges: &[CompactString],
+/// A group among them is of none, whatever is in it: so it is in Milvus.
+fn check_one_level<'a>(
+    privileges: impl IntoIterator<Item = &'a CompactString>,
 ) -> Result<(), PrivilegeGroupError> {
-    let mut levels = privileges.iter().map(|privilege| known.of(privilege));
+    let mut levels = privileges.into_iter().map(|name| privilege_level(name));
     let first = levels.next();
     if levels.any(|level| Some(level) != first) {
         return Err(PrivilegeGroupError::MixedLevels);

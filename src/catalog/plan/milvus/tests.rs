@@ -1,9 +1,10 @@
 use super::*;
 use crate::catalog::Catalog;
-use crate::model::milvus::{MilvusObject, PrivilegeGroup};
+use crate::model::milvus::{MilvusObject, PrivilegeGroup, PrivilegeGroups};
 use crate::model::names::{DbName, UserName};
 use crate::model::restriction::Restrictions;
 use crate::model::user::Credentials;
+use crate::store::Setting;
 
 fn catalog() -> Catalog {
     Catalog::with_milvus_on(DbName::parse("vectors").unwrap())
@@ -136,8 +137,11 @@ fn a_group_holds_what_there_is_of_one_level() {
             "there is no privilege name or privilege group name [query]",
         ),
         ("readers", &["Query", "FlushAll"], mixed),
-        ("readers", &["Query", "CollectionReadOnly"], ""),
+        ("readers", &["Query", "CollectionReadOnly"], mixed),
+        ("readers", &["Query"], ""),
+        ("readers", &["CollectionReadOnly"], mixed),
         ("readers", &["ShowCollections"], mixed),
+        ("readers", &["Search"], ""),
     ] {
         let refused = add(&catalog, group, privileges);
         assert!(refused.starts_with(refusal), "{refused}");
@@ -148,10 +152,48 @@ fn a_group_holds_what_there_is_of_one_level() {
     });
     assert_eq!(removed, "");
     let groups = catalog.privilege_groups();
+    assert_eq!(*groups.find("readers").unwrap().privileges, ["Search"]);
+    assert_eq!(create(&catalog, "all"), "");
+    assert_eq!(add(&catalog, "all", &["readers", "ClusterAdmin"]), "");
+}
+
+/// Catalogs of before have names of groups that were dropped, and groups beside privileges.
+#[test]
+fn what_is_in_a_group_can_be_removed_and_does_not_keep_others_out() {
+    let group = |name: &str, privileges: &[&str]| PrivilegeGroup {
+        name: name.into(),
+        privileges: privileges.iter().copied().map(Into::into).collect(),
+    };
+    let groups = PrivilegeGroups::default()
+        .with(group("outer", &["Insert", "gone", "inner"]))
+        .with(group("inner", &["Query"]));
+    let catalog = catalog();
+    catalog.apply([Change::PutSetting(Setting::PrivilegeGroups(groups.clone()))]);
+    let outer = || {
+        let groups = catalog.privilege_groups();
+        groups.find("outer").unwrap().privileges.to_vec()
+    };
+    let remove = |name: &str| {
+        done(&catalog, |view| {
+            remove_privileges_from_group(view, "outer", &[name.into()])
+        })
+    };
+    assert!(add(&catalog, "outer", &["gone"]).contains("[gone]"));
     assert_eq!(
-        *groups.find("readers").unwrap().privileges,
-        ["CollectionReadOnly"]
+        (remove("inner"), remove("gone")),
+        (String::new(), String::new())
     );
+    assert!(remove("gone").contains("[gone]"));
+    assert_eq!(outer(), ["Insert"]);
+
+    catalog.apply([Change::PutSetting(Setting::PrivilegeGroups(groups.clone()))]);
+    assert_eq!(create(&catalog, "gone"), "");
+    assert_eq!(outer(), ["Insert", "inner"]);
+
+    catalog.apply([Change::PutSetting(Setting::PrivilegeGroups(groups))]);
+    assert_eq!(remove("inner"), "");
+    assert_eq!(add(&catalog, "outer", &["Upsert"]), "");
+    assert_eq!(outer(), ["Insert", "Upsert"]);
 }
 
 #[test]
