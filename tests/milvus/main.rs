@@ -11,6 +11,7 @@ mod audit_log;
 mod auditing;
 mod client;
 mod generated;
+mod grants;
 mod groups;
 mod lists;
 mod metadata;
