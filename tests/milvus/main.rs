@@ -10,6 +10,7 @@ mod support;
 mod audit_log;
 mod auditing;
 mod client;
+mod connect;
 mod generated;
 mod grants;
 mod groups;

@@ -34,6 +34,7 @@ INVALID_PARAMETER = 1100
 INVALID_GROUP_NAME = 1402
 NOT_AUTHENTICATED = 1400
 NOT_PERMITTED = 1401
+NO_DATABASE = 800
 ANYTHING_ELSE = 65535
 
 
@@ -220,6 +221,22 @@ class Users(MilvusCase):
             # Which of the two depends on the version.
             with self.assertRaises((MilvusException, grpc.RpcError)):
                 MilvusClient(uri=self.uri, token=f"{user}:{password}", timeout=3)
+
+    def test_databases(self):
+        self.has("use_database", "list_databases")
+        self.assertEqual(self.root.list_databases(), ["default"])
+        self.root.use_database("default")
+        self.assertEqual(self.root.list_users(), ["root"])
+        # Older versions connect anew for it, newer ones have it described.
+        self.refused(NO_DATABASE, "database not found", self.root.use_database, "shop")
+
+    def test_describing_a_database(self):
+        self.has("describe_database")
+        self.assertEqual(self.root.describe_database("default")["name"], "default")
+        self.refused(NO_DATABASE, "database not found", self.root.describe_database, "shop")
+        self.root.create_user("ann", "secret")
+        ann = self.client("ann", "secret")
+        self.refused("PERMISSION_DENIED", "DescribeDatabase", ann.describe_database, "default")
 
     def test_data_are_not_served(self):
         self.refused("UNIMPLEMENTED", "is not served", self.root.list_collections)
