@@ -92,6 +92,7 @@ class MilvusCase(unittest.TestCase):
             user=user,
             password=password,
             timeout=TIMEOUT_S,
+            **self.options,
         )
         self.addCleanup(connections.disconnect, alias)
         return alias
@@ -271,6 +272,26 @@ class Encrypted(MilvusCase):
     def test_users_inside_tls(self):
         self.root.create_user("ann", "secret")
         self.assertEqual(self.client("ann", "secret").describe_user("ann")["user_name"], "ann")
+
+    def test_the_older_form_inside_tls(self):
+        alias = self.orm("root", ROOT_PASSWORD)
+        utility.create_user("ann", "secret", using=alias)
+        own = self.orm("ann", "secret")
+        described = utility.list_user("ann", True, using=own).groups
+        self.assertEqual([user.username for user in described], ["ann"])
+
+
+class SlowHashing(MilvusCase):
+    # A second and more for each password.
+    arguments = ("--setParameter=argon2Iterations=100",)
+
+    def test_a_call_that_is_given_up_is_told_of_right_afterwards(self):
+        self.assertEqual(self.root.list_users(), ["root"])
+        create = self.root.create_user
+        self.refused("DEADLINE_EXCEEDED", "", create, "ann", "secret", timeout=0.2)
+        self.assertEqual(self.root.list_users(), ["root"])
+        create("ann", "secret")
+        self.assertEqual(self.root.list_users(), ["ann", "root"])
 
 
 class FullAuditLog(MilvusCase):
