@@ -75,7 +75,7 @@ macro_rules! replies_with_status {
 }
 
 replies_with_status! {
-    BackupRbacMetaResponse CheckHealthResponse ConnectResponse GetVersionResponse
+    BackupRbacMetaResponse CheckHealthResponse ConnectResponse DescribeDatabaseResponse GetVersionResponse
     ListCredUsersResponse ListDatabasesResponse ListPrivilegeGroupsResponse SelectGrantResponse SelectRoleResponse SelectUserResponse
 }
 

@@ -440,8 +440,8 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
         "Collection default books Load by root",
         "Collection default books Query by root",
         everywhere,
-        "Global default * * by root",
         "Global default * CreateOwnership by root",
+        "Global default books * by root",
         "User default * * by root",
     ];
     assert_eq!(grants(&mut root, "reader", "").await, expected);

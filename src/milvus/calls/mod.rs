@@ -54,6 +54,7 @@ static SERVED: &[Served] = &[
     served::<api::CreatePrivilegeGroupRequest>(),
     served::<api::CreateRoleRequest>(),
     served::<api::DeleteCredentialRequest>(),
+    served::<api::DescribeDatabaseRequest>(),
     served::<api::DropPrivilegeGroupRequest>(),
     served::<api::DropRoleRequest>(),
     served::<api::GetVersionRequest>(),

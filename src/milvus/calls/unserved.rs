@@ -60,7 +60,6 @@ unserved! {
     "DeleteUserTags": User "UpdateUser";
     "DescribeAlias": Global "DescribeAlias";
     "DescribeCollection": Global "DescribeCollection";
-    "DescribeDatabase": Global "DescribeDatabase";
     "DescribeIndex": Collection "IndexDetail";
     "DescribeNamespace": Collection "ShowPartitions";
     "DescribePrewarmTask";

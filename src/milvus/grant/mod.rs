@@ -87,7 +87,12 @@ fn change(
     }
 }
 
-/// No name means the default database.
+/// The database that a grant is about: without a name, the one that the call is about.
+fn database_meant<'a>(named: &'a str, context: &'a Context<'_>) -> &'a str {
+    if named.is_empty() { &context.db } else { named }
+}
+
+/// In a backup, no name means the default database.
 pub(super) fn database(named: &str) -> CompactString {
     if named.is_empty() {
         CompactString::const_new(DEFAULT_DATABASE)

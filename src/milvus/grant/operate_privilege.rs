@@ -1,6 +1,6 @@
 //! `OperatePrivilege`, the older form: object, object name and privilege are all named.
 
-use super::{OPERATION, check_role, database, operate};
+use super::{OPERATION, check_role, database_meant, operate};
 use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
@@ -36,7 +36,7 @@ impl Call for OperatePrivilegeRequest {
             )
         };
         let entity = self.entity.ok_or_else(missing)?;
-        let db = database(&entity.db_name);
+        let db = database_meant(&entity.db_name, context).into();
         let named = Named::of(entity, context.settings())?;
         let operation = OperatePrivilegeType::try_from(self.r#type).map_err(|_| {
             let reason = format!(

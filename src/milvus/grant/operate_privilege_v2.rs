@@ -1,6 +1,6 @@
 //! `OperatePrivilegeV2`: a privilege or a group, a database and a collection.
 
-use super::{OPERATION, database, operate};
+use super::{OPERATION, database_meant, operate};
 use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
@@ -33,11 +33,10 @@ impl Call for OperatePrivilegeV2Request {
         let privilege = any_or_name(&privilege, "Privilege", settings)?;
         let operation = OperatePrivilegeType::try_from(self.r#type)
             .map_err(|_| Failure::invalid("the type in the request not grant or revoke"))?;
-        let db = check_database(&self.db_name, settings)?;
+        let db = check_database(database_meant(&self.db_name, context), settings)?;
         let collection = any_or_name(&self.collection_name, "collection name", settings)?;
         let groups = context.services().directory.catalog().privilege_groups();
-        let is_group = groups.is_group(privilege);
-        let object = if is_group {
+        let object = if groups.is_group(privilege) {
             check_level(privilege, groups.level(privilege), (db, collection))?;
             MilvusObject::Global
         } else {
@@ -50,12 +49,9 @@ impl Call for OperatePrivilegeV2Request {
         };
         let grant = MilvusGrant {
             object,
-            object_name: if !is_group && object == MilvusObject::Global {
-                ANY.into()
-            } else {
-                collection.into()
-            },
-            db: database(db),
+            // The older form puts `*` there for the server as a whole; here it is listed as it was named.
+            object_name: collection.into(),
+            db: db.into(),
             privilege: privilege.into(),
             grantor: context.caller_name().into(),
         };
@@ -84,11 +80,8 @@ fn check_level(
     Err(Failure::invalid(wrong))
 }
 
-/// Nothing, all, or a name: a letter or an underscore, then digits too.
+/// All, or a name: a letter or an underscore, then digits too.
 fn check_database<'a>(db: &'a str, settings: &MilvusConfig) -> Result<&'a str, Failure> {
-    if db.is_empty() {
-        return Ok(db);
-    }
     let db = any_or_name(db, "database name", settings)?;
     if db.contains('$') {
         return Err(Failure::invalid(format!(

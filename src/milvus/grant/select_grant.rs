@@ -4,7 +4,7 @@ use crate::authz::milvus::PUBLIC_ROLE;
 use crate::authz::{MilvusNeed, Pass};
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
-use crate::milvus::grant::database;
+use crate::milvus::grant::database_meant;
 use crate::milvus::names::{any_or_name, entity_name, role_name};
 use crate::milvus::proto::common::{ErrorCode, Status};
 use crate::milvus::proto::milvus::{
@@ -42,7 +42,7 @@ impl Call for SelectGrantRequest {
             }
             None => None,
         };
-        let db = database(&entity.db_name);
+        let db = database_meant(&entity.db_name, context);
         let catalog = context.services().directory.catalog();
         let role = catalog
             .role(&role)

@@ -47,6 +47,22 @@ pub struct ListDatabasesResponse {
     pub db_ids: ::prost::alloc::vec::Vec<i64>,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DescribeDatabaseRequest {
+    #[prost(string, tag = "2")]
+    pub db_name: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DescribeDatabaseResponse {
+    #[prost(message, optional, tag = "1")]
+    pub status: ::core::option::Option<super::common::Status>,
+    #[prost(string, tag = "2")]
+    pub db_name: ::prost::alloc::string::String,
+    #[prost(int64, tag = "3")]
+    pub db_id: i64,
+    #[prost(uint64, tag = "4")]
+    pub created_timestamp: u64,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CreateCredentialRequest {
     #[prost(string, tag = "2")]
     pub username: ::prost::alloc::string::String,

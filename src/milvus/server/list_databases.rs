@@ -1,14 +1,12 @@
 //! `ListDatabases`: there is one, without anything in it.
 
+use super::DEFAULT_DATABASE_ID;
 use crate::authz::{MilvusNeed, Pass};
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
 use crate::milvus::proto::common::Status;
 use crate::milvus::proto::milvus::{ListDatabasesRequest, ListDatabasesResponse};
 use crate::model::milvus::DEFAULT_DATABASE;
-
-/// The id that Milvus gives the first database.
-const DEFAULT_DATABASE_ID: i64 = 1;
 
 impl Call for ListDatabasesRequest {
     const METHOD: &'static str = "ListDatabases";

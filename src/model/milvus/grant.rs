@@ -64,14 +64,13 @@ impl MilvusGrant {
         if self.object == MilvusObject::Global && self.privilege == ALL {
             return names(&self.db, db);
         }
-        if !self.reaches(name, db) {
-            return false;
-        }
         if let Some(group) = built_in_group(&self.privilege) {
             // A group has privileges on several kinds of objects.
-            return group.has(privilege);
+            return self.reaches(name, db) && group.has(privilege);
         }
-        self.object == object && names(&self.privilege, privilege)
+        // There is one server, on whatever collection a privilege on it was granted.
+        let name = name.filter(|_| object != MilvusObject::Global);
+        self.reaches(name, db) && self.object == object && names(&self.privilege, privilege)
     }
 
     /// Whether it is about the object of that name, or about any without a name, in the database `db`.
@@ -110,6 +109,15 @@ mod tests {
             (grant(Global, "*", "*", "*"), update, "default", false),
             (grant(Global, "*", "*", "All"), update, "default", true),
             (grant(Global, "*", "default", "All"), load, "default", true),
+            (
+                grant(Global, "books", "*", "CreateOwnership"),
+                create,
+                "x",
+                true,
+            ),
+            (grant(Global, "books", "*", "*"), create, "x", true),
+            (grant(Global, "books", "y", "*"), create, "x", false),
+            (grant(Global, "books", "*", "*"), load, "x", false),
             (grant(Global, "*", "default", "All"), load, "other", false),
             (grant(User, "*", "*", "*"), update, "default", true),
             (grant(User, "ann", "*", "UpdateUser"), update, "x", true),

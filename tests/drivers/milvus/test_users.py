@@ -34,6 +34,7 @@ INVALID_PARAMETER = 1100
 INVALID_GROUP_NAME = 1402
 NOT_AUTHENTICATED = 1400
 NOT_PERMITTED = 1401
+NO_DATABASE = 800
 ANYTHING_ELSE = 65535
 
 
@@ -91,6 +92,7 @@ class MilvusCase(unittest.TestCase):
             user=user,
             password=password,
             timeout=TIMEOUT_S,
+            **self.options,
         )
         self.addCleanup(connections.disconnect, alias)
         return alias
@@ -221,6 +223,22 @@ class Users(MilvusCase):
             with self.assertRaises((MilvusException, grpc.RpcError)):
                 MilvusClient(uri=self.uri, token=f"{user}:{password}", timeout=3)
 
+    def test_databases(self):
+        self.has("use_database", "list_databases")
+        self.assertEqual(self.root.list_databases(), ["default"])
+        self.root.use_database("default")
+        self.assertEqual(self.root.list_users(), ["root"])
+        # Older versions connect anew for it, newer ones have it described.
+        self.refused(NO_DATABASE, "database not found", self.root.use_database, "shop")
+
+    def test_describing_a_database(self):
+        self.has("describe_database")
+        self.assertEqual(self.root.describe_database("default")["name"], "default")
+        self.refused(NO_DATABASE, "database not found", self.root.describe_database, "shop")
+        self.root.create_user("ann", "secret")
+        ann = self.client("ann", "secret")
+        self.refused("PERMISSION_DENIED", "DescribeDatabase", ann.describe_database, "default")
+
     def test_data_are_not_served(self):
         self.refused("UNIMPLEMENTED", "is not served", self.root.list_collections)
 
@@ -254,6 +272,26 @@ class Encrypted(MilvusCase):
     def test_users_inside_tls(self):
         self.root.create_user("ann", "secret")
         self.assertEqual(self.client("ann", "secret").describe_user("ann")["user_name"], "ann")
+
+    def test_the_older_form_inside_tls(self):
+        alias = self.orm("root", ROOT_PASSWORD)
+        utility.create_user("ann", "secret", using=alias)
+        own = self.orm("ann", "secret")
+        described = utility.list_user("ann", True, using=own).groups
+        self.assertEqual([user.username for user in described], ["ann"])
+
+
+class SlowHashing(MilvusCase):
+    # A second and more for each password.
+    arguments = ("--setParameter=argon2Iterations=100",)
+
+    def test_a_call_that_is_given_up_is_told_of_right_afterwards(self):
+        self.assertEqual(self.root.list_users(), ["root"])
+        create = self.root.create_user
+        self.refused("DEADLINE_EXCEEDED", "", create, "ann", "secret", timeout=0.2)
+        self.assertEqual(self.root.list_users(), ["root"])
+        create("ann", "secret")
+        self.assertEqual(self.root.list_users(), ["ann", "root"])
 
 
 class FullAuditLog(MilvusCase):
