@@ -15,7 +15,7 @@ impl Catalog {
         let changes = changes.into_iter();
         if changes.size_hint() == (1, Some(1)) {
             // One change alone is seen whole anyway: long listings need not hold it up.
-            let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
+            let _hold = self.hold();
             changes.for_each(|change| self.apply_one(change));
         } else {
             let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);

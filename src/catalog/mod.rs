@@ -213,13 +213,13 @@ impl Catalog {
     }
 
     fn users_where(&self, matches: impl Fn(&User) -> bool) -> Vec<Arc<User>> {
-        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
+        let _hold = self.hold();
         let entries = self.users.iter().filter(|entry| matches(entry.value()));
         entries.map(|entry| Arc::clone(entry.value())).collect()
     }
 
     fn roles_where(&self, matches: impl Fn(&Role) -> bool) -> Vec<Arc<Role>> {
-        let _whole = self.whole.read().unwrap_or_else(PoisonError::into_inner);
+        let _hold = self.hold();
         let entries = self.roles.iter().filter(|entry| matches(entry.value()));
         entries.map(|entry| Arc::clone(entry.value())).collect()
     }

@@ -19,7 +19,7 @@ use crate::auth::session::Session;
 use crate::auth::stranger_lines::Refusal;
 use crate::auth::unauthenticated::UnauthenticatedPlace;
 use crate::authz::{Authority, Pass};
-use crate::catalog::Merged;
+use crate::catalog::{Catalog, Merged};
 use crate::config::parameters::Parameters;
 use crate::model::directory_change::DirectoryChange;
 use crate::model::names::UserName;
@@ -170,6 +170,13 @@ impl ConnectionState {
         match &self.departure {
             Some(departure) => departure.notified().await,
             None => std::future::pending().await,
+        }
+    }
+
+    /// Brings who is signed in up to date, see [`Session::refresh`].
+    pub fn refresh_session(&mut self, catalog: &Catalog) {
+        if let Some(user) = self.session.refresh(catalog) {
+            events::signed_out(&user, self.client());
         }
     }
 

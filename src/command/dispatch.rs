@@ -180,7 +180,8 @@ impl Connection {
 
     async fn invoke(&mut self, request: Invocation<'_>) -> Result<Reply, CommandError> {
         self.state.stream = None;
-        self.refresh_session();
+        self.state
+            .refresh_session(self.services.directory.catalog());
         let name = command_name(request.body)?;
         let mut result = self.find_and_run(name, &request).await;
         if self.services.replica_set.is_some() {
@@ -335,16 +336,6 @@ impl Connection {
             document,
             stream,
             close: false,
-        }
-    }
-
-    fn refresh_session(&mut self) {
-        if let Some(user) = self
-            .state
-            .session
-            .refresh(self.services.directory.catalog())
-        {
-            events::signed_out(&user, self.state.client());
         }
     }
 }

@@ -86,13 +86,8 @@ fn authorize_again<C: Command>(
     context: &mut Context<'_>,
 ) -> Result<Pass, CommandError> {
     let spec = &C::SPEC;
-    let connection = &mut *context.connection;
-    if let Some(user) = connection
-        .session
-        .refresh(context.services.directory.catalog())
-    {
-        events::signed_out(&user, connection.client());
-    }
+    let catalog = context.services.directory.catalog();
+    context.connection.refresh_session(catalog);
     check_access(spec, context)?;
     let pass = authorize(arguments, context)?;
     let preference = context.generic.read_preference;

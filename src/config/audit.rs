@@ -71,8 +71,8 @@ pub(super) fn audit(settings: &Settings) -> Result<Option<AuditConfig>, ConfigEr
     if settings.explicit(destination).is_none() {
         let needs = format!("{} beside it", destination.yaml);
         let others = [&option::AUDIT_FILTER, &option::AUDIT_ON_FAILURE];
-        refuse_all(settings, &others, &needs)?;
-        refuse_all(settings, FILE_OPTIONS, &needs)?;
+        settings.refuse_explicit(&others, &needs)?;
+        settings.refuse_explicit(FILE_OPTIONS, &needs)?;
         return Ok(None);
     }
     let destination = match settings.setting(destination).text.as_str() {
@@ -83,7 +83,7 @@ pub(super) fn audit(settings: &Settings) -> Result<Option<AuditConfig>, ConfigEr
                 "syslog" => Some(AuditDestination::Syslog),
                 _ => None,
             })?;
-            refuse_all(settings, FILE_OPTIONS, "auditLog.destination 'file'")?;
+            settings.refuse_explicit(FILE_OPTIONS, "auditLog.destination 'file'")?;
             destination
         }
     };
@@ -119,13 +119,4 @@ fn file(settings: &Settings) -> Result<AuditDestination, ConfigError> {
         })?,
         sync: settings.switch(&option::AUDIT_SYNC)?,
     })
-}
-
-fn refuse_all(
-    settings: &Settings,
-    options: &[&OptionSpec],
-    expected: &str,
-) -> Result<(), ConfigError> {
-    let set = options.iter().find_map(|option| settings.explicit(option));
-    set.map_or(Ok(()), |setting| Err(setting.refuse(expected)))
 }

@@ -28,11 +28,8 @@ pub(super) fn config(settings: &Settings) -> Result<Option<TlsConfig>, ConfigErr
         modes.find(|mode| mode.name() == word).map(Some)
     })?;
     let Some(mode) = mode else {
-        let unused = NEED_TLS.iter().find_map(|option| settings.explicit(option));
-        return match unused {
-            Some(setting) => Err(setting.refuse("net.tls.mode beside it that is not disabled")),
-            None => Ok(None),
-        };
+        settings.refuse_explicit(&NEED_TLS, "net.tls.mode beside it that is not disabled")?;
+        return Ok(None);
     };
     Ok(Some(TlsConfig {
         mode,

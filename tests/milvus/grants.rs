@@ -1,23 +1,15 @@
 //! Where a grant lands, and how far one of the newer form reaches.
 
 use portcullis::milvus::proto::milvus::{
-    CreateRoleRequest, GrantEntity, GrantorEntity, ListCredUsersRequest, ListCredUsersResponse,
-    ObjectEntity, OperatePrivilegeRequest, OperatePrivilegeV2Request, OperateUserRoleRequest,
-    PrivilegeEntity, RoleEntity, SelectGrantRequest, SelectGrantResponse,
+    GrantEntity, GrantorEntity, ObjectEntity, OperatePrivilegeRequest, OperatePrivilegeV2Request,
+    PrivilegeEntity, SelectGrantRequest, SelectGrantResponse,
 };
-use tonic::Code;
 
-use crate::client::{Client, Server, Told, create_user, told};
+use crate::client::{Client, Server, Told, told};
+use crate::keeper::{ann, keeper, may_list_users};
 
 const GRANT: i32 = 0;
 const REVOKE: i32 = 1;
-
-fn keeper() -> RoleEntity {
-    RoleEntity {
-        name: "keeper".to_owned(),
-        description: String::new(),
-    }
-}
 
 fn grantor(privilege: &str) -> GrantorEntity {
     GrantorEntity {
@@ -26,22 +18,6 @@ fn grantor(privilege: &str) -> GrantorEntity {
             name: privilege.to_owned(),
         }),
     }
-}
-
-/// `ann`, who has the role `keeper`.
-async fn ann(server: &Server, root: &mut Client) -> Client {
-    create_user(root, "ann", "secret").await.unwrap();
-    let entity = Some(keeper());
-    root.change("CreateRole", CreateRoleRequest { entity })
-        .await
-        .unwrap();
-    let bind = OperateUserRoleRequest {
-        username: "ann".to_owned(),
-        role_name: "keeper".to_owned(),
-        r#type: 0,
-    };
-    root.change("OperateUserRole", bind).await.unwrap();
-    server.client_as("ann", "secret").await
 }
 
 /// The older form, of a privilege on the whole server.
@@ -95,18 +71,6 @@ async fn listed(client: &mut Client, db: &str) -> Vec<String> {
         format!("{} {} {privilege}", grant.db_name, grant.object_name)
     };
     reply.entities.into_iter().map(line).collect()
-}
-
-async fn may_list_users(client: &mut Client) -> bool {
-    let called: Result<ListCredUsersResponse, _> =
-        client.call("ListCredUsers", ListCredUsersRequest {}).await;
-    match called {
-        Ok(_) => true,
-        Err(status) => {
-            assert_eq!(status.code(), Code::PermissionDenied);
-            false
-        }
-    }
 }
 
 #[tokio::test]

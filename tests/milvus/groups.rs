@@ -1,15 +1,14 @@
 //! Groups of privileges that administrators make: what is refused, and what a grant of one allows.
 
 use portcullis::milvus::proto::milvus::{
-    CreatePrivilegeGroupRequest, CreateRoleRequest, DropPrivilegeGroupRequest, GrantEntity,
-    GrantorEntity, ListCredUsersRequest, ListCredUsersResponse, ListPrivilegeGroupsRequest,
-    ListPrivilegeGroupsResponse, ObjectEntity, OperatePrivilegeGroupRequest,
-    OperatePrivilegeRequest, OperatePrivilegeV2Request, OperateUserRoleRequest, PrivilegeEntity,
-    RoleEntity,
+    CreatePrivilegeGroupRequest, DropPrivilegeGroupRequest, GrantEntity, GrantorEntity,
+    ListPrivilegeGroupsRequest, ListPrivilegeGroupsResponse, ObjectEntity,
+    OperatePrivilegeGroupRequest, OperatePrivilegeRequest, OperatePrivilegeV2Request,
+    PrivilegeEntity, RoleEntity,
 };
-use tonic::Code;
 
-use crate::client::{Client, Server, Told, create_user, restarted, told};
+use crate::client::{Client, Server, Told, restarted, told};
+use crate::keeper::{ann, may_list_users};
 
 const ADD: i32 = 0;
 const REMOVE: i32 = 1;
@@ -82,37 +81,6 @@ async fn grant_v2(
         collection_name: collection.to_owned(),
     };
     client.change("OperatePrivilegeV2", message).await
-}
-
-/// `ann`, who has the role `keeper`.
-async fn ann(server: &Server, root: &mut Client) -> Client {
-    create_user(root, "ann", "secret").await.unwrap();
-    let entity = Some(RoleEntity {
-        name: "keeper".to_owned(),
-        description: String::new(),
-    });
-    root.change("CreateRole", CreateRoleRequest { entity })
-        .await
-        .unwrap();
-    let bind = OperateUserRoleRequest {
-        username: "ann".to_owned(),
-        role_name: "keeper".to_owned(),
-        r#type: 0,
-    };
-    root.change("OperateUserRole", bind).await.unwrap();
-    server.client_as("ann", "secret").await
-}
-
-async fn may_list_users(client: &mut Client) -> bool {
-    let called: Result<ListCredUsersResponse, _> =
-        client.call("ListCredUsers", ListCredUsersRequest {}).await;
-    match called {
-        Ok(_) => true,
-        Err(status) => {
-            assert_eq!(status.code(), Code::PermissionDenied);
-            false
-        }
-    }
 }
 
 #[tokio::test]

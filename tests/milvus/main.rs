@@ -14,6 +14,7 @@ mod connect;
 mod generated;
 mod grants;
 mod groups;
+mod keeper;
 mod lists;
 mod metadata;
 mod rbac;

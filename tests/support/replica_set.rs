@@ -14,7 +14,7 @@ use super::etcd::{ETCD_USER, Etcd, EtcdOptions, endpoints};
 use super::ports::ClaimedPort;
 use super::proxy::Proxy;
 use super::tls_client::certificate_file;
-use super::waiting::LOOK_AGAIN;
+use super::waiting::{self, LOOK_AGAIN};
 use super::{ADMIN, Options, PATIENCE, RawClient, TestServer};
 
 /// The name of the set.
@@ -126,11 +126,9 @@ impl ReplicaSet {
     }
 
     fn wait_for_admin(&self, node: usize) {
-        let started = Instant::now();
-        while self.raw(node).sign_in("admin", ADMIN.0, ADMIN.1).is_err() {
-            assert!(started.elapsed() < PATIENCE, "node {node} stays behind");
-            std::thread::sleep(LOOK_AGAIN);
-        }
+        waiting::until(&format!("node {node} has the administrator"), || {
+            self.raw(node).sign_in("admin", ADMIN.0, ADMIN.1).is_ok()
+        });
     }
 
     /// The number of nodes, running or not.

@@ -15,7 +15,7 @@ use super::proto::milvus::OperatePrivilegeType;
 use crate::authz::Pass;
 use crate::error::ErrorCode as Code;
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
-use crate::model::milvus::{DEFAULT_DATABASE, MilvusGrant};
+use crate::model::milvus::MilvusGrant;
 use crate::model::names::RoleName;
 
 const OPERATION: ErrorCode = ErrorCode::OperatePrivilegeFailure;
@@ -90,13 +90,4 @@ fn change(
 /// The database that a grant is about: without a name, the one that the call is about.
 fn database_meant<'a>(named: &'a str, context: &'a Context<'_>) -> &'a str {
     if named.is_empty() { &context.db } else { named }
-}
-
-/// In a backup, no name means the default database.
-pub(super) fn database(named: &str) -> CompactString {
-    if named.is_empty() {
-        CompactString::const_new(DEFAULT_DATABASE)
-    } else {
-        named.into()
-    }
 }

@@ -12,7 +12,6 @@ use crate::config::MilvusConfig;
 use crate::config::parameters::Parameters;
 use crate::milvus::call::{Call, Context};
 use crate::milvus::failure::Failure;
-use crate::milvus::grant::database;
 use crate::milvus::group::change;
 use crate::milvus::names;
 use crate::milvus::proto::common::{ErrorCode, Status};
@@ -20,7 +19,9 @@ use crate::milvus::proto::milvus::{
     GrantEntity, PrivilegeGroupInfo, RbacMeta, RestoreRbacMetaRequest, RoleEntity, UserInfo,
 };
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
-use crate::model::milvus::{MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of};
+use crate::model::milvus::{
+    DEFAULT_DATABASE, MilvusGrant, MilvusObject, PrivilegeGroup, PrivilegeGroups, object_of,
+};
 use crate::model::names::{RoleName, UserName};
 use crate::model::plain_credential::{
     ARGON2_MEMORY_KIB_MIN, InvalidPlainCredential, PlainCredential,
@@ -227,10 +228,12 @@ fn grant_of(
             "privilege [{privilege}] is none of object type [{object}]"
         )));
     }
+    // Without a name it is the default database, whatever the call is about.
+    let db = Some(&*entity.db_name).filter(|db| !db.is_empty());
     let grant = MilvusGrant {
         object,
         object_name: object_name.into(),
-        db: database(&entity.db_name),
+        db: db.unwrap_or(DEFAULT_DATABASE).into(),
         privilege: privilege.into(),
         grantor: grantor.user.unwrap_or_default().name.into(),
     };
