@@ -14,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use libfuzzer_sys::fuzz_target;
-use portcullis::auth::scram::{ClientFirst, Keys, ScramMechanism, ServerNonce};
+use portcullis::auth::scram::{ClientFirst, Keys, MESSAGE_BYTES_MAX, ScramMechanism, ServerNonce};
 use portcullis::model::names::{DbName, UserName};
 use portcullis::model::user::{ScramSha1Credential, ScramSha256Credential};
 use portcullis::secret::Secret;
@@ -175,7 +175,7 @@ impl First<'_> {
             } => {
                 let is_name = !name.is_empty() && !name.contains('\0');
                 let is_self = authzid.is_none_or(|authzid| authzid == *name);
-                is_name && is_self && tail.is_none() && name.len() < 10_000
+                is_name && is_self && tail.is_none() && self.payload().len() <= MESSAGE_BYTES_MAX
             }
             _ => false,
         }
@@ -305,6 +305,9 @@ impl Judge {
 
     /// The server's final message, if this one deserves it.
     fn answer(&self, last: &[u8]) -> Option<Vec<u8>> {
+        if last.len() > MESSAGE_BYTES_MAX {
+            return None;
+        }
         let text = std::str::from_utf8(last).ok()?;
         let proof_at = text.rfind(",p=")?;
         let (without_proof, proof) = (&text[..proof_at], &text[proof_at + 3..]);
