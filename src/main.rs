@@ -8,6 +8,7 @@ use std::time::Duration;
 use portcullis::backup::{BackupError, back_up, restore};
 use portcullis::config::{Config, Start};
 use portcullis::net::Address;
+use portcullis::secret::Secret;
 use portcullis::server::{Server, StopHandle};
 use portcullis::store::CatalogContent;
 use portcullis::telemetry::events;
@@ -69,18 +70,17 @@ fn serve(config: Config, logs: &Logs) -> ExitCode {
             Err(error) => return fail(&error),
         };
         let started = tokio::select! {
-            started = Server::start(config, logs.clone()) => started,
+            started = Server::start(config, logs.clone(), show_milvus_root_password) => started,
             // What a start was about is as it is after a crash.
             reason = wait_for_signal(&mut terminate) => {
                 events::server_stopping(reason);
                 return ExitCode::SUCCESS;
             }
         };
-        let mut server = match started {
+        let server = match started {
             Ok(server) => server,
             Err(error) => return fail(&error),
         };
-        show_milvus_root_password(&mut server);
         if !quiet {
             greet(&server, authorization);
         }
@@ -142,12 +142,10 @@ async fn wait_for_signal(terminate: &mut tokio::signal::unix::Signal) -> &'stati
 }
 
 /// Once, and also when nothing else is printed: it is kept nowhere.
-fn show_milvus_root_password(server: &mut Server) {
-    if let Some(password) = server.take_milvus_root_password() {
-        let mut output = std::io::stdout();
-        let text = "\nMilvus user root was created; its password, shown only now: ";
-        let _ = writeln!(output, "{text}{}", password.expose());
-    }
+fn show_milvus_root_password(password: &Secret<String>) {
+    let mut output = std::io::stdout();
+    let text = "\nMilvus user root is created with this password, shown only now: ";
+    let _ = writeln!(output, "{text}{}", password.expose());
 }
 
 /// Tells a newcomer how to go on.

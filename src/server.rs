@@ -27,7 +27,7 @@ use crate::command::metrics::Metrics;
 use crate::command::services::{BACKUPS_MAX, SCANS_MAX, Services};
 use crate::config::parameters::Parameters;
 use crate::config::{Config, TlsConfig, TlsMode, TlsProtocol};
-use crate::milvus::BootstrapError;
+use crate::milvus::{BootstrapError, ShowPassword};
 use crate::net::{
     Address, BindError, BindOptions, ConnectionCounters, Door, Limits, Listeners, ServeSummary,
     StopSource, Tls, TlsError, TlsOptions, TlsVersion, UnixSocketOptions, serve, stop_channel,
@@ -126,8 +126,12 @@ impl CertificateHandle {
 }
 
 impl Server {
-    /// Opens the data and the sockets.
-    pub async fn start(mut config: Config, logs: Logs) -> Result<Self, StartError> {
+    /// Opens the data and the sockets. `show` is for a password of Milvus' root that is made up.
+    pub async fn start(
+        mut config: Config,
+        logs: Logs,
+        show: ShowPassword,
+    ) -> Result<Self, StartError> {
         let tls = match &config.net.tls {
             Some(tls) => Some(Arc::new(Tls::load(tls_options(tls))?)),
             None => None,
@@ -186,7 +190,7 @@ impl Server {
             config,
         };
         let services = Arc::new(services);
-        let milvus = MilvusSockets::open(&services).await?;
+        let milvus = MilvusSockets::open(&services, show).await?;
         announce(&services, &listeners).await;
         Ok(Self {
             door: Arc::new(door(&services.config, tls)),

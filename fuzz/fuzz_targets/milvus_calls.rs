@@ -151,7 +151,7 @@ fn start() -> Result<Target, Box<dyn std::error::Error>> {
         .build()?;
     let logs = logs::install(&config.log)?;
     let connection = runtime.block_on(async {
-        let server = Server::start(*config, logs).await?;
+        let server = Server::start(*config, logs, |_| {}).await?;
         tokio::spawn(server.run());
         let port: u16 = fs::read_to_string(&port_file)?.trim().parse()?;
         let stream = TcpStream::connect(("127.0.0.1", port)).await?;

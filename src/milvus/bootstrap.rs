@@ -22,6 +22,7 @@ use crate::model::role::Role;
 use crate::model::user::User;
 use crate::ops::{OpsError, Order};
 use crate::secret::Secret;
+use crate::telemetry::events;
 
 /// Random bytes of a password that is made up: 96 bits, 16 characters.
 const PASSWORD_RANDOM_BYTES: usize = 12;
@@ -53,20 +54,22 @@ pub enum BootstrapError {
 /// What became of the user `root`.
 #[derive(Debug)]
 pub enum Root {
-    /// It is there, and its password is known to whoever set it.
+    /// It is there, and its password is known to whoever set it or was shown it.
     Exists,
-    /// It was made with this password, which nobody else knows.
-    MadeWith(Secret<String>),
     /// It is not there: no password is set, and none was to be made up.
     Missing,
 }
 
-/// Makes what is missing; a password for root that is not set only where it `may_make_up` one, because
-/// somebody is there to be shown it.
+/// Shows somebody a password that was made up, the only time that it is shown.
+pub type ShowPassword = fn(&Secret<String>);
+
+/// Makes what is missing; a password for root that is not set only where somebody is there to whom it
+/// can `show` it. That comes before root is made: whatever happens meanwhile, nobody is left with a root
+/// whose password was never shown.
 pub async fn bootstrap(
     services: &Services,
     settings: &MilvusConfig,
-    may_make_up: bool,
+    show: Option<ShowPassword>,
 ) -> Result<Root, BootstrapError> {
     for (name, grants) in [(ADMIN_ROLE, Vec::new()), (PUBLIC_ROLE, public_grants())] {
         let name = RoleName::new(name, settings.database.clone())?;
@@ -80,15 +83,15 @@ pub async fn bootstrap(
         create_root(services, settings, root, password.clone()).await?;
         return Ok(Root::Exists);
     }
-    if !may_make_up {
+    let Some(show) = show else {
         return Ok(Root::Missing);
-    }
+    };
     let password = random_password()?;
-    if create_root(services, settings, root, password.clone()).await? {
-        Ok(Root::MadeWith(password))
-    } else {
-        Ok(Root::Exists)
+    show(&password);
+    if !create_root(services, settings, root, password).await? {
+        events::milvus_root_made_elsewhere();
     }
+    Ok(Root::Exists)
 }
 
 async fn create_role(

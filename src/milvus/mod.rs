@@ -35,7 +35,7 @@ use stranger_bytes::StrangerBytes;
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
 
-pub use bootstrap::{BootstrapError, Root, bootstrap};
+pub use bootstrap::{BootstrapError, Root, ShowPassword, bootstrap};
 
 /// Serves Milvus' calls to every connection.
 #[derive(Clone)]

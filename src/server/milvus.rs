@@ -12,10 +12,9 @@ use super::{Server, StartError, addresses_of, bind_options, directory, write_por
 use crate::cluster::{MemberState, ReplicaSet};
 use crate::command::services::Services;
 use crate::config::MilvusConfig;
-use crate::milvus::{BootstrapError, Milvus, Root, bootstrap};
+use crate::milvus::{BootstrapError, Milvus, Root, ShowPassword, bootstrap};
 use crate::net::{Address, BindOptions, Door, Listeners, ServeSummary, serve_streams};
 use crate::ops::OpsError;
-use crate::secret::Secret;
 use crate::store::StoreError;
 use crate::telemetry::events;
 
@@ -28,8 +27,6 @@ pub(super) struct MilvusSockets {
     milvus: Milvus,
     settings: Arc<MilvusConfig>,
     threads: Threads,
-    /// Known to nobody else, where it was made up.
-    root_password: Option<Secret<String>>,
 }
 
 /// Threads that serve Milvus clients and nobody else: a connection of theirs has many calls under way at
@@ -42,16 +39,15 @@ impl Server {
         let sockets = self.milvus.as_ref();
         sockets.map_or(&[], |sockets| sockets.listeners.addresses())
     }
-
-    /// The password of Milvus' root, if it was made up just now; again there is none.
-    pub fn take_milvus_root_password(&mut self) -> Option<Secret<String>> {
-        self.milvus.as_mut()?.root_password.take()
-    }
 }
 
 impl MilvusSockets {
-    /// Opens them on the same addresses as the others; `None` where Milvus is not to be served.
-    pub(super) async fn open(services: &Arc<Services>) -> Result<Option<Self>, StartError> {
+    /// Opens them on the same addresses as the others; `None` where Milvus is not to be served. A password
+    /// of root that is made up is shown once nothing but that can go wrong any more.
+    pub(super) async fn open(
+        services: &Arc<Services>,
+        show: ShowPassword,
+    ) -> Result<Option<Self>, StartError> {
         let Some(settings) = services.config.milvus.clone() else {
             return Ok(None);
         };
@@ -61,25 +57,21 @@ impl MilvusSockets {
             ..bind_options(&services.config)
         };
         let listeners = Listeners::bind(&options).await?;
-        let root_password = if directory::is_writer(services.replica_set.as_ref()).await {
-            match bootstrap(services, &settings, true).await {
-                Ok(Root::MadeWith(password)) => Some(password),
-                Ok(Root::Exists | Root::Missing) => None,
-                // Whoever is primary now makes it.
-                Err(error) if is_not_primary(&error) => None,
-                Err(error) => return Err(error.into()),
-            }
-        } else {
-            None
-        };
+        let threads = Threads::new()?;
         write_port_file(settings.port_file.as_deref(), &listeners)?;
+        if directory::is_writer(services.replica_set.as_ref()).await {
+            match bootstrap(services, &settings, Some(show)).await {
+                // Whoever is primary now makes it.
+                Err(error) if is_not_primary(&error) => events::milvus_not_begun(&error),
+                done => drop(done?),
+            }
+        }
         events::milvus_started(&addresses_of(&listeners));
         Ok(Some(Self {
             listeners,
             milvus: Milvus::new(Arc::clone(services), Arc::clone(&settings)),
             settings,
-            threads: Threads::new()?,
-            root_password,
+            threads,
         }))
     }
 
@@ -163,7 +155,7 @@ async fn bootstrap_as_primary(services: Arc<Services>, settings: Arc<MilvusConfi
 async fn bootstrap_in_term(services: &Services, settings: &MilvusConfig, set: &ReplicaSet) {
     while set.check_writable().is_ok() {
         // Nobody looks at what this process prints by now.
-        match bootstrap(services, settings, false).await {
+        match bootstrap(services, settings, None).await {
             Ok(Root::Missing) => return events::milvus_root_missing(settings.database.as_str()),
             Ok(_) => return,
             Err(error) if is_not_primary(&error) => return,

@@ -66,6 +66,15 @@ pub fn milvus_root_missing(db: &str) {
     );
 }
 
+/// A password for root was made up and shown, but another member was faster to make root.
+pub fn milvus_root_made_elsewhere() {
+    warn!(
+        target: CONTROL,
+        id = 9_900_048_u64,
+        "Another member has created the Milvus user root meanwhile: the password shown here is not its"
+    );
+}
+
 /// What Milvus clients begin with could not be made.
 pub fn milvus_not_begun(error: &dyn Display) {
     warn!(target: CONTROL, id = 9_900_045_u64, %error, "Cannot create what Milvus clients begin with");

@@ -1,11 +1,14 @@
 //! One directory: what one face changes, the other feels.
 
+use std::sync::Arc;
+
 use bson::doc;
 use portcullis::milvus::proto::milvus::{
     CreateCredentialRequest, DeleteCredentialRequest, GetVersionResponse, ListCredUsersRequest,
     ListCredUsersResponse, OperateUserRoleRequest, SelectUserRequest, SelectUserResponse,
     UpdateCredentialRequest, UserEntity,
 };
+use tempfile::TempDir;
 use tonic::Code;
 
 use crate::client::{Client, Server, Told, encoded, told};
@@ -297,14 +300,34 @@ async fn a_password_is_made_up_and_shown_once() {
     let options = Options::default().arguments(&["--milvus.enabled", "--milvus.port=0"]);
     let server = Server::of(options);
     let printed = server.mongodb.logs();
-    let line = printed
-        .lines()
-        .find(|line| line.contains("password, shown only now: "))
-        .unwrap();
-    let password = line.rsplit(": ").next().unwrap();
+    let password = shown_password(&printed);
     assert!(is_signed_in(&mut server.client_as("root", password).await).await);
     assert!(!is_signed_in(&mut server.client_as("root", "Milvus").await).await);
     assert_eq!(printed.matches(password).count(), 1);
+}
+
+/// The start fails where the port is written, which is next to the password's being shown.
+#[tokio::test]
+async fn a_start_that_fails_leaves_no_root_whose_password_nobody_saw() {
+    let folder = Arc::new(TempDir::new().unwrap());
+    let milvus =
+        |folder| Options::in_folder(folder).arguments(&["--milvus.enabled", "--milvus.port=0"]);
+    let nowhere = folder.path().join("missing").join("port");
+    let failing =
+        milvus(Arc::clone(&folder)).argument(format!("--milvus.portFile={}", nowhere.display()));
+    let failed = failing.command().output().unwrap();
+    assert!(!failed.status.success());
+    let server = Server::of(milvus(folder));
+    let mut printed = String::from_utf8(failed.stdout).unwrap();
+    printed += &server.mongodb.logs();
+    let password = shown_password(&printed);
+    assert!(is_signed_in(&mut server.client_as("root", password).await).await);
+}
+
+fn shown_password(printed: &str) -> &str {
+    let mut lines = printed.lines();
+    let line = lines.find(|line| line.contains("password, shown only now: "));
+    line.unwrap().rsplit(": ").next().unwrap()
 }
 
 const CHANGES: i32 = 5;
