@@ -61,10 +61,15 @@ async fn list(client: &mut Client) -> Result<Vec<String>, Code> {
 
 type Waiting = JoinHandle<Result<Vec<String>, Code>>;
 
-/// A call with the right password that has to wait for its turn.
-async fn waiting_call(server: &Server, user: &str) -> Waiting {
+/// Fails once, so that the next attempt has to wait.
+async fn failed(server: &Server, user: &str) -> Client {
     let mut client = server.client_as(user, "wrong").await;
     assert_eq!(list(&mut client).await, Err(Code::Unauthenticated));
+    client
+}
+
+/// A call with the right password.
+fn waiting_call(mut client: Client, user: &str) -> Waiting {
     client.sign(user, "secret");
     tokio::spawn(async move { list(&mut client).await })
 }
@@ -73,13 +78,17 @@ async fn waiting_call(server: &Server, user: &str) -> Waiting {
 async fn a_call_that_waited_is_its_users_as_the_user_is_by_then() {
     const USERS: [&str; 6] = ["same", "gone", "anew", "reset", "demoted", "elsewhere"];
     // Longer than the changes below take.
-    let server = server("failedSignInDelayMs=10000");
+    let server = server("failedSignInDelayMs=15000");
     let mut admin = server.mongodb.admin();
-    let mut calls = Vec::new();
+    let mut clients = Vec::new();
     for user in USERS {
         done(&mut admin, create(user));
-        calls.push(waiting_call(&server, user).await);
+        clients.push(failed(&server, user).await);
     }
+    let calls = clients.into_iter().zip(USERS);
+    let calls: Vec<_> = calls
+        .map(|(client, user)| waiting_call(client, user))
+        .collect();
     until_delayed(&mut admin, 6);
     for command in [
         doc! { "dropUser": "gone" },
