@@ -274,6 +274,24 @@ fn one_read_of_several_users_is_a_prefix() {
     assert!(!is_right(writes, both(user(1, &[3]), None)));
 }
 
+#[test]
+fn a_grant_that_came_late_is_not_missed_by_its_revocation() {
+    let mut of_bob = write(4, Action::Create, (6, 7), ALONE);
+    of_bob.user = "bob".into();
+    let writes = |grant| {
+        vec![
+            write(1, Action::Create, (0, 1), ALONE),
+            write(2, Action::Grant, (2, 3), grant),
+            write(3, Action::Revoke(2), (4, 5), ALONE),
+            of_bob.clone(),
+        ]
+    };
+    let mut both = read(1, (8, 9), user(1, &[2]));
+    both.seen.insert("bob".into(), user(4, &[]));
+    assert!(is_right(writes(Outcome::Unknown), vec![both.clone()]));
+    assert!(!is_right(writes(ALONE), vec![both]));
+}
+
 /// A made-up replica set: an order of writes, and nodes that follow it at their own pace.
 struct Simulated {
     random: u64,
