@@ -115,8 +115,9 @@ impl Context<'_> {
         self.services().hash_pool.share_of(self.hash_owner())
     }
 
-    /// Refused where another member writes. For calls that hash before they ask the writer, who would
-    /// say the same: clients repeat them for minutes.
+    /// Refused where another member writes. First in every call that changes something: this member may
+    /// not know yet what its refusal would rest on, and the writer, who would say the same, may be asked
+    /// only after a password was hashed. Clients repeat such calls for minutes.
     pub(super) fn check_writable(&self) -> Result<(), Failure> {
         let services = self.services();
         services

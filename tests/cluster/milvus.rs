@@ -7,9 +7,7 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use portcullis::milvus::proto::common::Status;
 use portcullis::milvus::proto::milvus::{
-    CreateCredentialRequest, CreateRoleRequest, DropRoleRequest, GrantEntity, GrantorEntity,
-    ListCredUsersRequest, ListCredUsersResponse, ObjectEntity, OperatePrivilegeRequest,
-    OperateUserRoleRequest, PrivilegeEntity, RoleEntity, UpdateCredentialRequest,
+    CreateRoleRequest, DropRoleRequest, ListCredUsersRequest, ListCredUsersResponse, RoleEntity,
 };
 use prost::Message;
 use tokio::net::TcpStream;
@@ -43,7 +41,7 @@ pub(crate) async fn root_of(set: &ReplicaSet, node: usize) -> Client {
     client
 }
 
-async fn users(client: &mut Client) -> Option<Vec<String>> {
+pub(crate) async fn users(client: &mut Client) -> Option<Vec<String>> {
     let listed: Result<ListCredUsersResponse, _> =
         client.call("ListCredUsers", ListCredUsersRequest {}).await;
     listed.ok().map(|listed| listed.usernames)
@@ -98,87 +96,11 @@ fn a_password_is_not_made_up_where_nobody_is_shown_it() {
     }
 }
 
-/// Before it looks at names and passwords, and so before it hashes any.
-fn grant_of(role: &str) -> GrantEntity {
-    GrantEntity {
-        role: Some(RoleEntity {
-            name: role.to_owned(),
-            description: String::new(),
-        }),
-        object: Some(ObjectEntity {
-            name: "Collection".to_owned(),
-        }),
-        object_name: "*".to_owned(),
-        grantor: Some(GrantorEntity {
-            user: None,
-            privilege: Some(PrivilegeEntity {
-                name: "Query".to_owned(),
-            }),
-        }),
-        db_name: String::new(),
-    }
-}
-
-#[tokio::test]
-async fn a_secondary_refuses_changes_before_anything_else() {
-    let set = ReplicaSet::start(&ReplicaSetOptions {
-        nodes: 2,
-        arguments: [ENABLED, PORT, PASSWORD].map(str::to_owned).to_vec(),
-        ..ReplicaSetOptions::default()
-    });
-    let create = CreateCredentialRequest {
-        username: "root".to_owned(),
-        password: encoded("another"),
-        description: None,
-    };
-    let update = UpdateCredentialRequest {
-        username: "root".to_owned(),
-        old_password: encoded("wrong"),
-        new_password: encoded("another"),
-        description: None,
-    };
-    // It may be there soon.
-    let bind = OperateUserRoleRequest {
-        username: "root".to_owned(),
-        role_name: "nowhere".to_owned(),
-        r#type: 0,
-    };
-    let grant = OperatePrivilegeRequest {
-        entity: Some(grant_of("nowhere")),
-        ..OperatePrivilegeRequest::default()
-    };
-    for (node, is_primary) in [(set.primary(), true), (set.secondary(), false)] {
-        let mut root = root_of(&set, node).await;
-        let started = Instant::now();
-        while users(&mut root).await.is_none() {
-            assert!(started.elapsed() < PATIENCE, "node {node} has no root");
-        }
-        let created: Result<Status, _> = root.call("CreateCredential", create.clone()).await;
-        let updated: Result<Status, _> = root.call("UpdateCredential", update.clone()).await;
-        let bound: Result<Status, _> = root.call("OperateUserRole", bind.clone()).await;
-        let granted: Result<Status, _> = root.call("OperatePrivilege", grant.clone()).await;
-        for (answer, refusal) in [
-            (created, 65535),
-            (updated, 1400),
-            (bound, 65535),
-            (granted, 65535),
-        ] {
-            match answer {
-                Ok(status) => assert!(is_primary && status.code == refusal, "{status:?}"),
-                Err(status) => {
-                    assert_eq!((status.code(), is_primary), (Code::Unavailable, false));
-                    assert_eq!(status.message(), "not primary");
-                }
-            }
-        }
-    }
-}
-
 const NOT_ENOUGH: &str =
     "the change is written, but not acknowledged by as many members as it should be: ";
 
 /// Two members: only both are a majority.
-fn pair() -> ReplicaSet {
+pub(crate) fn pair() -> ReplicaSet {
     ReplicaSet::start(&pair_options())
 }
 

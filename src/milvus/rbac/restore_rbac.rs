@@ -49,6 +49,7 @@ impl Call for RestoreRbacMetaRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         check_privacy::<Self>(context)?;
         let (services, settings) = (context.services(), context.settings());
         let meta = self.rbac_meta.unwrap_or_default();
