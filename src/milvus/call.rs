@@ -11,7 +11,7 @@ use super::names;
 use super::proto::common::Status;
 use crate::audit::Event;
 use crate::auth::hash_pool::{Owner, Share};
-use crate::authz::{MilvusNeed, Pass};
+use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
 use crate::command::read_preference::ReadPreference;
 use crate::command::services::{Services, ops_error_code};
 use crate::command::spec::RunsOn;
@@ -144,6 +144,12 @@ impl Context<'_> {
             db: self.db.clone(),
             is_roots: !self.settings().root_should_bind_role,
         }
+    }
+
+    /// In whose name it is made.
+    pub(super) fn authority(&self) -> MilvusAuthority<'_> {
+        let caller = self.caller.as_deref();
+        caller.map_or(MilvusAuthority::Unchecked, MilvusAuthority::User)
     }
 
     /// The database whose users and roles the calls are about.
