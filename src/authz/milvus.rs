@@ -4,7 +4,7 @@ use compact_str::CompactString;
 
 use super::closure::{Resolved, RoleSource};
 use super::pass::Pass;
-use crate::model::milvus::{MilvusObject, PrivilegeGroups};
+use crate::model::milvus::{ANY, MilvusObject, PrivilegeGroups};
 use crate::model::names::RoleName;
 use crate::model::role::Role;
 use crate::model::user::User;
@@ -38,14 +38,12 @@ impl MilvusNeed {
         if self.is_roots && user.name.user() == ROOT {
             return true;
         }
-        let db = user.name.db();
         let own = user.roles.iter().cloned();
-        let all: Vec<RoleName> = own.chain(RoleName::new(PUBLIC_ROLE, db.clone())).collect();
+        let public = RoleName::new(PUBLIC_ROLE, user.name.db().clone());
+        let all: Vec<RoleName> = own.chain(public).collect();
         let resolved = Resolved::of(&all, roles);
-        let is_admin = |role: &RoleName| role.db() == db && role.role() == ADMIN_ROLE;
         let groups = roles.privilege_groups();
-        resolved.names().any(is_admin)
-            || resolved.custom().any(|role| self.is_granted(role, &groups))
+        is_admin(user, &resolved) || resolved.custom().any(|role| self.is_granted(role, &groups))
     }
 
     fn is_granted(&self, role: &Role, groups: &PrivilegeGroups) -> bool {
@@ -57,6 +55,13 @@ impl MilvusNeed {
                     && groups.has(&grant.privilege, self.privilege))
         })
     }
+}
+
+/// Whether one of the roles is the one that may do everything.
+fn is_admin(user: &User, resolved: &Resolved) -> bool {
+    let db = user.name.db();
+    let mut names = resolved.names();
+    names.any(|role| role.db() == db && role.role() == ADMIN_ROLE)
 }
 
 /// In whose name a Milvus client calls.
@@ -81,5 +86,24 @@ impl MilvusAuthority<'_> {
             (Self::User(user), Some(need)) if !need.is_met(user, roles) => Err(need),
             (Self::User(user), need) => Ok(Pass::of_milvus_user(user, need)),
         }
+    }
+    /// Whether a database of Milvus is shown in a list of them: to root if it `is_roots`, to who may do
+    /// everything, and to who was granted anything in it or in all of them, beside what everybody has.
+    pub fn is_shown(&self, db: &str, is_roots: bool, roles: &impl RoleSource) -> bool {
+        let Self::User(user) = self else {
+            return true;
+        };
+        if is_roots && user.name.user() == ROOT {
+            return true;
+        }
+        let resolved = Resolved::of(&user.roles, roles);
+        let mut own = resolved
+            .custom()
+            .filter(|role| role.name.db() != user.name.db() || role.name.role() != PUBLIC_ROLE);
+        let is_there = |role: &Role| {
+            let mut grants = role.milvus_grants.iter();
+            grants.any(|grant| grant.db == ANY || grant.db == db)
+        };
+        is_admin(user, &resolved) || own.any(is_there)
     }
 }

@@ -11,7 +11,7 @@ use super::names;
 use super::proto::common::Status;
 use crate::audit::Event;
 use crate::auth::hash_pool::{Owner, Share};
-use crate::authz::{MilvusNeed, Pass};
+use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
 use crate::command::read_preference::ReadPreference;
 use crate::command::services::{Services, ops_error_code};
 use crate::command::spec::RunsOn;
@@ -115,8 +115,9 @@ impl Context<'_> {
         self.services().hash_pool.share_of(self.hash_owner())
     }
 
-    /// Refused where another member writes. For calls that hash before they ask the writer, who would
-    /// say the same: clients repeat them for minutes.
+    /// Refused where another member writes. First in every call that changes something: this member may
+    /// not know yet what its refusal would rest on, and the writer, who would say the same, may be asked
+    /// only after a password was hashed. Clients repeat such calls for minutes.
     pub(super) fn check_writable(&self) -> Result<(), Failure> {
         let services = self.services();
         services
@@ -143,6 +144,12 @@ impl Context<'_> {
             db: self.db.clone(),
             is_roots: !self.settings().root_should_bind_role,
         }
+    }
+
+    /// In whose name it is made.
+    pub(super) fn authority(&self) -> MilvusAuthority<'_> {
+        let caller = self.caller.as_deref();
+        caller.map_or(MilvusAuthority::Unchecked, MilvusAuthority::User)
     }
 
     /// The database whose users and roles the calls are about.

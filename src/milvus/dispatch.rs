@@ -21,7 +21,7 @@ use super::calls::{self, Known, Unserved};
 use super::connection::Connection;
 use super::failure::Failure;
 use super::timed_body::{TimedBody, too_much};
-use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
+use crate::authz::{MilvusNeed, Pass};
 use crate::command::read_preference::ReadPreference;
 use crate::command::services::Services;
 use crate::command::spec::RunsOn;
@@ -116,9 +116,10 @@ pub(super) fn handle<'a, C: Call>(
     Box::pin(run::<C>(message, connection, metadata))
 }
 
-fn decode<C: Call>(message: Bytes) -> Result<C, Status> {
+/// Also of what is in a request, where that is read by itself.
+pub(super) fn decode<M: prost::Message + Default>(message: Bytes) -> Result<M, Status> {
     // Milvus says INTERNAL, which clients repeat for minutes.
-    C::decode(message).map_err(|error| {
+    M::decode(message).map_err(|error| {
         Status::invalid_argument(format!("grpc: error unmarshalling request: {error}"))
     })
 }
@@ -215,11 +216,8 @@ async fn check_privilege(
     need: Option<MilvusNeed>,
 ) -> Result<Pass, Status> {
     let caller = context.caller.as_ref();
-    let authority = caller.map_or(MilvusAuthority::Unchecked, |caller| {
-        MilvusAuthority::User(caller)
-    });
     let catalog = context.services().directory.catalog();
-    match authority.require(need, catalog.as_ref()) {
+    match context.authority().require(need, catalog.as_ref()) {
         Ok(pass) => Ok(pass),
         Err(need) => {
             let name = caller.map(|caller| &caller.name);

@@ -18,6 +18,10 @@ const INVALID_GROUP_NAME: i32 = 1402;
 const DATABASE_NOT_FOUND: i32 = 800;
 const ANYTHING_ELSE: i32 = 65_535;
 
+/// What is said where a role that is needed does not exist.
+pub(super) const ROLE_NOT_FOUND: &str =
+    "not found the role, maybe the role isn't existed or internal system error";
+
 /// Why a call has failed.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -130,10 +134,7 @@ impl Failure {
 
     /// A role that is needed does not exist.
     pub(super) fn role_not_found(operation: ErrorCode) -> Self {
-        Self::of(
-            operation,
-            "not found the role, maybe the role isn't existed or internal system error",
-        )
+        Self::of(operation, ROLE_NOT_FOUND)
     }
 
     /// Nobody can say yet what came of a change, or whether it stays. gRPC has this status for calls that

@@ -32,6 +32,7 @@ mod milvus_acknowledged;
 #[allow(dead_code, unreachable_pub)] // not all of it is needed here
 #[path = "../milvus/client.rs"]
 mod milvus_client;
+mod milvus_secondary;
 mod names;
 mod quiesce;
 mod random;

@@ -3,17 +3,12 @@
 use std::time::Instant;
 
 use bson::doc;
-use portcullis::milvus::proto::common::Status;
-use portcullis::milvus::proto::milvus::{
-    CreateCredentialRequest, GrantEntity, GrantorEntity, ListCredUsersRequest,
-    ListCredUsersResponse, ObjectEntity, OperatePrivilegeRequest, OperateUserRoleRequest,
-    PrivilegeEntity, RoleEntity, UpdateCredentialRequest,
-};
+use portcullis::milvus::proto::milvus::{ListCredUsersRequest, ListCredUsersResponse};
 use tonic::Code;
 
 use crate::common::{done, from_any, host_of, names, reconfigure};
 use crate::member_state::milvus_port;
-use crate::milvus_client::{Client, encoded};
+use crate::milvus_client::Client;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SHORT_LEASE_TTL_SECS};
 use crate::support::{PATIENCE, waiting};
 
@@ -91,82 +86,6 @@ fn a_password_is_not_made_up_where_nobody_is_shown_it() {
         .is_empty()
     {
         assert!(started.elapsed() < PATIENCE, "there is no root");
-    }
-}
-
-/// Before it looks at names and passwords, and so before it hashes any.
-fn grant_of(role: &str) -> GrantEntity {
-    GrantEntity {
-        role: Some(RoleEntity {
-            name: role.to_owned(),
-            description: String::new(),
-        }),
-        object: Some(ObjectEntity {
-            name: "Collection".to_owned(),
-        }),
-        object_name: "*".to_owned(),
-        grantor: Some(GrantorEntity {
-            user: None,
-            privilege: Some(PrivilegeEntity {
-                name: "Query".to_owned(),
-            }),
-        }),
-        db_name: String::new(),
-    }
-}
-
-#[tokio::test]
-async fn a_secondary_refuses_changes_before_anything_else() {
-    let set = ReplicaSet::start(&ReplicaSetOptions {
-        nodes: 2,
-        arguments: [ENABLED, PORT, PASSWORD].map(str::to_owned).to_vec(),
-        ..ReplicaSetOptions::default()
-    });
-    let create = CreateCredentialRequest {
-        username: "root".to_owned(),
-        password: encoded("another"),
-        description: None,
-    };
-    let update = UpdateCredentialRequest {
-        username: "root".to_owned(),
-        old_password: encoded("wrong"),
-        new_password: encoded("another"),
-        description: None,
-    };
-    // It may be there soon.
-    let bind = OperateUserRoleRequest {
-        username: "root".to_owned(),
-        role_name: "nowhere".to_owned(),
-        r#type: 0,
-    };
-    let grant = OperatePrivilegeRequest {
-        entity: Some(grant_of("nowhere")),
-        ..OperatePrivilegeRequest::default()
-    };
-    for (node, is_primary) in [(set.primary(), true), (set.secondary(), false)] {
-        let mut root = root_of(&set, node).await;
-        let started = Instant::now();
-        while users(&mut root).await.is_none() {
-            assert!(started.elapsed() < PATIENCE, "node {node} has no root");
-        }
-        let created: Result<Status, _> = root.call("CreateCredential", create.clone()).await;
-        let updated: Result<Status, _> = root.call("UpdateCredential", update.clone()).await;
-        let bound: Result<Status, _> = root.call("OperateUserRole", bind.clone()).await;
-        let granted: Result<Status, _> = root.call("OperatePrivilege", grant.clone()).await;
-        for (answer, refusal) in [
-            (created, 65535),
-            (updated, 1400),
-            (bound, 65535),
-            (granted, 65535),
-        ] {
-            match answer {
-                Ok(status) => assert!(is_primary && status.code == refusal, "{status:?}"),
-                Err(status) => {
-                    assert_eq!((status.code(), is_primary), (Code::Unavailable, false));
-                    assert_eq!(status.message(), "not primary");
-                }
-            }
-        }
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use bson::doc;
 use portcullis::milvus::proto::milvus::{
-    DescribeDatabaseRequest, DescribeDatabaseResponse, GetVersionResponse, ListCredUsersRequest,
-    ListCredUsersResponse, ListDatabasesRequest, ListDatabasesResponse,
+    DescribeDatabaseRequest, DescribeDatabaseResponse, GetVersionResponse, GrantorEntity,
+    ListCredUsersRequest, ListCredUsersResponse, ListDatabasesRequest, ListDatabasesResponse,
+    OperatePrivilegeV2Request, OperateUserRoleRequest, PrivilegeEntity, RoleEntity,
 };
 use prost::Message;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,6 +16,7 @@ use tokio::time::{sleep, timeout};
 use tonic::Code;
 
 use crate::client::{Client, ROOT_PASSWORD, Server, Told, create_user, encoded, told};
+use crate::keeper::ann;
 use crate::support::PATIENCE;
 
 async fn describe(client: &mut Client, db: &str) -> Result<DescribeDatabaseResponse, Code> {
@@ -53,6 +55,85 @@ async fn the_databases_that_are_listed_can_be_described() {
     for name in ["default", "shop"] {
         assert_eq!(describe(ann, name).await, Err(Code::PermissionDenied));
     }
+}
+
+async fn listed(client: &mut Client) -> Vec<String> {
+    let listed: ListDatabasesResponse = client
+        .call("ListDatabases", ListDatabasesRequest {})
+        .await
+        .unwrap();
+    assert_eq!(told(listed.status), Ok(()));
+    assert_eq!(listed.db_names.len(), listed.db_ids.len());
+    assert_eq!(listed.db_names.len(), listed.created_timestamp.len());
+    listed.db_names
+}
+
+async fn operate(root: &mut Client, role: &str, db: &str, operation: i32) {
+    let grant = OperatePrivilegeV2Request {
+        role: Some(RoleEntity {
+            name: role.to_owned(),
+            description: String::new(),
+        }),
+        grantor: Some(GrantorEntity {
+            user: None,
+            privilege: Some(PrivilegeEntity {
+                name: "Query".to_owned(),
+            }),
+        }),
+        r#type: operation,
+        db_name: db.to_owned(),
+        collection_name: "books".to_owned(),
+    };
+    root.change("OperatePrivilegeV2", grant).await.unwrap();
+}
+
+async fn bind(root: &mut Client, role: &str, operation: i32) {
+    let bind = OperateUserRoleRequest {
+        username: "ann".to_owned(),
+        role_name: role.to_owned(),
+        r#type: operation,
+    };
+    root.change("OperateUserRole", bind).await.unwrap();
+}
+
+#[tokio::test]
+async fn databases_are_listed_for_who_may_do_something_there() {
+    const ALL: [&str; 1] = ["default"];
+    const NONE: [&str; 0] = [];
+    let server = Server::start();
+    let root = &mut server.root().await;
+    let ann = &mut ann(&server, root).await;
+    assert_eq!(listed(root).await, ALL);
+    assert_eq!(listed(ann).await, NONE);
+    // What everybody may do says nothing about anybody.
+    operate(root, "public", "default", 0).await;
+    bind(root, "public", 0).await;
+    assert_eq!(listed(ann).await, NONE);
+    for (db, shown) in [("shop", &NONE[..]), ("*", &ALL), ("default", &ALL)] {
+        operate(root, "keeper", db, 0).await;
+        assert_eq!(listed(ann).await, shown, "{db}");
+        operate(root, "keeper", db, 1).await;
+        assert_eq!(listed(ann).await, NONE, "{db}");
+    }
+    bind(root, "admin", 0).await;
+    assert_eq!(listed(ann).await, ALL);
+    bind(root, "admin", 1).await;
+    assert_eq!(listed(ann).await, NONE);
+}
+
+#[tokio::test]
+async fn root_has_databases_listed_by_its_roles_where_it_has_to_have_some() {
+    let server = Server::start_with(&["--milvus.rootShouldBindRole"]);
+    let root = &mut server.root().await;
+    // It was given one when it was made.
+    assert_eq!(listed(root).await, ["default"]);
+    let revoke = doc! { "revokeRolesFromUser": "root", "roles": ["admin"] };
+    let reply = server.mongodb.admin().run("milvus", revoke);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    assert!(listed(root).await.is_empty());
+
+    let server = Server::start_with(&["--noauth"]);
+    assert_eq!(listed(&mut server.client().await).await, ["default"]);
 }
 
 /// HTTP/2 by hand (RFC 9113): a client library sends pings as seldom as it likes.

@@ -116,7 +116,7 @@ async fn what_the_call_is_about_is_checked_as_if_it_were_named() {
     let server = Server::start();
     let root = &mut server.root().await;
     ann(&server, root).await;
-    let level = |reason: &str| Err((1100, 5, format!("{reason}: invalid parameter")));
+    let level = |reason: &str| Err((1100, 41, format!("{reason}: invalid parameter")));
     let group = ("CollectionReadOnly", "", "books");
     root.db = Some("*".to_owned());
     let unnamed =

@@ -248,7 +248,7 @@ async fn groups_are_granted_by_the_second_form_on_names_of_their_level() {
         create(root, group).await.unwrap();
         operate(root, group, &[privilege], ADD).await.unwrap();
     }
-    let invalid = |reason: &str| refused(1100, 5, &format!("{reason}: invalid parameter"));
+    let invalid = |reason: &str| refused(1100, 41, &format!("{reason}: invalid parameter"));
     for (group, names, expected) in [
         (
             "cluster",

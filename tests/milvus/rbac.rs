@@ -119,7 +119,7 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
     let refused = |reason: &str| {
         Err((
             65535,
-            1,
+            41,
             format!("failed to check if rbac restorable: {reason}"),
         ))
     };
@@ -127,10 +127,8 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
         restore(root, &kept).await,
         refused("role [keeper] already exists")
     );
-    assert_eq!(
-        restore(root, &RbacMeta::default()).await,
-        refused("rbac meta is empty")
-    );
+    // All of nothing.
+    assert_eq!(restore(root, &RbacMeta::default()).await, Ok(()));
     let without = |spoil: fn(&mut RbacMeta)| {
         let mut meta = kept.clone();
         spoil(&mut meta);
@@ -183,6 +181,11 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
             without(|it| it.users[0].password = costing(it, "m=7167,t=2,")),
             "password of user [ann]: its cost is beyond the limits",
         ),
+        // Milvus always has it.
+        (
+            without(|it| it.users[0].user = "root".to_owned()),
+            "user [root] already exists",
+        ),
         // What no call could grant or revoke.
         (
             without(|it| it.grants[0].object.as_mut().unwrap().name = "User".to_owned()),
@@ -196,7 +199,7 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
         ),
         (
             without(|it| it.privilege_groups[0].privileges = vec![privilege("Query"); 100_001]),
-            "the privilege groups have too many privileges",
+            "more than 100000 privileges of groups",
         ),
     ] {
         assert_eq!(restore(root, &meta).await, refused(reason));
@@ -221,6 +224,35 @@ async fn what_cannot_come_back_whole_does_not_come_back() {
         force_drop: true,
     };
     assert!(root.change("DropRole", drop).await.is_err());
+}
+
+/// A set may be without it for a while, and then whoever may restore users is not to make one.
+#[tokio::test]
+async fn root_is_not_brought_along_where_there_is_none() {
+    let one = Server::start();
+    let root = &mut one.root().await;
+    fill(root).await;
+    let mut kept = backup(root).await;
+    kept.users[0].user = "root".to_owned();
+    let other = Server::start();
+    let grant = doc! { "createUser": "ben", "pwd": "secret", "roles": ["admin"] };
+    let mut admin = other.mongodb.admin();
+    for command in [grant, doc! { "dropUser": "root" }] {
+        let reply = admin.run("milvus", command);
+        assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    }
+    let ben = &mut other.client_as("ben", "secret").await;
+    let exists = "failed to check if rbac restorable: user [root] already exists";
+    let refused = Err((65535, 41, exists.to_owned()));
+    assert_eq!(restore(ben, &kept).await, refused);
+    assert_eq!(backup(ben).await.users.len(), 1);
+    assert!(
+        admin
+            .run("milvus", doc! { "usersInfo": "root" })
+            .get_array("users")
+            .unwrap()
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -334,7 +366,7 @@ async fn more_than_there_may_be_is_refused_before_it_is_looked_at() {
     let kept = backup(root).await;
     let refused = |what: &str| {
         let text = format!("failed to check if rbac restorable: {what} has reached the limit");
-        Err((65535, 1, text))
+        Err((65535, 41, text))
     };
     // Nobody can have these names, which would be said otherwise.
     let mut meta = kept.clone();

@@ -85,24 +85,40 @@ fn role(name: &str) -> RoleEntity {
 }
 
 async fn grant(client: &mut Client, (object, name, privilege): (&str, &str, &str)) -> Told {
+    grant_to(client, "reader", (object, name, privilege)).await
+}
+
+async fn grant_to(client: &mut Client, name: &str, granted: (&str, &str, &str)) -> Told {
     let message = OperatePrivilegeRequest {
-        entity: Some(GrantEntity {
-            role: Some(role("reader")),
-            object: Some(ObjectEntity {
-                name: object.to_owned(),
-            }),
-            object_name: name.to_owned(),
-            grantor: Some(grantor(privilege)),
-            db_name: String::new(),
-        }),
+        entity: Some(entity_of(name, granted)),
         ..OperatePrivilegeRequest::default()
     };
     client.change("OperatePrivilege", message).await
 }
 
-async fn grant_v2(client: &mut Client, (privilege, db, collection): (&str, &str, &str)) -> Told {
+fn entity_of(name: &str, (object, object_name, privilege): (&str, &str, &str)) -> GrantEntity {
+    GrantEntity {
+        role: Some(role(name)),
+        object: Some(ObjectEntity {
+            name: object.to_owned(),
+        }),
+        object_name: object_name.to_owned(),
+        grantor: Some(grantor(privilege)),
+        db_name: String::new(),
+    }
+}
+
+async fn grant_v2(client: &mut Client, granted: (&str, &str, &str)) -> Told {
+    grant_v2_to(client, "reader", granted).await
+}
+
+async fn grant_v2_to(
+    client: &mut Client,
+    name: &str,
+    (privilege, db, collection): (&str, &str, &str),
+) -> Told {
     let message = OperatePrivilegeV2Request {
-        role: Some(role("reader")),
+        role: Some(role(name)),
         grantor: Some(grantor(privilege)),
         db_name: db.to_owned(),
         collection_name: collection.to_owned(),
@@ -372,7 +388,8 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
             refused(
                 65_535,
                 41,
-                "not found the object type[name: Thing], supported the object types: [Collection Global User]",
+                "failed to operate privilege common check: \
+                not found the object type[name: Thing], supported the object types: [Collection Global User]",
             ),
         ),
         (
@@ -403,6 +420,7 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
     for (named, expected) in cases {
         assert_eq!(grant(&mut root, named).await, expected, "{named:?}");
     }
+    let wrong_level = |reason: &str| refused(1100, 41, reason);
     let cases_v2 = [
         (("ClusterReadOnly", "*", "*"), Ok(())),
         (("Query", "default", "books"), Ok(())),
@@ -413,19 +431,19 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
         ),
         (
             ("ClusterReadOnly", "default", "*"),
-            invalid(
+            wrong_level(
                 "dbName and collectionName should be * for the cluster level privilege: ClusterReadOnly: invalid parameter",
             ),
         ),
         (
             ("DatabaseAdmin", "default", "books"),
-            invalid(
+            wrong_level(
                 "collectionName should be * for the database level privilege: DatabaseAdmin: invalid parameter",
             ),
         ),
         (
             ("CollectionAdmin", "*", "books"),
-            invalid(
+            wrong_level(
                 "please specify database name for the collection level privilege: CollectionAdmin: invalid parameter",
             ),
         ),
@@ -447,10 +465,45 @@ async fn grants_are_given_and_listed_by_the_rules_of_milvus() {
     assert_eq!(grants(&mut root, "reader", "").await, expected);
     assert_eq!(grants(&mut root, "reader", "*").await, expected);
     assert_eq!(grants(&mut root, "reader", "other").await, [everywhere]);
+    let odd = OperatePrivilegeRequest {
+        entity: Some(entity_of("reader", ("Global", "*", "FlushAll"))),
+        r#type: 7,
+        ..OperatePrivilegeRequest::default()
+    };
+    let text = "failed to operate privilege common check: invalid operate privilege type, current \
+        type: 7, valid value: [Grant, Revoke]";
+    assert_eq!(
+        root.change("OperatePrivilege", odd).await,
+        refused(65_535, 41, text)
+    );
     let missing = OperatePrivilegeRequest::default();
     let text = "the entity in the request is nil";
     assert_eq!(
         root.change("OperatePrivilege", missing).await,
         refused(65_535, 1, text)
     );
+}
+
+/// First the role, then the privilege, then how far it reaches.
+#[tokio::test]
+async fn a_grant_is_checked_in_the_order_of_milvus() {
+    let server = Server::start();
+    let mut root = server.root().await;
+    let no_role = "failed to operate privilege common check: \
+        not found the role, maybe the role isn't existed or internal system error";
+    let no_role = refused(65_535, 41, no_role);
+    for granted in [
+        ("Nothing", "*", "*"),
+        ("ClusterReadOnly", "default", "*"),
+        ("Query", "default", "books"),
+    ] {
+        assert_eq!(grant_v2_to(&mut root, "none", granted).await, no_role);
+    }
+    for granted in [
+        ("Global", "*", "Nothing"),
+        ("Global", "*", "ClusterReadOnly"),
+        ("Collection", "books", "Query"),
+    ] {
+        assert_eq!(grant_to(&mut root, "none", granted).await, no_role);
+    }
 }

@@ -147,6 +147,57 @@ async fn what_is_made_of_messages_is_not_kept_while_passwords_are_looked_at() {
     assert!(growth < GROWTH_KIB_MAX, "{growth} KiB more");
 }
 
+/// A request whose message is made of bytes.
+#[derive(Clone, PartialEq, Eq, prost::Message)]
+struct Restore {
+    #[prost(bytes = "vec", optional, tag = "2")]
+    rbac_meta: Option<Vec<u8>>,
+}
+
+/// A field with a length.
+fn field(number: u8, value: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![number << 3 | 2];
+    prost::encode_length_delimiter(value.len(), &mut bytes).unwrap();
+    [&bytes, value].concat()
+}
+
+/// Two bytes for each entry, of which decoded ones have up to a hundred and seventy.
+#[tokio::test]
+async fn entries_of_a_backup_are_counted_before_they_are_decoded() {
+    const ENTRIES: usize = 2_000_000;
+    const GROWTH_KIB_MAX: u64 = 80 * 1024;
+    let server = Server::start_with(&[
+        "--milvus.maxUserNum=10000000",
+        "--milvus.maxRoleNum=10000000",
+    ]);
+    let root = &mut server.root().await;
+    let _: GetVersionResponse = root.call("GetVersion", ()).await.unwrap();
+    let before = peak_kib(&server.mongodb);
+    let entries = |number| field(number, &[]).repeat(ENTRIES);
+    let users = "more than 200000 users";
+    let groups =
+        "unable to create privilege group because the number of groups has reached the limit";
+    for (meta, reason) in [
+        (entries(1), users),
+        (entries(2), "more than 100000 roles"),
+        (entries(3), "more than 100000 grants"),
+        (entries(4), groups),
+        (field(1, &entries(3)), "more than 400000 roles of users"),
+        (
+            field(4, &entries(2)),
+            "more than 100000 privileges of groups",
+        ),
+        ([entries(1), field(1, &[0xff])].concat(), users),
+    ] {
+        let rbac_meta = Some(meta);
+        let told = root.change("RestoreRBAC", Restore { rbac_meta }).await;
+        let reason = format!("failed to check if rbac restorable: {reason}");
+        assert_eq!(told, Err((65_535, 41, reason)));
+    }
+    let growth = peak_kib(&server.mongodb).saturating_sub(before);
+    assert!(growth < GROWTH_KIB_MAX, "{growth} KiB more");
+}
+
 #[tokio::test]
 async fn passwords_at_one_time_are_not_all_looked_at() {
     const AT_ONE_TIME: usize = 40;

@@ -5,6 +5,7 @@ mod unserved;
 use super::call::Call;
 use super::dispatch::{Admit, Handle, admit, handle};
 use super::proto::milvus as api;
+use super::rbac::Restore;
 
 pub(super) use unserved::Unserved;
 
@@ -65,7 +66,7 @@ static SERVED: &[Served] = &[
     served::<api::OperatePrivilegeGroupRequest>(),
     served::<api::OperatePrivilegeV2Request>(),
     served::<api::OperateUserRoleRequest>(),
-    served::<api::RestoreRbacMetaRequest>(),
+    served::<Restore>(),
     served::<api::SelectGrantRequest>(),
     served::<api::SelectRoleRequest>(),
     served::<api::SelectUserRequest>(),

@@ -9,14 +9,16 @@ pub(super) use select_grant::entity_of;
 use compact_str::CompactString;
 
 use super::call::Context;
-use super::failure::Failure;
+use super::failure::{Failure, ROLE_NOT_FOUND};
 use super::proto::common::{ErrorCode, Status};
 use super::proto::milvus::OperatePrivilegeType;
 use crate::authz::Pass;
+use crate::catalog::PlanError;
 use crate::error::ErrorCode as Code;
 use crate::model::directory_change::{ChangeKind, DirectoryChange};
 use crate::model::milvus::MilvusGrant;
 use crate::model::names::RoleName;
+use crate::ops::OpsError;
 
 const OPERATION: ErrorCode = ErrorCode::OperatePrivilegeFailure;
 
@@ -50,8 +52,17 @@ async fn operate(
         OperatePrivilegeType::Grant => directory.add_milvus_grants(order, role, grants).await,
         OperatePrivilegeType::Revoke => directory.remove_milvus_grants(order, role, grants).await,
     };
-    done.map_err(|error| Failure::of_write(OPERATION, error, services))?;
+    done.map_err(|error| match error {
+        OpsError::Plan(PlanError::RoleNotFound(_)) => refused(ROLE_NOT_FOUND),
+        error => Failure::of_write(OPERATION, error, services),
+    })?;
     Ok(Status::default())
+}
+
+/// By what the coordinator of Milvus checks for both forms, before it looks at the privilege.
+fn refused(reason: impl std::fmt::Display) -> Failure {
+    let reason = format!("failed to operate privilege common check: {reason}");
+    Failure::of(OPERATION, reason)
 }
 
 /// Refuses a change of a role that is not there.
@@ -65,7 +76,7 @@ async fn check_role(
         return Ok(());
     }
     let change = change(role, operation, std::slice::from_ref(grant));
-    let refusal = Failure::role_not_found(OPERATION);
+    let refusal = refused(ROLE_NOT_FOUND);
     Err(context
         .refused_by_state(&change, Code::ROLE_NOT_FOUND, refusal)
         .await)

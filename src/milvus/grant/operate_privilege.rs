@@ -1,6 +1,6 @@
 //! `OperatePrivilege`, the older form: object, object name and privilege are all named.
 
-use super::{OPERATION, check_role, database_meant, operate};
+use super::{OPERATION, check_role, database_meant, operate, refused};
 use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
@@ -39,11 +39,10 @@ impl Call for OperatePrivilegeRequest {
         let db = database_meant(&entity.db_name, context).into();
         let named = Named::of(entity, context.settings())?;
         let operation = OperatePrivilegeType::try_from(self.r#type).map_err(|_| {
-            let reason = format!(
+            refused(format!(
                 "invalid operate privilege type, current type: {}, valid value: [Grant, Revoke]",
                 self.r#type
-            );
-            Failure::of(OPERATION, reason)
+            ))
         })?;
         let object = named.object()?;
         let grant = MilvusGrant {
@@ -96,11 +95,10 @@ impl Named {
     fn object(&self) -> Result<MilvusObject, Failure> {
         MilvusObject::from_name(&self.object).ok_or_else(|| {
             let supported = MilvusObject::EVERY.map(MilvusObject::name).join(" ");
-            let reason = format!(
+            refused(format!(
                 "not found the object type[name: {}], supported the object types: [{supported}]",
                 self.object
-            );
-            Failure::of(OPERATION, reason)
+            ))
         })
     }
 

@@ -1,6 +1,6 @@
 //! `OperatePrivilegeV2`: a privilege or a group, a database and a collection.
 
-use super::{OPERATION, database_meant, operate};
+use super::{OPERATION, check_role, database_meant, operate};
 use crate::authz::{MilvusNeed, Pass};
 use crate::config::MilvusConfig;
 use crate::milvus::call::{Call, Context};
@@ -19,6 +19,7 @@ impl Call for OperatePrivilegeV2Request {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         let settings = context.settings();
         let role = role_name(&self.role.unwrap_or_default().name, settings)?;
         let nil =
@@ -35,28 +36,36 @@ impl Call for OperatePrivilegeV2Request {
             .map_err(|_| Failure::invalid("the type in the request not grant or revoke"))?;
         let db = check_database(database_meant(&self.db_name, context), settings)?;
         let collection = any_or_name(&self.collection_name, "collection name", settings)?;
-        let groups = context.services().directory.catalog().privilege_groups();
-        let object = if groups.is_group(privilege) {
-            check_level(privilege, groups.level(privilege), (db, collection))?;
-            MilvusObject::Global
-        } else {
-            object_of(privilege)
-                .or((privilege == ANY).then_some(MilvusObject::Global))
-                .ok_or_else(|| {
-                    let reason = format!("not found the privilege name[{privilege}]");
-                    Failure::of(OPERATION, reason)
-                })?
-        };
         let grant = MilvusGrant {
-            object,
+            object: object_of(privilege).unwrap_or(MilvusObject::Global),
             // The older form puts `*` there for the server as a whole; here it is listed as it was named.
             object_name: collection.into(),
             db: db.into(),
             privilege: privilege.into(),
             grantor: context.caller_name().into(),
         };
+        check_role(context, &role, operation, &grant).await?;
+        check_privilege(context, privilege, (db, collection))?;
         operate(context, pass, (role, operation), grant).await
     }
+}
+
+/// Whether it is known and, if it is a group, for these names. The coordinator of Milvus asks for that
+/// after the role.
+fn check_privilege(
+    context: &Context<'_>,
+    privilege: &str,
+    names: (&str, &str),
+) -> Result<(), Failure> {
+    let groups = context.services().directory.catalog().privilege_groups();
+    if groups.is_group(privilege) {
+        return check_level(privilege, groups.level(privilege), names);
+    }
+    if privilege == ANY || object_of(privilege).is_some() {
+        return Ok(());
+    }
+    let reason = format!("not found the privilege name[{privilege}]");
+    Err(Failure::of(OPERATION, reason))
 }
 
 /// Whether the names reach as far as the group does; one without privileges reaches anywhere.
@@ -77,7 +86,7 @@ fn check_level(
         }
         _ => return Ok(()),
     };
-    Err(Failure::invalid(wrong))
+    Err(Failure::invalid_for(OPERATION, wrong))
 }
 
 /// All, or a name: a letter or an underscore, then digits too.

@@ -18,6 +18,7 @@ impl Call for CreatePrivilegeGroupRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         let services = context.services();
         let name = names::group_name(&self.group_name, context.settings())?;
         let change = change("createPrivilegeGroup", ChangeKind::Created, &name);

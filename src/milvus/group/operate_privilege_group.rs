@@ -22,6 +22,7 @@ impl Call for OperatePrivilegeGroupRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         let (services, settings) = (context.services(), context.settings());
         let name = group_name(&self.group_name, settings)?;
         let mut privileges = Vec::with_capacity(self.privileges.len());

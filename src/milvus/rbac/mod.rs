@@ -1,7 +1,11 @@
 //! Users, roles, grants and groups as a whole, to be kept elsewhere and brought back.
 
 mod backup_rbac;
+mod entries;
+mod reading;
 mod restore_rbac;
+
+pub(super) use restore_rbac::Restore;
 
 use super::call::{Call, Context};
 use super::failure::Failure;

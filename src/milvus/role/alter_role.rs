@@ -19,6 +19,7 @@ impl Call for AlterRoleRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         let services = context.services();
         let name = names::role_name(&self.role_name, context.settings())?;
         let change = DirectoryChange::of_role("updateRole", ChangeKind::Updated, &name);

@@ -24,6 +24,7 @@ impl Call for CreateRoleRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         let (services, settings) = (context.services(), context.settings());
         let entity = self.entity.unwrap_or_default();
         let name = names::role_name(&entity.name, settings)?;

@@ -23,6 +23,7 @@ impl Call for DropRoleRequest {
     }
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
+        context.check_writable()?;
         let services = context.services();
         let name = names::role_name(&self.role_name, context.settings())?;
         let change = DirectoryChange::of_role("dropRole", ChangeKind::Dropped, &name);

@@ -1,4 +1,4 @@
-//! `ListDatabases`: there is one, without anything in it.
+//! `ListDatabases`: there is one, without anything in it, for whoever may do anything there.
 
 use super::DEFAULT_DATABASE_ID;
 use crate::authz::{MilvusNeed, Pass};
@@ -16,7 +16,16 @@ impl Call for ListDatabasesRequest {
         None
     }
 
-    async fn run(self, _: &Context<'_>, _: Pass) -> Result<ListDatabasesResponse, Failure> {
+    async fn run(self, context: &Context<'_>, _: Pass) -> Result<ListDatabasesResponse, Failure> {
+        let is_roots = !context.settings().root_should_bind_role;
+        let catalog = context.services().directory.catalog();
+        let authority = context.authority();
+        if !authority.is_shown(DEFAULT_DATABASE, is_roots, catalog.as_ref()) {
+            return Ok(ListDatabasesResponse {
+                status: Some(Status::default()),
+                ..ListDatabasesResponse::default()
+            });
+        }
         Ok(ListDatabasesResponse {
             status: Some(Status::default()),
             db_names: vec![DEFAULT_DATABASE.to_owned()],

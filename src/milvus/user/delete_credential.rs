@@ -20,6 +20,7 @@ impl Call for DeleteCredentialRequest {
 
     async fn run(self, context: &Context<'_>, pass: Pass) -> Result<Status, Failure> {
         const OPERATION: ErrorCode = ErrorCode::DeleteCredentialFailure;
+        context.check_writable()?;
         let services = context.services();
         let username = self.username.trim();
         if username.is_empty() {

@@ -5,7 +5,7 @@ use super::groups::create_all;
 use crate::catalog::View;
 use crate::catalog::plan::{PlanError, create_role, create_user, without_duplicates};
 use crate::model::milvus::{MilvusGrant, PrivilegeGroup};
-use crate::model::names::RoleName;
+use crate::model::names::{RoleName, UserName};
 use crate::model::role::Role;
 use crate::model::user::User;
 use crate::store::Change;
@@ -21,6 +21,8 @@ pub struct RbacBackup {
     pub grants: Vec<(RoleName, Vec<MilvusGrant>)>,
     /// Groups of privileges.
     pub groups: Vec<PrivilegeGroup>,
+    /// Who counts as there, whether or not: Milvus always has it, and it may do everything.
+    pub root: UserName,
     /// Users there may be.
     pub users_max: usize,
     /// Roles there may be.
@@ -50,6 +52,9 @@ pub fn restore_rbac(view: &View<'_>, backup: RbacBackup) -> Result<Vec<Change>, 
         add(&mut after, changes);
     }
     for (count, user) in (view.milvus_user_count()..).zip(backup.users) {
+        if user.name == backup.root || after.user(&user.name).is_some() {
+            return Err(PlanError::UserExists(user.name));
+        }
         check_roles_stored(&after, &user.roles)?;
         let changes = create_user(&after, user)?;
         if count >= backup.users_max {

@@ -219,6 +219,7 @@ fn backup() -> RbacBackup {
                 privileges: ["b".into(), "Query".into()].into(),
             })
             .into(),
+        root: user("root", &[]).name,
         users_max: 1,
         roles_max: 1,
     }
@@ -245,7 +246,7 @@ fn what_is_restored_is_there_whole() {
 #[test]
 fn what_cannot_be_restored_whole_is_not_restored() {
     type Spoil = fn(&mut RbacBackup);
-    let rows: [(Spoil, &str); 7] = [
+    let rows: [(Spoil, &str); 8] = [
         (
             |it| it.users_max = 0,
             "the number of users on milvus has reached the limit",
@@ -257,6 +258,11 @@ fn what_cannot_be_restored_whole_is_not_restored() {
         (
             |it| it.users.push(user("ann", &[])),
             "user ann@vectors exists",
+        ),
+        // Who is not there: it may do everything, and is nobody's to bring along.
+        (
+            |it| it.users[0] = user("root", &[]),
+            "user root@vectors exists",
         ),
         (
             |it| it.users[0].roles = [role_name("gone")].into(),
@@ -297,6 +303,7 @@ fn empty_backup() -> RbacBackup {
         roles: vec![],
         grants: vec![],
         groups: vec![],
+        root: user("root", &[]).name,
         users_max: 100_000,
         roles_max: 1,
     }
