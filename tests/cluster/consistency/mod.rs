@@ -41,6 +41,7 @@ fn one_order_explains_what_clients_were_told_while_things_break() {
     let mut set = ReplicaSet::start(&ReplicaSetOptions {
         etcd: EtcdOptions {
             members: 3,
+            with_peers_apart: true,
             ..EtcdOptions::default()
         },
         lease_ttl_secs: SHORT_LEASE_TTL_SECS,
