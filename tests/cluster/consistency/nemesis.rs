@@ -62,7 +62,7 @@ impl Nemesis {
         while Instant::now() < end {
             let fault = self.random.one_of(&FAULTS);
             let node = self.victim(set);
-            let member = self.member(set);
+            let member = self.member(set, fault);
             done.push(format!("{fault:?} {node}/{member}"));
             break_it(set, fault, (node, member));
             self.wait(BROKEN_MS_MAX);
@@ -86,13 +86,15 @@ impl Nemesis {
         (0..set.nodes()).find(is_primary).unwrap_or(any)
     }
 
-    /// The leader as often as not.
-    fn member(&mut self, set: &ReplicaSet) -> usize {
+    /// One that is cut off leads the others as often as not.
+    fn member(&mut self, set: &ReplicaSet, fault: Fault) -> usize {
         let any = self.random.index(set.etcd.members());
-        if self.random.below(2) == 0 {
-            return any;
+        let is_cut = matches!(fault, Fault::CutMember | Fault::StrandNode);
+        if is_cut && self.random.below(2) == 0 {
+            set.etcd.leader()
+        } else {
+            any
         }
-        set.etcd.leader()
     }
 
     /// Not to wait for anything: the moment is what is random.
