@@ -6,7 +6,7 @@ use crate::common::{
     DB, RETRIABLE, acknowledged, create_user, done, from_any, user_names, with_w, written,
 };
 use crate::support::etcd::{Etcd, EtcdOptions};
-use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SHORT_LEASE_TTL_SECS};
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME, SHORT_LEASE_TTL_SECS};
 use crate::support::{RawClient, error_of, waiting};
 
 /// Members who can be cut off from each other.
@@ -117,7 +117,6 @@ fn assert_gives_way(leads: bool) {
     strand(&set, old, only);
     assert_fails(&mut admin, DB, create_user("nobody", &[]));
     let new = set.primary_but(Some(old));
-    // A leader that has yet to notice that it is alone renews leases by itself.
     set.wait_until(old, |hello| !hello.get_bool("isWritablePrimary").unwrap());
     acknowledged(
         &mut set.admin(new),
@@ -173,4 +172,56 @@ fn a_primary_that_reaches_only_a_lonely_leader_acknowledges_nothing() {
     // If the member still led when it was healed, it has told the others what it had been asked for.
     let names = user_names(&mut admin);
     assert!(names == ["ann"] || names == ["ann", "nobody"], "{names:?}");
+}
+
+/// The field of an answer of etcdctl, if it answered.
+fn field(etcd: &Etcd, member: usize, asked: &[&str], name: &str) -> Option<i64> {
+    let asked = [asked, &[BRIEFLY, "-w=fields"]].concat();
+    let answer = etcd.try_control_by(member, &asked).ok()?;
+    let mut lines = answer.lines();
+    let value = lines.find_map(|line| line.strip_prefix(name)?.strip_prefix(" : "));
+    Some(value?.parse().unwrap())
+}
+
+/// The lease of the primary.
+fn lease(etcd: &Etcd) -> String {
+    let primary = format!("/portcullis/{SET_NAME}/primary");
+    let asked = ["get", &primary];
+    let mut lease = None;
+    waiting::until("etcd tells", || {
+        lease = field(etcd, 0, &asked, "\"Lease\"");
+        lease.is_some()
+    });
+    format!("{:x}", lease.unwrap())
+}
+
+/// A leader of etcd that stood still, and finds the others gone, renews leases until it notices that; the
+/// others count since they have another leader.
+#[test]
+fn a_lease_is_not_renewed_by_a_leader_that_has_been_replaced() {
+    const TTL_SECS: u64 = 12;
+    const LEFT_SECS: i64 = 8;
+    let set = with_ann(TTL_SECS);
+    let old = set.primary();
+    let leader = set.etcd.leader();
+    let other = (leader + 1) % set.etcd.members();
+    let lease = lease(&set.etcd);
+    strand(&set, old, leader);
+    set.etcd.pause(leader);
+    // They count anew, and are ahead of whoever does so later.
+    waiting::until("the others count", || {
+        let asked = ["lease", "timetolive", &lease];
+        field(&set.etcd, other, &asked, "\"TTL\"").is_some_and(|left| left <= LEFT_SECS)
+    });
+    set.etcd.resume(leader);
+    set.primary_but(Some(old));
+    let hello = set.hello(old);
+    assert_eq!(
+        hello.get_bool("isWritablePrimary").ok(),
+        Some(false),
+        "{hello}"
+    );
+    set.etcd.heal(leader);
+    set.heal(old);
+    written(&set, with_w(create_user("bob", &["read"]), 3));
 }
