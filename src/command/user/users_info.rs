@@ -129,15 +129,11 @@ impl Command for UsersInfo {
                 if users.len() <= USERS_AT_ONCE_MAX && listing.filter.is_none() =>
             {
                 let catalog = services.directory.catalog();
-                listing.show(
-                    named(&users, &db, catalog, is_detailed),
-                    catalog,
-                    &Interrupt::default(),
-                )
+                listing.show_named(&users, &db, catalog, &Interrupt::default())
             }
             Target::Exact(users) => {
                 let show = move |catalog: &Catalog, interrupt: &Interrupt| {
-                    listing.show(named(&users, &db, catalog, is_detailed), catalog, interrupt)
+                    listing.show_named(&users, &db, catalog, interrupt)
                 };
                 services.scan(show).await?
             }
@@ -169,6 +165,19 @@ struct Listing {
 }
 
 impl Listing {
+    /// Users, and what their roles give them at the same moment.
+    fn show_named(
+        &self,
+        users: &[UserArgument],
+        db: &DbName,
+        catalog: &Catalog,
+        interrupt: &Interrupt,
+    ) -> Result<RawArrayBuf, CommandError> {
+        let _hold = catalog.hold();
+        let users = named(users, db, catalog, self.is_detailed);
+        self.show(users, catalog, interrupt)
+    }
+
     fn show(
         &self,
         users: Vec<Arc<User>>,
@@ -210,6 +219,5 @@ fn named(
         names.sort();
         names.dedup();
     }
-    let _hold = catalog.hold();
     names.iter().filter_map(|name| catalog.user(name)).collect()
 }
