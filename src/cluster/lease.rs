@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::MemberProgress;
-use super::etcd::proto::PutRequest;
-use super::etcd::{EtcdError, KeepAlive, is_absent, put, txn};
+use super::etcd::proto::{PutRequest, RangeRequest};
+use super::etcd::{EtcdError, KeepAlive, Renewal, is_absent, put, txn};
 use super::head::encode_progress;
 use super::shared::Shared;
 use super::state::{Lease, State};
@@ -71,13 +71,17 @@ async fn keep(shared: &Arc<Shared>, id: i64) -> EtcdError {
             None => KeepAlive::open(&shared.etcd, id).await,
             Some(mut open) => {
                 let renewed = KeepAlive::renew(&mut open).await;
-                renewed.map(|until| (open, until))
+                renewed.map(|renewal| (open, renewal))
             }
         };
-        match renewed {
-            Ok((open, until)) => {
+        let confirmed = match renewed {
+            Ok((open, renewal)) => confirm(shared, renewal).await.map(|()| (open, renewal)),
+            Err(error) => Err(error),
+        };
+        match confirmed {
+            Ok((open, renewal)) => {
                 shared.reached();
-                note(shared, id, until);
+                note(shared, id, renewal.until);
                 keep_alive = Some(open);
                 tokio::time::sleep(shared.beat()).await;
             }
@@ -88,6 +92,23 @@ async fn keep(shared: &Arc<Shared>, id: i64) -> EtcdError {
             }
             Err(error) => return error,
         }
+    }
+}
+
+/// Makes sure that the leader of etcd has renewed the lease. One that was replaced renews leases as well
+/// until it notices, and the others count them from when they had another leader. A majority tells which
+/// term it is in, and terms never go back: if it is the one of the renewal, that was its leader.
+async fn confirm(shared: &Shared, renewal: Renewal) -> Result<(), EtcdError> {
+    let request = RangeRequest {
+        key: shared.keys.head(),
+        ..RangeRequest::default()
+    };
+    let answer = shared.etcd.range(request).await?;
+    if answer.header.map_or(0, |header| header.raft_term) == renewal.raft_term {
+        Ok(())
+    } else {
+        let text = "etcd has chosen a leader since the lease was renewed";
+        Err(EtcdError::Unreachable(text.to_owned()))
     }
 }
 

@@ -8,7 +8,6 @@ use serde_json::{Value, json};
 
 use crate::common::{config, done};
 use crate::support::error_of;
-use crate::support::proxy::Proxy;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME};
 
 fn events(log: &Path) -> Vec<Value> {
@@ -50,7 +49,7 @@ fn a_configuration_of_which_etcd_does_not_tell_whether_it_counts_is_open() {
     let mut admin = set.admin(0);
     let new = tagged(config(&mut admin), "here", 1);
     let version = new.get_i32("version").unwrap();
-    set.links(0).iter().for_each(Proxy::mute);
+    set.links(0).iter().for_each(|link| link.mute());
     let open = admin.run("admin", doc! { "replSetReconfig": new });
     let text = "it is not known whether it was written: etcd did not answer";
     assert_eq!(error_of(&open), (11_602, text.to_owned()), "{open}");

@@ -18,6 +18,7 @@ mod deposed;
 mod driver;
 mod etcd_full;
 mod etcd_gone;
+mod etcd_parted;
 mod etcd_restored;
 mod etcd_secured;
 mod failover;

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Barrier;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bson::{Document, doc};
 
@@ -204,4 +205,53 @@ impl Dice {
         self.0 ^= self.0 << 17;
         self.0 % end
     }
+}
+
+/// Who has a role has what it gives; when it is dropped both are gone at once.
+#[test]
+fn users_are_shown_with_what_their_roles_gave_at_the_same_moment() {
+    const USERS: usize = 16;
+    let server = server();
+    let mut admin = server.admin();
+    let names: Vec<String> = (0..USERS).map(|number| format!("user{number}")).collect();
+    let asked: Vec<Document> = names
+        .iter()
+        .map(|it| doc! { "user": it, "db": "shop" })
+        .collect();
+    let ask = doc! { "usersInfo": asked, "showPrivileges": true };
+    for name in &names {
+        let create = doc! { "createUser": name, "pwd": "secret", "roles": [] };
+        assert_eq!(admin.run("shop", create), doc! { "ok": 1.0 });
+    }
+    let is_over = AtomicBool::new(false);
+    let watch = || {
+        let mut client = server.admin();
+        let mut torn = None;
+        while torn.is_none() && !is_over.load(Ordering::Relaxed) {
+            let users = documents(client.run("shop", ask.clone()), "users");
+            torn = users.into_iter().find(|user| {
+                let is_empty = |field: &str| user.get_array(field).unwrap().is_empty();
+                is_empty("roles") != is_empty("inheritedPrivileges")
+            });
+        }
+        torn
+    };
+    std::thread::scope(|scope| {
+        let watching = [scope.spawn(watch), scope.spawn(watch)];
+        for _ in 0..40 {
+            create_role(&mut admin, "r", &["find"], &[]);
+            for name in &names {
+                let grant = doc! { "grantRolesToUser": name, "roles": ["r"] };
+                assert_eq!(admin.run("shop", grant), doc! { "ok": 1.0 });
+            }
+            assert_eq!(
+                admin.run("shop", doc! { "dropRole": "r" }),
+                doc! { "ok": 1.0 }
+            );
+        }
+        is_over.store(true, Ordering::Relaxed);
+        for watched in watching {
+            assert_eq!(watched.join().unwrap(), None);
+        }
+    });
 }

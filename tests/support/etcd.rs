@@ -1,7 +1,8 @@
 //! etcd processes of one's own on loopback, killed when dropped.
 //!
 //! A single member or a cluster of three, plain or with TLS and client certificates, with or without
-//! a user who must sign in. Members can be killed, started again, paused and resumed one by one.
+//! a user who must sign in. Members can be killed, started again, paused, resumed and cut off from the
+//! others one by one.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -12,6 +13,7 @@ use std::time::Instant;
 
 use tempfile::TempDir;
 
+use super::peers::Peers;
 use super::ports::ClaimedPort;
 use super::tls_client::certificate_file;
 use super::waiting::LOOK_AGAIN;
@@ -32,6 +34,8 @@ pub struct EtcdOptions {
     pub with_tls: bool,
     /// Clients must sign in as [`ETCD_USER`].
     pub with_user: bool,
+    /// Members can be cut off from each other.
+    pub with_peers_apart: bool,
     /// Larger requests are refused; 1.5 MiB unless set.
     pub request_bytes_max: Option<u32>,
     /// With more it is full; 2 GiB unless set.
@@ -42,6 +46,7 @@ pub struct EtcdOptions {
 pub struct Etcd {
     options: EtcdOptions,
     members: Vec<Member>,
+    peers: Option<Peers>,
     folder: TempDir,
 }
 
@@ -72,11 +77,13 @@ impl Etcd {
 
     /// Starts the members and waits until each answers.
     pub fn start(options: EtcdOptions) -> Self {
-        let members = (0..options.members).map(Member::new).collect();
+        let members: Vec<Member> = (0..options.members).map(Member::new).collect();
+        let ports: Vec<u16> = members.iter().map(|member| member.peer.number).collect();
         let folder = tempfile::tempdir().unwrap();
         let mut etcd = Self {
             options,
             members,
+            peers: options.with_peers_apart.then(|| Peers::to(&ports)),
             folder,
         };
         for index in 0..options.members {
@@ -169,6 +176,21 @@ impl Etcd {
         signal(self.process_id(member), "CONT");
     }
 
+    /// Cuts a member off from the others; clients still reach it.
+    pub fn cut_off(&self, member: usize) {
+        self.peers().cut_off(member);
+    }
+
+    /// Mends what [`Self::cut_off`] has cut.
+    pub fn heal(&self, member: usize) {
+        self.peers().heal(member);
+    }
+
+    fn peers(&self) -> &Peers {
+        let peers = self.peers.as_ref();
+        peers.expect("started with_peers_apart")
+    }
+
     fn process_id(&self, member: usize) -> u32 {
         let process = self.members[member].process.as_ref();
         process.expect("the member runs").id()
@@ -199,9 +221,7 @@ impl Etcd {
         let started = Instant::now();
         loop {
             let leads = |&index: &usize| {
-                let port = self.members[index].client.number;
-                let one = endpoints(self.scheme(), &[port]);
-                let status = self.try_control_at(&one, &["endpoint", "status", "-w", "fields"]);
+                let status = self.try_control_by(index, &["endpoint", "status", "-w", "fields"]);
                 status.is_ok_and(|status| {
                     let field = |name: &str| {
                         let line = status.lines().find(|line| line.starts_with(name));
@@ -249,6 +269,12 @@ impl Etcd {
         self.try_control_at(&self.endpoints(), arguments)
     }
 
+    /// The same through one member alone.
+    pub fn try_control_by(&self, member: usize, arguments: &[&str]) -> Result<String, String> {
+        let port = self.members[member].client.number;
+        self.try_control_at(&endpoints(self.scheme(), &[port]), arguments)
+    }
+
     fn try_control_at(&self, endpoints: &str, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new("etcdctl");
         command.env("ETCDCTL_API", "3").arg("--endpoints");
@@ -286,15 +312,33 @@ impl Etcd {
             .append(true)
             .open(self.log_file(index))
             .unwrap();
-        let process = self.command(index).stderr(log).spawn();
-        self.members[index].process = Some(process.expect("etcd is installed"));
+        let mut command = self.command(index);
+        command.stderr(log);
+        let mut start = || {
+            let process = command.spawn().expect("etcd is installed");
+            (process.id(), process)
+        };
+        let process = match &self.peers {
+            Some(peers) => peers.start(index, start),
+            None => start().1,
+        };
+        self.members[index].process = Some(process);
+    }
+
+    /// Where the others reach a member.
+    fn peer_url(&self, index: usize) -> String {
+        let door = self.peers.as_ref().map(|peers| peers.door(index));
+        let port = door.unwrap_or(self.members[index].peer.number);
+        endpoints("http", &[port])
     }
 
     fn command(&self, index: usize) -> Command {
         let member = &self.members[index];
         let client = endpoints(self.scheme(), &[member.client.number]);
         let peer = endpoints("http", &[member.peer.number]);
-        let cluster: Vec<String> = self.members.iter().map(Member::initial).collect();
+        let cluster: Vec<String> = (0..self.members())
+            .map(|index| format!("{}={}", self.members[index].name, self.peer_url(index)))
+            .collect();
         let mut command = Command::new("etcd");
         command.arg("--data-dir").arg(self.data(index));
         for (option, value) in [
@@ -302,7 +346,7 @@ impl Etcd {
             ("--listen-client-urls", &client),
             ("--advertise-client-urls", &client),
             ("--listen-peer-urls", &peer),
-            ("--initial-advertise-peer-urls", &peer),
+            ("--initial-advertise-peer-urls", &self.peer_url(index)),
             (
                 "--listen-metrics-urls",
                 &endpoints("http", &[member.health.number]),
@@ -367,11 +411,6 @@ impl Member {
             health: ClaimedPort::new(),
             process: None,
         }
-    }
-
-    fn initial(&self) -> String {
-        let peer = endpoints("http", &[self.peer.number]);
-        format!("{}={peer}", self.name)
     }
 }
 

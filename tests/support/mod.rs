@@ -15,6 +15,7 @@
 
 pub mod clock;
 pub mod etcd;
+pub mod peers;
 pub mod ports;
 pub mod proxy;
 mod raw_client;

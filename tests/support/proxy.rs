@@ -2,6 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::ops::Deref;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -9,10 +10,11 @@ use std::time::Duration;
 /// A proxy in front of one address; it ends when dropped.
 pub struct Proxy {
     pub port: u16,
-    shared: Arc<Shared>,
+    wire: Arc<Wire>,
 }
 
-struct Shared {
+/// The way to one address, for connections that somebody else has accepted.
+pub struct Wire {
     to: SocketAddr,
     state: Mutex<State>,
     changed: Condvar,
@@ -43,52 +45,69 @@ impl Proxy {
     pub fn to(to: SocketAddr) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let shared = Arc::new(Shared {
-            to,
-            state: Mutex::default(),
-            changed: Condvar::new(),
-        });
-        let accepting = Arc::clone(&shared);
+        let wire = Arc::new(Wire::to(to));
+        let accepting = Arc::clone(&wire);
         thread::spawn(move || accepting.accept(&listener));
-        Self { port, shared }
+        Self { port, wire }
     }
+}
 
-    /// Closes every connection and refuses new ones.
-    pub fn cut(&self) {
-        self.shared.change(Link::Cut);
-    }
+impl Deref for Proxy {
+    type Target = Wire;
 
-    /// Carries nothing in either direction any more, and closes nothing; what was on its way is kept.
-    pub fn stall(&self) {
-        self.shared.change(Link::Stalled);
-    }
-
-    /// Carries what clients send, and nothing of what the address answers any more; that is kept.
-    pub fn mute(&self) {
-        self.shared.change(Link::Mute);
-    }
-
-    /// Carries everything at once, what was kept while stalled too.
-    pub fn heal(&self) {
-        self.shared.state.lock().unwrap().delay = Duration::ZERO;
-        self.shared.change(Link::Whole);
-    }
-
-    /// Every piece of data arrives so much later.
-    pub fn delay(&self, delay: Duration) {
-        self.shared.state.lock().unwrap().delay = delay;
+    fn deref(&self) -> &Wire {
+        &self.wire
     }
 }
 
 impl Drop for Proxy {
     fn drop(&mut self) {
-        self.shared.change(Link::Ended);
+        self.wire.end();
         // Wakes the thread that accepts.
         let _ = TcpStream::connect(("127.0.0.1", self.port));
     }
 }
 
-impl Shared {
+impl Wire {
+    pub(super) fn to(to: SocketAddr) -> Self {
+        Self {
+            to,
+            state: Mutex::default(),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Closes every connection and refuses new ones.
+    pub fn cut(&self) {
+        self.change(Link::Cut);
+    }
+
+    /// Carries nothing in either direction any more, and closes nothing; what was on its way is kept.
+    pub fn stall(&self) {
+        self.change(Link::Stalled);
+    }
+
+    /// Carries what clients send, and nothing of what the address answers any more; that is kept.
+    pub fn mute(&self) {
+        self.change(Link::Mute);
+    }
+
+    /// Carries everything at once, what was kept while stalled too.
+    pub fn heal(&self) {
+        self.state.lock().unwrap().delay = Duration::ZERO;
+        self.change(Link::Whole);
+    }
+
+    /// Every piece of data arrives so much later.
+    pub fn delay(&self, delay: Duration) {
+        self.state.lock().unwrap().delay = delay;
+    }
+
+    /// Closes every connection for ever.
+    pub(super) fn end(&self) {
+        self.change(Link::Ended);
+    }
+
     fn change(&self, link: Link) {
         let mut state = self.state.lock().unwrap();
         state.link = link;
@@ -106,18 +125,19 @@ impl Shared {
             match (link, client) {
                 (Link::Ended, _) => return,
                 (Link::Cut, _) | (_, Err(_)) => {}
-                (Link::Whole | Link::Stalled | Link::Mute, Ok(client)) => self.connect(client),
+                (Link::Whole | Link::Stalled | Link::Mute, Ok(client)) => self.carry(client),
             }
         }
     }
 
-    fn connect(self: &Arc<Self>, client: TcpStream) {
+    /// Connects the client with the address, unless the link is cut.
+    pub(super) fn carry(self: &Arc<Self>, client: TcpStream) {
         let Ok(server) = TcpStream::connect(self.to) else {
             return;
         };
         let _ = (client.set_nodelay(true), server.set_nodelay(true));
         let mut state = self.state.lock().unwrap();
-        if state.link == Link::Cut {
+        if matches!(state.link, Link::Cut | Link::Ended) {
             return;
         }
         state.open.push(client.try_clone().unwrap());

@@ -330,12 +330,12 @@ impl ReplicaSet {
 
     /// Cuts the node off from etcd: its connections are closed.
     pub fn cut(&self, node: usize) {
-        self.links(node).iter().for_each(Proxy::cut);
+        self.links(node).iter().for_each(|link| link.cut());
     }
 
     /// Cuts the node off from etcd: its connections stay and carry nothing.
     pub fn stall(&self, node: usize) {
-        self.links(node).iter().for_each(Proxy::stall);
+        self.links(node).iter().for_each(|link| link.stall());
     }
 
     /// The wall clock of the node is `ahead_secs` ahead from now on; the monotonic one stays.
@@ -345,7 +345,7 @@ impl ReplicaSet {
     }
 
     pub fn heal(&self, node: usize) {
-        self.links(node).iter().for_each(Proxy::heal);
+        self.links(node).iter().for_each(|link| link.heal());
     }
 
     /// The connection string of drivers, signed in as [`ADMIN`]; `more` are options after `&`.

@@ -29,7 +29,7 @@ pub(super) use messages::{
     create_revision_is, delete, delete_prefix, get, is_absent, mod_revision_is, prefix_end, put,
     range_of, txn,
 };
-pub(super) use stream::{KeepAlive, Watch};
+pub(super) use stream::{KeepAlive, Renewal, Watch};
 
 use self::proto::{
     AuthenticateRequest, AuthenticateResponse, KeyValue, LeaseGrantRequest, LeaseGrantResponse,

@@ -182,23 +182,32 @@ pub(in crate::cluster) struct KeepAlive {
     lease: i64,
 }
 
+/// What etcd says of a lease that it was asked to renew.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::cluster) struct Renewal {
+    /// Until when it holds, if whoever has renewed it was the leader.
+    pub(in crate::cluster) until: Instant,
+    /// The term of the leader, as far as is known where it was asked for.
+    pub(in crate::cluster) raft_term: u64,
+}
+
 impl KeepAlive {
     /// Renews `lease` and stays ready to do it again.
     pub(in crate::cluster) async fn open(
         etcd: &Arc<Etcd>,
         lease: i64,
-    ) -> Result<(Self, Instant), EtcdError> {
+    ) -> Result<(Self, Renewal), EtcdError> {
         let sent = Instant::now();
         let first = LeaseKeepAliveRequest { id: lease };
         let call = Call::open(etcd, "/etcdserverpb.Lease/LeaseKeepAlive", first).await?;
         let mut keep_alive = Self { call, lease };
-        let until = keep_alive.renewed(sent).await?;
-        Ok((keep_alive, until))
+        let renewal = keep_alive.renewed(sent).await?;
+        Ok((keep_alive, renewal))
     }
 
     /// Renews the lease. Answers until when it holds, counted from before it was asked: etcd cannot
     /// have begun to count earlier.
-    pub(in crate::cluster) async fn renew(&mut self) -> Result<Instant, EtcdError> {
+    pub(in crate::cluster) async fn renew(&mut self) -> Result<Renewal, EtcdError> {
         let sent = Instant::now();
         if !self.call.send(LeaseKeepAliveRequest { id: self.lease }) {
             return Err(silent(CALL_TIMEOUT));
@@ -206,17 +215,21 @@ impl KeepAlive {
         self.renewed(sent).await
     }
 
-    async fn renewed(&mut self, sent: Instant) -> Result<Instant, EtcdError> {
+    async fn renewed(&mut self, sent: Instant) -> Result<Renewal, EtcdError> {
         let answer = tokio::time::timeout(CALL_TIMEOUT, self.call.next()).await;
         let Ok(answer) = answer else {
             self.call.etcd.turn_from(self.call.place);
             return Err(silent(CALL_TIMEOUT));
         };
-        let ttl = u64::try_from(answer?.ttl).unwrap_or_default();
+        let answer = answer?;
+        let ttl = u64::try_from(answer.ttl).unwrap_or_default();
         if ttl == 0 {
             return Err(EtcdError::Refused("the lease has run out".into()));
         }
-        Ok(sent + Duration::from_secs(ttl))
+        Ok(Renewal {
+            until: sent + Duration::from_secs(ttl),
+            raft_term: answer.header.map_or(0, |header| header.raft_term),
+        })
     }
 }
 

@@ -125,9 +125,7 @@ impl Command for RolesInfo {
             }
             Target::Database => {
                 services
-                    .scan(move |catalog, _| {
-                        catalog.read_whole(|| of_database(&db, shape, with_builtin, catalog))
-                    })
+                    .scan(move |catalog, _| of_database(&db, shape, with_builtin, catalog))
                     .await?
             }
             Target::Exact(roles) => {
@@ -136,9 +134,7 @@ impl Command for RolesInfo {
                 let mut seen = HashSet::with_capacity(names.len());
                 names.retain(|name| seen.insert(name.clone()));
                 if self.show_privileges == ShowPrivileges::AsUserFragment {
-                    let fragment = services.scan(move |catalog, _| {
-                        catalog.read_whole(|| user_fragment(&names, catalog))
-                    });
+                    let fragment = services.scan(move |catalog, _| user_fragment(&names, catalog));
                     return Ok(Reply::new().with("userFragment", fragment.await?));
                 }
                 services

@@ -151,7 +151,10 @@ fn append_description(document: &mut RawDocumentBuf, role: &Role) {
 
 /// What a user with these roles would have.
 pub(super) fn user_fragment(names: &[RoleName], catalog: &Catalog) -> RawDocumentBuf {
-    let resolved = Resolved::of(names, catalog);
+    let resolved = {
+        let _hold = catalog.hold();
+        Resolved::of(names, catalog)
+    };
     let mut document = RawDocumentBuf::new();
     document.append(cstr!("roles"), roles_array(names));
     document.append(cstr!("inheritedRoles"), roles_array(resolved.names()));

@@ -172,6 +172,19 @@ struct Listing {
 }
 
 impl Listing {
+    /// Users, and what their roles give them at the same moment.
+    fn show_named(
+        &self,
+        users: &[UserArgument],
+        db: &DbName,
+        catalog: &Catalog,
+        interrupt: &Interrupt,
+    ) -> Result<RawArrayBuf, CommandError> {
+        let _hold = catalog.hold();
+        let users = named(users, db, catalog, self.is_detailed);
+        self.show(users, catalog, interrupt)
+    }
+
     fn show(
         &self,
         users: Vec<Arc<User>>,

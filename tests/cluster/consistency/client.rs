@@ -1,6 +1,5 @@
-//! A client that changes and reads users, and keeps what it was told.
+//! A client that changes and reads users and roles, and keeps what it was told.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -9,15 +8,16 @@ use std::time::{Duration, Instant};
 
 use bson::{Document, doc};
 
-use crate::history::{Action, Moment, Outcome, Read, State, User, Write, WriteId};
+use crate::history::{Action, Moment, Outcome, Read, Write, WriteId};
 use crate::random::Random;
 use crate::support::{ADMIN, PATIENCE, RawClient, waiting};
 
-pub(super) const DB: &str = "products";
-/// Users that are changed at the same time.
-const USERS: u64 = 4;
-/// After so many writes other users take their place: orders are looked for among few events.
-const WRITES_PER_USER: u64 = 30;
+use super::commands::{
+    NAMES, command, db_of, given, is_role, names_of, outcome, role_for, seen, show, show_all,
+};
+
+/// After so many writes other users and roles take their place: orders are looked for among few events.
+const WRITES_PER_NAME: u64 = 30;
 /// When a client gives up waiting for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How a client waits that found nobody there.
@@ -67,31 +67,36 @@ impl Shared {
         u64::try_from(self.began.elapsed().as_nanos()).unwrap()
     }
 
-    /// The users of now.
-    fn users(&self) -> Vec<String> {
-        users_of(self.writes.load(Ordering::Relaxed) / (USERS * WRITES_PER_USER))
+    fn generation(&self) -> u64 {
+        self.writes.load(Ordering::Relaxed) / (NAMES * WRITES_PER_NAME)
     }
 
-    /// What the node shows when all is over, of all users there ever were.
-    pub(super) fn last_read(&self, node: usize) -> Read {
-        let generations = self.writes.load(Ordering::Relaxed) / (USERS * WRITES_PER_USER);
-        let users: Vec<String> = (0..=generations).flat_map(users_of).collect();
+    /// Who is changed now.
+    fn names(&self) -> Vec<String> {
+        names_of(self.generation())
+    }
+
+    fn next_id(&self) -> WriteId {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What the node shows when all is over, of all users and roles there ever were.
+    pub(super) fn last_reads(&self, node: usize) -> [Read; 2] {
         let mut connection = connect(self.nodes[node], PATIENCE).unwrap();
-        let invoked = self.now();
-        let reply = connection.run(DB, users_info());
-        Read {
-            node,
-            invoked,
-            returned: self.now(),
-            seen: seen(&reply, &users).unwrap(),
-            is_final: true,
-        }
+        [false, true].map(|roles| {
+            let names = (0..=self.generation()).flat_map(names_of);
+            let names: Vec<String> = names.filter(|name| is_role(name) == roles).collect();
+            let invoked = self.now();
+            let reply = connection.run(db_of(&names[0]), show_all(roles));
+            Read {
+                node,
+                invoked,
+                returned: self.now(),
+                seen: seen(&reply, &names).unwrap(),
+                is_final: true,
+            }
+        })
     }
-}
-
-fn users_of(generation: u64) -> Vec<String> {
-    let user = |number| format!("user-{generation}-{number}");
-    (0..USERS).map(user).collect()
 }
 
 pub(super) struct Client {
@@ -132,11 +137,11 @@ impl Client {
     }
 
     fn write(&mut self, node: usize) {
-        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let users = self.shared.users();
-        let user = users[self.random.index(users.len())].clone();
-        let action = self.next_action(&user);
-        let mut command = command(id, &user, action);
+        let id = self.shared.next_id();
+        let names = self.shared.names();
+        let name = names[self.random.index(names.len())].clone();
+        let action = self.next_action(&name);
+        let mut command = command(id, &name, action);
         let (concern, nodes) = self.write_concern();
         command.insert("writeConcern", concern);
         if self.connection(node).is_none() {
@@ -144,11 +149,9 @@ impl Client {
             return;
         }
         let invoked = self.shared.now();
-        let outcome = match self.ask(node, command) {
-            None => Outcome::Unknown,
-            Some(reply) => outcome(&reply, nodes),
-        };
+        let reply = self.ask(node, db_of(&name), command).unwrap_or_default();
         let returned = self.shared.now();
+        let outcome = outcome(&reply, nodes);
         match outcome {
             Outcome::Refused => self.try_another(node),
             Outcome::Unknown => {}
@@ -160,29 +163,49 @@ impl Client {
         if matches!(outcome, Outcome::Done { .. }) {
             self.shared.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
-        self.writes.push(Write {
+        let write = Write {
             id,
-            user,
+            name,
             action,
             node,
             invoked,
             returned,
             outcome,
-        });
+        };
+        if action == Action::Give {
+            self.keep_given(&write, &reply);
+        } else {
+            self.writes.push(write);
+        }
     }
 
-    fn next_action(&mut self, user: &str) -> Action {
-        let mut own = self.writes.iter().rev().filter(|it| it.user == user);
+    /// What the answer says of both.
+    fn keep_given(&mut self, write: &Write, reply: &Document) {
+        let (user, role) = given(reply);
+        for (name, outcome) in [(write.name.clone(), user), (role_for(&write.name), role)] {
+            let id = self.shared.next_id();
+            self.writes.extend(outcome.map(|outcome| Write {
+                id,
+                name,
+                outcome,
+                ..write.clone()
+            }));
+        }
+    }
+
+    fn next_action(&mut self, name: &str) -> Action {
+        let mut own = self.writes.iter().rev().filter(|it| it.name == name);
         let last = own.next().map(|it| (it.action, it.outcome));
         match (last, self.random.below(10)) {
             (None | Some((Action::Drop, _) | (_, Outcome::NotFound)), _) | (_, 0) => Action::Create,
             (_, 1) => Action::Drop,
+            (_, 4..7) if !is_role(name) => Action::Give,
             (_, 2 | 3) => {
                 let granted = self
                     .writes
                     .iter()
                     .rev()
-                    .find(|it| it.user == user && it.action == Action::Grant);
+                    .find(|it| it.name == name && it.action == Action::Grant);
                 granted.map_or(Action::Grant, |it| Action::Revoke(it.id))
             }
             _ => Action::Grant,
@@ -203,25 +226,24 @@ impl Client {
     }
 
     fn read(&mut self, node: usize) {
-        let mut users = self.shared.users();
-        let command = if self.random.below(2) == 0 {
-            users_info()
-        } else {
-            users = vec![users[self.random.index(users.len())].clone()];
-            let mut command = users_info();
-            command.insert("usersInfo", &users[0]);
-            command
+        let mut names = self.shared.names();
+        let name = names[self.random.index(names.len())].clone();
+        let how = self.random.below(4);
+        names.retain(|it| is_role(it) == is_role(&name) && (how > 0 || *it == name));
+        let command = match how {
+            0 | 1 => show(&names),
+            _ => show_all(is_role(&name)),
         };
         if self.connection(node).is_none() {
             thread::sleep(PAUSE);
             return;
         }
         let invoked = self.shared.now();
-        let Some(reply) = self.ask(node, command) else {
+        let Some(reply) = self.ask(node, db_of(&name), command) else {
             return;
         };
         let returned = self.shared.now();
-        if let Some(seen) = seen(&reply, &users) {
+        if let Some(seen) = seen(&reply, &names) {
             self.reads.push(Read {
                 node,
                 invoked,
@@ -248,8 +270,8 @@ impl Client {
     }
 
     /// `None`: no answer, and nobody knows what was done.
-    fn ask(&mut self, node: usize, command: Document) -> Option<Document> {
-        let reply = self.connection(node)?.try_run(DB, command);
+    fn ask(&mut self, node: usize, db: &str, command: Document) -> Option<Document> {
+        let reply = self.connection(node)?.try_run(db, command);
         if reply.is_err() {
             self.connections[node] = None;
         }
@@ -262,68 +284,4 @@ fn connect(to: SocketAddr, patience: Duration) -> Option<RawClient> {
     let signed_in = client.try_sign_in("admin", ADMIN.0, ADMIN.1).ok()?;
     signed_in.ok()?;
     Some(client)
-}
-
-/// A grant gives `read` on a database named after its number: such a role is always there.
-fn command(id: WriteId, user: &str, action: Action) -> Document {
-    let role = |id: WriteId| doc! { "role": "read", "db": format!("grant-{id}") };
-    match action {
-        Action::Create => doc! {
-            "createUser": user, "pwd": "secret", "roles": [], "mechanisms": ["SCRAM-SHA-256"],
-            "customData": { "by": i64::try_from(id).unwrap() },
-        },
-        Action::Drop => doc! { "dropUser": user },
-        Action::Grant => doc! { "grantRolesToUser": user, "roles": [role(id)] },
-        Action::Revoke(grant) => doc! { "revokeRolesFromUser": user, "roles": [role(grant)] },
-    }
-}
-
-fn outcome(reply: &Document, nodes: usize) -> Outcome {
-    if reply.get_f64("ok").ok() == Some(1.0) {
-        let nodes = if reply.contains_key("writeConcernError") {
-            1
-        } else {
-            nodes
-        };
-        return Outcome::Done { nodes };
-    }
-    match reply.get_i32("code").unwrap() {
-        51003 => Outcome::Exists,
-        11 => Outcome::NotFound,
-        10107 => Outcome::Refused,
-        // Shutting down, stepping down, no answer from etcd: done or not.
-        _ => Outcome::Unknown,
-    }
-}
-
-fn users_info() -> Document {
-    doc! { "usersInfo": 1, "$readPreference": { "mode": "secondaryPreferred" } }
-}
-
-/// `None`: the node did not show its users.
-fn seen(reply: &Document, users: &[String]) -> Option<BTreeMap<String, State>> {
-    let shown = reply.get_array("users").ok()?;
-    let mut seen: BTreeMap<String, State> = users.iter().map(|user| (user.clone(), None)).collect();
-    for user in shown {
-        let user = user.as_document().unwrap();
-        if let Some(state) = seen.get_mut(user.get_str("user").unwrap()) {
-            *state = Some(user_of(user));
-        }
-    }
-    Some(seen)
-}
-
-fn user_of(user: &Document) -> User {
-    let created_by = user.get_document("customData").unwrap().get_i64("by");
-    let roles = user.get_array("roles").unwrap().iter();
-    let granted: BTreeSet<WriteId> = roles
-        .map(|role| {
-            let db = role.as_document().unwrap().get_str("db").unwrap();
-            db.strip_prefix("grant-").unwrap().parse().unwrap()
-        })
-        .collect();
-    User {
-        created_by: u64::try_from(created_by.unwrap()).unwrap(),
-        granted,
-    }
 }

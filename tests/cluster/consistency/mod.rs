@@ -1,10 +1,12 @@
-//! Clients create, drop, grant and read through all nodes while nodes and members of etcd are killed,
-//! paused and cut off; afterwards one order of events must explain all that the clients were told.
+//! Clients create, drop, grant and read users and roles through all nodes while nodes and members of etcd
+//! are killed, paused and cut off; afterwards one order of events must explain all that the clients were
+//! told.
 //!
 //! `PORTCULLIS_CONSISTENCY_SECS` makes it longer, `PORTCULLIS_CONSISTENCY_SEED` repeats the choices of a
 //! run (not its timing).
 
 mod client;
+mod commands;
 mod nemesis;
 
 use std::sync::Arc;
@@ -21,7 +23,8 @@ use crate::support::ports::ClaimedPort;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SHORT_LEASE_TTL_SECS};
 use crate::support::{Options, TestServer};
 
-use client::{Client, DB, Shared};
+use client::{Client, Shared};
+use commands::{DB, ROLES_DB};
 use nemesis::Nemesis;
 
 /// How long things break, unless `PORTCULLIS_CONSISTENCY_SECS` says otherwise.
@@ -42,6 +45,7 @@ fn one_order_explains_what_clients_were_told_while_things_break() {
     let mut set = ReplicaSet::start(&ReplicaSetOptions {
         etcd: EtcdOptions {
             members: 3,
+            with_peers_apart: true,
             ..EtcdOptions::default()
         },
         lease_ttl_secs: SHORT_LEASE_TTL_SECS,
@@ -108,18 +112,18 @@ fn collect(shared: &Shared, clients: Running) -> History {
 }
 
 fn read_all(shared: &Shared, history: &mut History) {
-    let reads = (0..shared.nodes()).map(|node| shared.last_read(node));
+    let reads = (0..shared.nodes()).flat_map(|node| shared.last_reads(node));
     history.reads.extend(reads);
 }
 
 fn assert_explained(history: &History, seed: u64) {
     if let Err(violation) = history.check() {
-        panic!("seed {seed}: {}: {}", violation.user, violation.text);
+        panic!("seed {seed}: {}: {}", violation.name, violation.text);
     }
     let acknowledged = count(history, |it| matches!(it, Outcome::Done { .. }));
     assert!(
         acknowledged as u64 >= ACKNOWLEDGED_MIN,
-        "only {acknowledged}"
+        "only {acknowledged} acknowledged"
     );
 }
 
@@ -144,26 +148,26 @@ fn summary(history: &History, done: &[String]) -> String {
     )
 }
 
-/// Every node shows the same users, credentials included.
+/// Every node shows the same users, credentials included, and the same roles.
 fn assert_all_equal(set: &ReplicaSet) {
-    let users = |node: usize| {
-        let reply = set.admin(node).run(
-            DB,
-            doc! {
-                "usersInfo": 1, "showCredentials": true,
-                "$readPreference": { "mode": "secondaryPreferred" },
-            },
-        );
-        let users = reply.get_array("users").unwrap();
-        let mut users: Vec<Document> = users
-            .iter()
-            .map(|user| user.as_document().unwrap().clone())
-            .collect();
-        users.sort_by_key(|user| user.get_str("_id").unwrap().to_owned());
-        users
+    let shown = |node: usize, db: &str, mut command: Document, field: &str| {
+        command.insert("$readPreference", doc! { "mode": "secondaryPreferred" });
+        let reply = set.admin(node).run(db, command);
+        let shown = reply.get_array(field).unwrap().iter();
+        let mut shown: Vec<Document> = shown.map(|it| it.as_document().unwrap().clone()).collect();
+        shown.sort_by_key(|it| it.get_str("_id").unwrap().to_owned());
+        shown
     };
-    let of_first = users(0);
+    let all = |node: usize| {
+        let users = doc! { "usersInfo": 1, "showCredentials": true };
+        let roles = doc! { "rolesInfo": 1, "showPrivileges": true };
+        (
+            shown(node, DB, users, "users"),
+            shown(node, ROLES_DB, roles, "roles"),
+        )
+    };
+    let of_first = all(0);
     for node in 1..set.nodes() {
-        assert_eq!(users(node), of_first, "node {node}");
+        assert_eq!(all(node), of_first, "node {node}");
     }
 }

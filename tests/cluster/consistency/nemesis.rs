@@ -25,10 +25,14 @@ enum Fault {
     StepDown,
     KillMember,
     PauseMember,
+    /// From the others; every node still reaches it.
+    CutMember,
+    /// The node reaches only a member that reaches no other.
+    StrandNode,
     KillAllNodes,
 }
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 12] = [
     Fault::KillNode,
     Fault::PauseNode,
     Fault::CutNode,
@@ -38,6 +42,8 @@ const FAULTS: [Fault; 10] = [
     Fault::StepDown,
     Fault::KillMember,
     Fault::PauseMember,
+    Fault::CutMember,
+    Fault::StrandNode,
     Fault::KillAllNodes,
 ];
 
@@ -56,7 +62,7 @@ impl Nemesis {
         while Instant::now() < end {
             let fault = self.random.one_of(&FAULTS);
             let node = self.victim(set);
-            let member = self.random.index(set.etcd.members());
+            let member = self.member(set, fault);
             done.push(format!("{fault:?} {node}/{member}"));
             break_it(set, fault, (node, member));
             self.wait(BROKEN_MS_MAX);
@@ -78,6 +84,17 @@ impl Nemesis {
             hello.is_ok_and(|hello| hello.get_bool("isWritablePrimary").ok() == Some(true))
         };
         (0..set.nodes()).find(is_primary).unwrap_or(any)
+    }
+
+    /// One that is cut off leads the others as often as not.
+    fn member(&mut self, set: &ReplicaSet, fault: Fault) -> usize {
+        let any = self.random.index(set.etcd.members());
+        let is_cut = matches!(fault, Fault::CutMember | Fault::StrandNode);
+        if is_cut && self.random.below(2) == 0 {
+            set.etcd.leader()
+        } else {
+            any
+        }
     }
 
     /// Not to wait for anything: the moment is what is random.
@@ -108,6 +125,13 @@ fn break_it(set: &mut ReplicaSet, fault: Fault, (node, member): (usize, usize)) 
         }
         Fault::KillMember => set.etcd.kill(member),
         Fault::PauseMember => set.etcd.pause(member),
+        Fault::CutMember => set.etcd.cut_off(member),
+        Fault::StrandNode => {
+            set.etcd.cut_off(member);
+            let links = set.links(node).iter().enumerate();
+            let others = links.filter(|(to, _)| *to != member);
+            others.for_each(|(_, link)| link.cut());
+        }
     }
 }
 
@@ -125,5 +149,10 @@ fn mend(set: &mut ReplicaSet, fault: Fault, (node, member): (usize, usize)) {
             set.etcd.wait_until_healthy(member);
         }
         Fault::PauseMember => set.etcd.resume(member),
+        Fault::CutMember => set.etcd.heal(member),
+        Fault::StrandNode => {
+            set.etcd.heal(member);
+            set.heal(node);
+        }
     }
 }

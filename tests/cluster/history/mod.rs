@@ -1,7 +1,8 @@
-//! What clients did to users and what they were told, and whether one order of events explains it.
+//! What clients did to users and roles and what they were told, and whether one order of events explains it.
 //!
-//! A user is a register: created, dropped, granted roles and asked for by name. Each creation and each
-//! grant has a number of its own that a read shows, so a read tells exactly which writes it has seen.
+//! A user is a register, and so is a role: created, dropped, granted roles and asked for by name. Each
+//! creation and each grant has a number of its own that a read shows, so a read tells exactly which writes it
+//! has seen.
 //! [`History::check`] looks for an order of all writes in which
 //!
 //! * every acknowledged write is, at a place between its start and its end, and did what it was
@@ -10,7 +11,8 @@
 //! * each node shows states of that order and never goes back, shows nothing that was not begun yet, and
 //!   shows everything that it had itself acknowledged;
 //! * a write acknowledged by k of n nodes is missed by at most n - k nodes afterwards, and by nobody in
-//!   the final reads, when all is quiet.
+//!   the final reads, when all is quiet;
+//! * what one read shows of several users and roles is what was there at one moment.
 
 mod prefix;
 mod search;
@@ -40,7 +42,8 @@ pub(crate) struct History {
 #[derive(Debug, Clone)]
 pub(crate) struct Write {
     pub(crate) id: WriteId,
-    pub(crate) user: String,
+    /// The user or role.
+    pub(crate) name: String,
     pub(crate) action: Action,
     /// The node it was sent to.
     pub(crate) node: usize,
@@ -59,6 +62,9 @@ pub(crate) enum Action {
     Grant,
     /// Takes the role of another write away.
     Revoke(WriteId),
+    /// Grants a role that is created and dropped to a user: done only if both are there, or refused because
+    /// one is not. Recorded for whom the answer tells of, as what tells of a state.
+    Give,
 }
 
 /// What the client was told.
@@ -66,9 +72,9 @@ pub(crate) enum Action {
 pub(crate) enum Outcome {
     /// Done, and so many nodes have it.
     Done { nodes: usize },
-    /// Not done because there is such a user.
+    /// There is such a user or role: not created.
     Exists,
-    /// Not done because there is no such user.
+    /// Not done because there is no such user or role.
     NotFound,
     /// Not done, whatever there is.
     Refused,
@@ -76,7 +82,7 @@ pub(crate) enum Outcome {
     Unknown,
 }
 
-/// One read of one or more users.
+/// One read of one or more users and roles.
 #[derive(Debug, Clone)]
 pub(crate) struct Read {
     pub(crate) node: usize,
@@ -88,11 +94,12 @@ pub(crate) struct Read {
     pub(crate) is_final: bool,
 }
 
-/// A user as a read shows it; `None`: there is none.
-pub(crate) type State = Option<User>;
+/// A user or role as a read shows it; `None`: there is none.
+pub(crate) type State = Option<Holder>;
 
+/// A user or role: whoever holds grants.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub(crate) struct User {
+pub(crate) struct Holder {
     pub(crate) created_by: WriteId,
     pub(crate) granted: BTreeSet<WriteId>,
 }
@@ -100,39 +107,39 @@ pub(crate) struct User {
 /// Why no order explains the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Violation {
-    pub(crate) user: String,
+    pub(crate) name: String,
     pub(crate) text: String,
 }
 
 impl History {
     /// An explanation exists, or why not.
     pub(crate) fn check(&self) -> Result<(), Violation> {
-        for (user, events) in self.by_user() {
-            search::explain(self.nodes, user, events)?;
+        for (name, events) in self.by_name() {
+            search::explain(self.nodes, name, events)?;
         }
         prefix::check(self)
     }
 
-    /// What concerns each user: the writes, and the reads with what they saw.
-    fn by_user(&self) -> BTreeMap<&str, OfUser<'_>> {
-        let mut users: BTreeMap<&str, OfUser> = BTreeMap::new();
+    /// What concerns each user or role: the writes, and the reads with what they saw.
+    fn by_name(&self) -> BTreeMap<&str, OfOne<'_>> {
+        let mut names: BTreeMap<&str, OfOne> = BTreeMap::new();
         for write in &self.writes {
-            let user = users.entry(&write.user).or_default();
-            user.writes.push(write);
+            let of_one = names.entry(&write.name).or_default();
+            of_one.writes.push(write);
         }
         for read in &self.reads {
-            for (user, state) in &read.seen {
-                let user = users.entry(user).or_default();
-                user.reads.push((read, state));
+            for (name, state) in &read.seen {
+                let of_one = names.entry(name).or_default();
+                of_one.reads.push((read, state));
             }
         }
-        users
+        names
     }
 }
 
-/// What concerns one user.
+/// What concerns one user or role.
 #[derive(Default)]
-struct OfUser<'a> {
+struct OfOne<'a> {
     writes: Vec<&'a Write>,
     reads: Vec<(&'a Read, &'a State)>,
 }

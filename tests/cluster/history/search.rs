@@ -1,22 +1,22 @@
-//! The search for an order of the writes and reads of one user: Wing and Gong's, with Lowe's memory of
+//! The search for an order of the writes and reads of one user or role: Wing and Gong's, with Lowe's memory of
 //! what was tried ("Testing for linearizability", 2017).
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::{Action, Moment, OfUser, Outcome, Read, State, User, Violation, Write};
+use super::{Action, Holder, Moment, OfOne, Outcome, Read, State, Violation, Write};
 
 /// Positions remembered before the search gives up: a history of this project has some hundreds.
 const POSITIONS_MAX: usize = 1_000_000;
 /// The same, times events: what takes time and memory.
 const PLACES_MAX: usize = 100_000_000;
 
-/// An order of the user's events exists, or why not.
-pub(super) fn explain(nodes: usize, user: &str, events: OfUser) -> Result<(), Violation> {
+/// An order of the events of a user or role exists, or why not.
+pub(super) fn explain(nodes: usize, name: &str, events: OfOne) -> Result<(), Violation> {
     let mut search = Search::new(nodes, in_order(events));
     match search.extend(&None) {
         Found::Explained => Ok(()),
         found => Err(Violation {
-            user: user.to_owned(),
+            name: name.to_owned(),
             text: search.complaint(&found),
         }),
     }
@@ -46,13 +46,13 @@ impl Event<'_> {
 }
 
 /// The events that matter, by their start.
-fn in_order(user: OfUser<'_>) -> Vec<Event<'_>> {
-    let reads = user.reads.into_iter();
+fn in_order(of_one: OfOne<'_>) -> Vec<Event<'_>> {
+    let reads = of_one.reads.into_iter();
     let reads: Vec<Event> = reads.map(|(read, seen)| Event::Read(read, seen)).collect();
     let shown: BTreeSet<u64> = reads
         .iter()
         .filter_map(|read| match read {
-            Event::Read(_, Some(user)) => Some(user.granted.iter().copied()),
+            Event::Read(_, Some(holder)) => Some(holder.granted.iter().copied()),
             _ => None,
         })
         .flatten()
@@ -63,7 +63,7 @@ fn in_order(user: OfUser<'_>) -> Vec<Event<'_>> {
         (Outcome::Unknown, Action::Grant) => shown.contains(&write.id),
         _ => true,
     };
-    let writes = user.writes.into_iter().filter(|write| matters(write));
+    let writes = of_one.writes.into_iter().filter(|write| matters(write));
     let writes = writes.map(Event::Write);
     let mut events: Vec<Event> = writes.chain(reads).collect();
     events.sort_by_key(Event::invoked);
@@ -304,21 +304,22 @@ impl<'a> Search<'a> {
                 (Outcome::Exists, _, Some(_)) => Some(state.clone()),
                 (Outcome::NotFound, _, None) => Some(None),
                 (Outcome::Exists | Outcome::NotFound | Outcome::Refused, ..) => None,
-                (_, Action::Create, None) => Some(Some(User {
+                (_, Action::Create, None) => Some(Some(Holder {
                     created_by: write.id,
                     granted: BTreeSet::new(),
                 })),
                 (_, Action::Create, Some(_)) | (_, _, None) => None,
                 (_, Action::Drop, Some(_)) => Some(None),
-                (_, Action::Grant, Some(user)) => {
-                    let mut user = user.clone();
-                    user.granted.insert(write.id);
-                    Some(Some(user))
+                (_, Action::Give, Some(_)) => Some(state.clone()),
+                (_, Action::Grant, Some(holder)) => {
+                    let mut holder = holder.clone();
+                    holder.granted.insert(write.id);
+                    Some(Some(holder))
                 }
-                (_, Action::Revoke(grant), Some(user)) => {
-                    let mut user = user.clone();
-                    user.granted.remove(&grant);
-                    Some(Some(user))
+                (_, Action::Revoke(grant), Some(holder)) => {
+                    let mut holder = holder.clone();
+                    holder.granted.remove(&grant);
+                    Some(Some(holder))
                 }
             },
         }

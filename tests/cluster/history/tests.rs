@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Action, History, Moment, Outcome, Read, State, User, Write, WriteId};
+use super::{Action, History, Holder, Moment, Outcome, Read, State, Write, WriteId};
 
 pub(super) const NODES: usize = 3;
 const EVERYWHERE: Outcome = Outcome::Done { nodes: NODES };
@@ -12,7 +12,7 @@ const ALONE: Outcome = Outcome::Done { nodes: 1 };
 pub(super) fn write(id: WriteId, action: Action, at: (Moment, Moment), outcome: Outcome) -> Write {
     Write {
         id,
-        user: "ann".into(),
+        name: "ann".into(),
         action,
         node: 0,
         invoked: at.0,
@@ -41,7 +41,7 @@ fn last_read(at: (Moment, Moment), seen: State) -> Read {
 /// A user as a read shows it.
 #[allow(clippy::unnecessary_wraps)] // `None` is a state, too
 pub(super) fn user(created_by: WriteId, granted: &[WriteId]) -> State {
-    Some(User {
+    Some(Holder {
         created_by,
         granted: granted.iter().copied().collect(),
     })
@@ -254,13 +254,78 @@ fn wrong_answers() {
     assert!(!is_right(vec![created, refused], seen));
 }
 
-#[test]
-fn one_read_of_several_users_is_a_prefix() {
-    let mut of_bob = write(2, Action::Create, (2, 3), ALONE);
-    of_bob.user = "bob".into();
+/// The same of another user or role.
+fn of(name: &str, write: Write) -> Write {
+    Write {
+        name: name.into(),
+        ..write
+    }
+}
+
+/// Whether a role that was created and dropped, one after the other, can have been given to ann like that.
+fn can_be_given(at: (Moment, Moment), told: Outcome) -> bool {
     let writes = vec![
         write(1, Action::Create, (0, 1), ALONE),
-        of_bob,
+        of("role", write(2, Action::Create, (10, 11), MAJORITY)),
+        of("role", write(3, Action::Drop, (20, 21), ALONE)),
+        of("role", write(4, Action::Give, at, told)),
+        write(5, Action::Give, at, Outcome::Exists),
+    ];
+    is_right(writes, Vec::new())
+}
+
+#[test]
+fn a_role_is_given_while_it_is_there() {
+    for (at, is_there, is_gone) in [
+        ((2, 3), false, true),
+        ((8, 12), true, true),
+        ((14, 15), true, false),
+        ((18, 22), true, true),
+        ((24, 25), false, true),
+    ] {
+        assert_eq!(can_be_given(at, Outcome::Exists), is_there, "{at:?}");
+        assert_eq!(can_be_given(at, Outcome::NotFound), is_gone, "{at:?}");
+    }
+    // Nor to a user who is gone.
+    let to_nobody = vec![
+        write(1, Action::Create, (0, 1), ALONE),
+        write(2, Action::Drop, (2, 3), ALONE),
+        write(3, Action::Give, (4, 5), Outcome::Exists),
+    ];
+    assert!(!is_right(to_nobody, Vec::new()));
+}
+
+#[test]
+fn what_a_user_has_by_a_role_is_of_the_same_moment() {
+    let writes = vec![
+        write(1, Action::Create, (0, 1), ALONE),
+        of("role", write(2, Action::Create, (2, 3), ALONE)),
+        write(3, Action::Grant, (4, 5), ALONE),
+        of("role", write(4, Action::Grant, (6, 7), ALONE)),
+        of("role", write(5, Action::Revoke(4), (8, 9), ALONE)),
+        write(6, Action::Grant, (10, 11), ALONE),
+    ];
+    let both = |ann: State, role: State| {
+        let mut both = read(1, (20, 21), ann);
+        both.seen.insert("role".into(), role);
+        is_right(writes.clone(), vec![both])
+    };
+    assert!(both(user(1, &[]), user(2, &[])));
+    assert!(both(user(1, &[3]), user(2, &[])));
+    assert!(both(user(1, &[3]), user(2, &[4])));
+    assert!(both(user(1, &[3, 6]), user(2, &[])));
+    // The role is ahead of the user, and behind.
+    assert!(!both(user(1, &[]), user(2, &[4])));
+    assert!(!both(None, user(2, &[])));
+    assert!(!both(user(1, &[3, 6]), user(2, &[4])));
+    assert!(!both(user(1, &[3]), None));
+}
+
+#[test]
+fn one_read_of_several_users_is_a_prefix() {
+    let writes = vec![
+        write(1, Action::Create, (0, 1), ALONE),
+        of("bob", write(2, Action::Create, (2, 3), ALONE)),
         write(3, Action::Grant, (4, 5), ALONE),
     ];
     let both = |ann: State, bob: State| {
