@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::etcd::{Etcd, EtcdError};
+use super::freshness::Freshness;
 use super::keys::Keys;
 use super::state::{Applied, State};
 use super::{LastWrite, MemberState, Progress, ReplicaSetConfig, Topology};
@@ -49,7 +50,7 @@ impl Shared {
             live: std::collections::BTreeMap::new(),
             frozen_until: None,
             quiesces_until: None,
-            fresh_at: Instant::now(),
+            freshness: Freshness::since(Instant::now()),
             unreachable_since: None,
             is_damaged: false,
             staleness_max: options.etcd.staleness_max,
