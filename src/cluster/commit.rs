@@ -60,7 +60,10 @@ impl Store for EtcdStore {
         if batch.is_empty() {
             self.runtime.block_on(confirm(&self.shared, base))
         } else {
-            self.runtime.block_on(commit(&self.shared, base, batch))
+            self.runtime.block_on(async {
+                let _turn = self.shared.turn.lock().await;
+                commit(&self.shared, base, batch).await
+            })
         }
     }
 

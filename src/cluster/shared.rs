@@ -22,6 +22,9 @@ pub(super) struct Shared {
     pub(super) etcd: Arc<Etcd>,
     pub(super) catalog: Arc<Catalog>,
     state: Mutex<State>,
+    /// Held by whoever moves `head` as a primary, and by whoever writes something that holds only as long
+    /// as it stays where it is.
+    pub(super) turn: tokio::sync::Mutex<()>,
     pub(super) topology: watch::Sender<Arc<Topology>>,
     pub(super) progress: watch::Sender<Arc<Progress>>,
     pub(super) applied: watch::Sender<Applied>,
@@ -65,6 +68,7 @@ impl Shared {
             applied: watch::Sender::new(applied),
             visible: watch::Sender::new(LastWrite::NONE),
             state: Mutex::new(state),
+            turn: tokio::sync::Mutex::default(),
             options,
         }
     }

@@ -35,6 +35,7 @@ mod names;
 mod quiesce;
 mod random;
 mod reconfigure;
+mod reconfigure_behind;
 mod removed;
 mod replication;
 mod restore;
