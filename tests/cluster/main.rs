@@ -21,6 +21,7 @@ mod etcd_gone;
 mod etcd_restored;
 mod etcd_secured;
 mod failover;
+mod first_admin;
 mod hello;
 mod history;
 mod house;
