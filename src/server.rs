@@ -132,10 +132,7 @@ impl Server {
         logs: Logs,
         show: ShowPassword,
     ) -> Result<Self, StartError> {
-        let tls = match &config.net.tls {
-            Some(tls) => Some(Arc::new(Tls::load(tls_options(tls))?)),
-            None => None,
-        };
+        let tls = load_tls(&config)?;
         let (directory, replica_set) = directory::open(&config).await?;
         let deployment_secret = directory.catalog().deployment_secret();
         let deployment_secret = deployment_secret.ok_or(StartError::NoSecret)?;
@@ -322,6 +319,12 @@ fn bind_options(config: &Config) -> BindOptions {
                 permissions: socket.file_permissions,
             }),
     }
+}
+
+fn load_tls(config: &Config) -> Result<Option<Arc<Tls>>, TlsError> {
+    let tls = config.net.tls.as_ref();
+    tls.map(|tls| Tls::load(tls_options(tls)).map(Arc::new))
+        .transpose()
 }
 
 fn tls_options(config: &TlsConfig) -> TlsOptions {

@@ -23,6 +23,8 @@ use portcullis_fuzz::memory::metered;
 
 /// Small, so that a decompression bomb is quick and the bound below is sharp.
 const MESSAGE_BYTES_MAX: usize = 256 * 1024;
+/// Messages of one input that are judged: a few bytes of each may become [`MESSAGE_BYTES_MAX`].
+const MESSAGES_MAX: usize = 8;
 /// Constant part of what a message may take: decoders' own tables and error texts.
 const MEMORY_BYTES_MAX: usize = 128 * 1024;
 /// Bytes of `OP_COMPRESSED` before the compressed ones.
@@ -34,7 +36,10 @@ fuzz_target!(|input: &[u8]| {
         ..WireLimits::default()
     };
     let mut rest = input;
-    while let Ok(Some(length)) = frame_length(rest, MESSAGE_BYTES_MAX) {
+    for _ in 0..MESSAGES_MAX {
+        let Ok(Some(length)) = frame_length(rest, MESSAGE_BYTES_MAX) else {
+            break;
+        };
         assert!((HEADER_BYTES..=MESSAGE_BYTES_MAX).contains(&length));
         let Some((frame, following)) = rest.split_at_checked(length) else {
             break;
@@ -62,7 +67,7 @@ fn one_message(frame: &[u8], limits: &WireLimits) {
                 incoming.reply.encode_legacy_error(7, &error, &mut out);
                 plain(&out);
             }
-            assert!(error.to_string().len() <= 1024 + 2 * frame.len());
+            assert!(error.to_string().len() <= 1024 + 2 * inflated_bytes_max(frame));
             return;
         }
     };
@@ -88,27 +93,29 @@ fn one_message(frame: &[u8], limits: &WireLimits) {
     }
 }
 
-/// A plain message takes its own bytes; a compressed one what comes out, the output growing by
-/// doubling.
+/// A message takes its own bytes, or those that come out of it, the output growing by doubling; and
+/// once more what of it an error repeats.
 fn allowed_bytes(frame: &[u8]) -> usize {
+    MEMORY_BYTES_MAX + 3 * inflated_bytes_max(frame)
+}
+
+/// What a message may have when it is no longer compressed.
+fn inflated_bytes_max(frame: &[u8]) -> usize {
     let is_compressed = Header::read(frame).is_some_and(|h| h.op_code == op_code::COMPRESSED);
-    if !is_compressed {
-        return MEMORY_BYTES_MAX + 2 * frame.len();
-    }
-    let expansion_max = match frame
+    let compressor = frame
         .get(COMPRESSED_AT - 1)
-        .and_then(|id| Compressor::from_id(*id))
-    {
+        .filter(|_| is_compressed)
+        .and_then(|id| Compressor::from_id(*id));
+    let expansion_max = match compressor {
         Some(Compressor::Snappy) => 24,
-        Some(Compressor::Zlib) => 3 * 1_032,
+        Some(Compressor::Zlib) => 1_032,
         Some(Compressor::Zstd) => usize::MAX,
-        None => 2,
+        None => 1,
     };
-    MEMORY_BYTES_MAX
-        + frame
-            .len()
-            .saturating_mul(expansion_max)
-            .min(3 * MESSAGE_BYTES_MAX)
+    frame
+        .len()
+        .saturating_mul(expansion_max)
+        .min(MESSAGE_BYTES_MAX)
 }
 
 fn read_msg(message: &OpMsg) {

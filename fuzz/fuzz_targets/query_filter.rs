@@ -20,10 +20,14 @@ use portcullis_fuzz::memory::metered;
 const COMPARED_MAX: usize = 4;
 /// Filters within filters that are generated.
 const LEVELS_MAX: usize = 4;
-/// Constant part of what parsing may take: a few compiled expressions of a MiB each.
-const MEMORY_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// A `$in` of empty keys takes 3 bytes a value and each becomes a value of its own.
-const MEMORY_PER_BYTE_MAX: usize = 256;
+/// Regular expressions of a filter that is asked: each may take long to compile, and that several times.
+const PATTERNS_MAX: usize = 8;
+/// Constant part of what parsing may take.
+const MEMORY_BYTES_MAX: usize = 1024 * 1024;
+/// One compiled expression: a MiB forwards, another backwards, and what it takes to make them.
+const MEMORY_PER_PATTERN_MAX: usize = 8 * 1024 * 1024;
+/// An empty key with null takes 2 bytes and becomes a path and a condition in vectors that double.
+const MEMORY_PER_BYTE_MAX: usize = 1024;
 /// Fixed part of an error's text.
 const MESSAGE_BYTES_MAX: usize = 1024;
 
@@ -118,8 +122,13 @@ fn check(filter: &RawDocument, document: &RawDocument) {
     in_order(document);
     let length = filter.as_bytes().len();
     let (parsed, held) = metered(|| Filter::parse(filter));
-    let allowed = MEMORY_BYTES_MAX + MEMORY_PER_BYTE_MAX * length;
+    let patterns = pattern_count(filter);
+    let allowed =
+        MEMORY_BYTES_MAX + MEMORY_PER_PATTERN_MAX * patterns + MEMORY_PER_BYTE_MAX * length;
     assert!(held <= allowed, "{held} bytes for a filter of {length}");
+    if patterns > PATTERNS_MAX {
+        return;
+    }
     let parsed = match parsed {
         Ok(parsed) => parsed,
         Err(error) => {
@@ -145,6 +154,21 @@ fn check(filter: &RawDocument, document: &RawDocument) {
     assert!(combined("$or", &[&nothing]).is_none_or(|any| any == answer));
     // A question too long to be answered has the answer false both ways.
     assert!(!(answer && combined("$nor", &[&nothing]) == Some(true)));
+}
+
+/// Regular expressions anywhere in the filter, also where they are none to it.
+fn pattern_count(document: &RawDocument) -> usize {
+    let elements = document.iter_elements().map(|element| element.expect("a readable element"));
+    let counts = elements.map(|element| match element.value().expect("a readable value") {
+        RawBsonRef::RegularExpression(_) => 1,
+        _ if element.key().as_str() == "$regex" => 1,
+        RawBsonRef::Document(inner) => pattern_count(inner),
+        RawBsonRef::Array(inner) => {
+            pattern_count(RawDocument::from_bytes(inner.as_bytes()).expect("an array is a document"))
+        }
+        _ => 0,
+    });
+    counts.sum()
 }
 
 fn combination(operator: &str, filters: &[&RawDocument]) -> RawDocumentBuf {

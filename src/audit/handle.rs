@@ -254,7 +254,7 @@ impl Running {
         let bytes_max = event.param_bytes_max.min(self.param_bytes_max);
         let param = self.key.hide(&event.param, &event.sensitive, bytes_max);
         let document = event.to_document(param);
-        let is_wanted = |filter: &Filter| filter.matches(&document);
+        let is_wanted = |filter: &Filter| filter::lets_pass(filter, &document);
         let passes = self.filter.as_ref().is_none_or(is_wanted);
         passes.then(|| self.encoding.encode(&document))
     }

@@ -17,11 +17,12 @@ impl Catalog {
             // One change alone is seen whole anyway: long listings need not hold it up.
             let _hold = self.hold();
             changes.for_each(|change| self.apply_one(change));
+            self.generation.fetch_add(1, Ordering::Release);
         } else {
             let _whole = self.whole.write().unwrap_or_else(PoisonError::into_inner);
             changes.for_each(|change| self.apply_one(change));
+            self.generation.fetch_add(1, Ordering::Release);
         }
-        self.generation.fetch_add(1, Ordering::Release);
     }
 
     /// Makes this catalog what `other` is, then moves the generation: what the other does not have is gone.

@@ -56,6 +56,9 @@ pub struct Catalog {
     whole: RwLock<()>,
 }
 
+/// See [`Catalog::read_whole`].
+const READINGS: usize = 4;
+
 /// See [`Catalog::hold`].
 #[derive(Debug)]
 #[must_use]
@@ -108,6 +111,24 @@ impl Catalog {
     /// Not to be kept for long, nor asked for twice.
     pub fn hold(&self) -> Hold<'_> {
         Hold(self.whole.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What `read` finds when nothing changes meanwhile: it sees each batch whole, and holds none up. Where
+    /// changes never cease it reads [`READINGS`] times, and what it found last may show a part of one.
+    pub fn read_whole<T>(&self, read: impl Fn() -> T) -> T {
+        // Not in the middle of a batch.
+        let settled = || {
+            let _hold = self.hold();
+            self.generation()
+        };
+        for _ in 1..READINGS {
+            let before = settled();
+            let found = read();
+            if settled() == before {
+                return found;
+            }
+        }
+        read()
     }
 
     /// The users of one database, sorted by name. Looks at every user there is.
@@ -268,6 +289,29 @@ mod tests {
         let roles: Vec<_> = roles.iter().map(|role| role.name.role()).collect();
         assert_eq!(roles, ["a", "b", "c"]);
         assert!(catalog.roles_on(&DbName::ADMIN).is_empty());
+    }
+
+    #[test]
+    fn what_changes_meanwhile_is_read_again() {
+        let catalog = catalog(vec![user("ann", &["a"])]);
+        let changes = std::cell::Cell::new(2);
+        let (roles, is_there) = catalog.read_whole(|| {
+            let ann = catalog.user(&user_name("ann")).unwrap();
+            if changes.replace(changes.get() - 1) > 0 {
+                let without = Change::PutUser(Arc::new(user("ann", &[])));
+                catalog.apply([without, Change::DropRole(role_name("a"))]);
+            }
+            let is_there = catalog.role(&role_name("a")).is_some();
+            (ann.roles.len(), is_there)
+        });
+        assert_eq!((roles, is_there), (0, false));
+        // Not for ever.
+        let readings = std::cell::Cell::new(0);
+        catalog.read_whole(|| {
+            readings.set(readings.get() + 1);
+            catalog.apply([Change::PutUser(Arc::new(user("ann", &[])))]);
+        });
+        assert_eq!(readings.get(), READINGS);
     }
 
     #[test]

@@ -249,6 +249,13 @@ impl Services {
                 events::store_failed(&failure);
                 CommandError::new(ErrorCode::OUT_OF_DISK_SPACE, "no space left on the disk")
             }
+            OpsError::Storage(StoreError::Unsettled(failure)) => {
+                events::store_failed(&failure);
+                CommandError::new(
+                    unsettled_code(&failure),
+                    "the write failed, and whether the change is kept shows after a restart",
+                )
+            }
             OpsError::Storage(StoreError::NotPrimary) => self.not_writable_primary(),
             OpsError::Storage(failure @ StoreError::Unreachable { .. }) => {
                 events::store_failed(&failure);
@@ -299,6 +306,7 @@ pub fn ops_error_code(error: &OpsError) -> ErrorCode {
     match error {
         OpsError::Plan(refusal) => plan_error(refusal).code,
         OpsError::Storage(StoreError::DiskFull { .. }) => ErrorCode::OUT_OF_DISK_SPACE,
+        OpsError::Storage(StoreError::Unsettled(failure)) => unsettled_code(failure),
         OpsError::Storage(StoreError::NotPrimary) => ErrorCode::NOT_WRITABLE_PRIMARY,
         OpsError::Storage(StoreError::Unreachable { .. }) => ErrorCode::HOST_UNREACHABLE,
         OpsError::Storage(StoreError::OutcomeUnknown { .. }) => {
@@ -308,6 +316,13 @@ pub fn ops_error_code(error: &OpsError) -> ErrorCode {
         OpsError::PassWithdrawn => ErrorCode::UNAUTHORIZED,
         OpsError::Audit(failure) => failure.to_command_error().code,
         OpsError::Closed => ErrorCode::SHUTDOWN_IN_PROGRESS,
+    }
+}
+
+fn unsettled_code(failure: &StoreError) -> ErrorCode {
+    match failure {
+        StoreError::DiskFull { .. } => ErrorCode::OUT_OF_DISK_SPACE,
+        _ => ErrorCode::INTERNAL_ERROR,
     }
 }
 

@@ -215,8 +215,8 @@ pub(super) const MEANINGS: &[(i32, &str)] = &[
     ),
     (
         14_031,
-        "The disk is full, and further writes are refused until a restart; or etcd is, and nothing \
-         was written.",
+        "The disk is full: whether the change is kept shows after a restart, and further writes are \
+         refused until then. Or etcd is full, and nothing was written.",
     ),
     (15_947, "A `$group` that is no document."),
     (15_952, "A `$group` with an accumulator that nobody knows."),

@@ -13,6 +13,9 @@ use crate::command::services::Services;
 use crate::command::write_concern::Pending;
 use crate::ops::CommitNote;
 
+/// How long a refusal waits where the client does not say how long it does itself.
+const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+
 /// What a call has to wait for once it has run, if it has tried to write.
 pub(super) struct Acknowledgement<'a> {
     pending: Pending,
@@ -38,13 +41,18 @@ impl<'a> Acknowledgement<'a> {
         self.pending.note()
     }
 
-    /// Waits, and says so where it was in vain. A refusal stays what it is, also then.
+    /// Waits, and says so where it was in vain. A refusal stays what it is, also then, and comes in time
+    /// for the client to hear of it: it waits only because the reason may be news to other members.
     pub(super) async fn finish<R>(self, answered: Result<R, Failure>) -> Result<R, Failure> {
         let services = self.services;
         let Some(set) = &services.replica_set else {
             return answered;
         };
-        let waited = self.pending.wait(set, services, self.deadline).await;
+        let deadline = match &answered {
+            Ok(_) => self.deadline,
+            Err(_) => Some(refusal_deadline(Instant::now(), self.deadline)),
+        };
+        let waited = self.pending.wait(set, services, deadline).await;
         match (answered, waited) {
             (Ok(_), Err(miss)) => Err(Failure::open(format!(
                 "the change is written, but not acknowledged by as many members as it should be: {}",
@@ -53,6 +61,13 @@ impl<'a> Acknowledgement<'a> {
             (answered, _) => answered,
         }
     }
+}
+
+/// Until when a refusal waits: half of the time that the client has left. At the end of it the client
+/// would only hear that its time is over.
+fn refusal_deadline(now: Instant, deadline: Option<Instant>) -> Instant {
+    let left = deadline.map(|deadline| deadline.saturating_duration_since(now));
+    now + left.map_or(REFUSAL_WAIT, |left| left / 2)
 }
 
 /// When the client gives up a call that has just come, if it says so.
@@ -88,6 +103,16 @@ mod tests {
         let mut metadata = HeaderMap::new();
         metadata.insert("grpc-timeout", value.parse().unwrap());
         timeout(&metadata)
+    }
+
+    #[test]
+    fn a_refusal_waits_for_half_of_the_time_that_is_left() {
+        let now = Instant::now();
+        let wait = |left| refusal_deadline(now, left) - now;
+        assert_eq!(wait(None), REFUSAL_WAIT);
+        let in_8 = now + Duration::from_secs(8);
+        assert_eq!(wait(Some(in_8)), Duration::from_secs(4));
+        assert_eq!(refusal_deadline(in_8, Some(now)), in_8);
     }
 
     #[test]

@@ -97,42 +97,47 @@ async fn find(
     let verified = &services.verified_secrets;
     let is_remembered = verified.remembers(user.as_deref(), &claim.password);
     // Who may not come from here is not told so sooner with the right password.
-    let known = user
-        .as_ref()
-        .filter(|user| is_remembered && may_come_from_here(user, connection));
-    if let Some(user) = known {
-        return Ok((Arc::clone(user), true));
+    let known = user.as_ref().filter(|_| is_remembered);
+    if let Some(Ok(user)) = known.map(|user| admit(connection, user)) {
+        return Ok((user, true));
     }
-    let is_right = check(connection, user.as_deref(), name, claim.password).await?;
-    let reason = match user {
-        Some(user) if is_right && may_come_from_here(&user, connection) => {
-            return Ok((user, false));
-        }
-        Some(_) if is_right => "its authenticationRestrictions are not met",
-        Some(_) => "wrong password, or none that can be checked",
-        None => "there is no such user",
+    let owner = Owner::Stranger(connection.origin);
+    let checked = verify(connection, (user.as_deref(), name), claim.password, owner);
+    let (is_right, guess) = checked.await?;
+    let admitted = match &user {
+        Some(user) if is_right => admit(connection, user),
+        Some(_) => Err("wrong password, or none that can be checked"),
+        None => Err("there is no such user"),
     };
-    Err(refused(connection, Refusal::Guess, &claim.user, reason))
+    // All of these are told alike, so they count alike.
+    match guess {
+        Some(guess) if admitted.is_ok() => guess.succeeded(),
+        Some(guess) => guess.failed(),
+        None => {}
+    }
+    let user = admitted.map_err(|reason| {
+        let refusal = Refusal::Guess;
+        refused(connection, refusal, &claim.user, reason)
+    })?;
+    Ok((user, false))
 }
 
-/// Checks a password that was not right of late, as a stranger.
-async fn check(
-    connection: &Connection,
-    user: Option<&User>,
-    name: UserName,
-    password: Secret<String>,
-) -> Result<bool, Status> {
-    let owner = Owner::Stranger(connection.origin);
-    let (is_right, guess) = verify(connection, (user, name), password, owner).await?;
-    let may_enter = is_right && user.is_some_and(|user| may_come_from_here(user, connection));
-    if let Some(guess) = guess {
-        if may_enter {
-            guess.succeeded();
-        } else {
-            guess.failed();
-        }
+/// The user as it is now, if it is still the one that `proved` was and may come from here, or why not.
+/// It may have changed while its password waited for its turn and was hashed, which can take long.
+fn admit(connection: &Connection, proved: &User) -> Result<Arc<User>, &'static str> {
+    let catalog = connection.milvus.services.directory.catalog();
+    let _hold = catalog.hold();
+    let current = catalog
+        .user(&proved.name)
+        .filter(|user| user.user_id == proved.user_id)
+        .ok_or("it was dropped while its password was checked")?;
+    if current.credentials != proved.credentials {
+        return Err("its credentials changed while its password was checked");
     }
-    Ok(is_right)
+    if !may_come_from_here(&current, connection) {
+        return Err("its authenticationRestrictions are not met");
+    }
+    Ok(current)
 }
 
 /// Whether it is the password of the user of this name, who may be nobody: after failures not at once,

@@ -23,6 +23,7 @@ use super::failure::Failure;
 use super::timed_body::{TimedBody, too_much};
 use crate::authz::{MilvusAuthority, MilvusNeed, Pass};
 use crate::command::read_preference::ReadPreference;
+use crate::command::services::Services;
 use crate::command::spec::RunsOn;
 use crate::model::milvus::DEFAULT_DATABASE;
 use crate::telemetry::events;
@@ -169,16 +170,12 @@ async fn context<'a>(
 ) -> Result<Context<'a>, Status> {
     let services = &connection.milvus.services;
     // Who was dropped elsewhere must not come in here, and who comes in can read.
-    services
-        .check_member(RunsOn::PrimaryOrSecondary, ReadPreference::Primary)
-        .map_err(|_| {
-            Status::unavailable(
-                "this member of the replica set was removed from it, or has been out of touch for too \
-                 long",
-            )
-        })?;
+    check_member(services)?;
     let caller = if services.is_authorization_enabled {
-        Some(authenticate(connection, metadata).await?)
+        let caller = authenticate(connection, metadata).await?;
+        // That may have taken long.
+        check_member(services)?;
+        Some(caller)
     } else {
         None
     };
@@ -187,6 +184,16 @@ async fn context<'a>(
         caller,
         db: database_of(metadata),
         commit_note: None,
+    })
+}
+
+fn check_member(services: &Services) -> Result<(), Status> {
+    let checked = services.check_member(RunsOn::PrimaryOrSecondary, ReadPreference::Primary);
+    checked.map_err(|_| {
+        Status::unavailable(
+            "this member of the replica set was removed from it, or has been out of touch for too \
+             long",
+        )
     })
 }
 

@@ -97,7 +97,7 @@ impl Failure {
                 "the permission was withdrawn before the change was made",
             )),
             OpsError::Closed => Self::stopping(),
-            error if is_open(&error) => Self::open(services.ops_error(error).message),
+            error if error.is_open() => Self::open(services.ops_error(error).message),
             // Not of the kind that passes, which clients are told to repeat.
             OpsError::Audit(failure) => Self::of(operation, failure.to_command_error().message),
             error if is_lasting(&error) => Self::of_command(operation, services.ops_error(error)),
@@ -157,11 +157,6 @@ impl Failure {
             ..Status::default()
         })
     }
-}
-
-/// Whether it may have been written all the same.
-fn is_open(error: &OpsError) -> bool {
-    ops_error_code(error) == CommandErrorCode::INTERRUPTED_DUE_TO_REPL_STATE_CHANGE
 }
 
 /// Whether the same write would be refused again.

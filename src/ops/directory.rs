@@ -40,6 +40,11 @@ pub enum OpsError {
 }
 
 impl OpsError {
+    /// Whether it may have been written all the same.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Storage(failure) if failure.is_open())
+    }
+
     /// Whether it is for want of the user; each command has its own words for that.
     pub fn is_user_not_found(&self) -> bool {
         matches!(self, Self::Plan(PlanError::UserNotFound(_)))

@@ -187,7 +187,7 @@ fn write_batch(
         if changes.is_empty() && !store.applies_by_itself() {
             return Ok(sequence);
         }
-        let committed = store.commit(&changes).map_err(OpsError::Storage);
+        let committed = commit(store, &changes).map_err(OpsError::Storage);
         record_failure(&batch, committed.as_ref().err());
         committed
     });
@@ -259,6 +259,12 @@ fn decide(view: &View<'_>, pass: &Pass, plan: Plan) -> Result<Vec<Change>, OpsEr
         }
     }));
     decided.unwrap_or(Err(OpsError::Panicked))
+}
+
+/// The thread outlives a store that panics, to say so to everybody who comes later.
+fn commit(store: &dyn Store, changes: &[Change]) -> Result<Sequence, StoreError> {
+    catch_unwind(AssertUnwindSafe(|| store.commit(changes)))
+        .unwrap_or_else(|_| Err(StoreError::Unsettled(Box::new(StoreError::Panicked))))
 }
 
 /// Refuses what the store could not take, before the rest of the batch rests on it. The plan has

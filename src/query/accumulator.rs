@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use bson::raw::RawDocument;
 use bson::{RawArrayBuf, RawBson, RawBsonRef};
 
-use super::compare;
+use super::compare::{compare, content_bytes};
 use super::value::Value;
 use crate::error::{CommandError, ErrorCode};
 
@@ -253,14 +253,5 @@ impl Ord for Ordered {
 
 /// About what a value takes.
 pub(super) fn byte_count(value: &RawBson) -> usize {
-    let inner = match value {
-        RawBson::Document(document) => document.as_bytes().len(),
-        RawBson::Array(array) => array.as_bytes().len(),
-        RawBson::String(text) | RawBson::Symbol(text) | RawBson::JavaScriptCode(text) => text.len(),
-        RawBson::Binary(binary) => binary.bytes.len(),
-        RawBson::RegularExpression(regex) => regex.pattern.len() + regex.options.len(),
-        RawBson::JavaScriptCodeWithScope(code) => code.code.len() + code.scope.as_bytes().len(),
-        _ => 0,
-    };
-    size_of::<RawBson>() + inner
+    size_of::<RawBson>() + content_bytes(value.as_raw_bson_ref())
 }

@@ -44,6 +44,23 @@ pub(super) fn type_rank(value: RawBsonRef<'_>) -> u8 {
     }
 }
 
+/// Bytes of a value of a type that can be long; 0 for others.
+pub(super) fn content_bytes(value: RawBsonRef<'_>) -> usize {
+    match value {
+        RawBsonRef::Document(document) => document.as_bytes().len(),
+        RawBsonRef::Array(array) => array.as_bytes().len(),
+        RawBsonRef::String(text) | RawBsonRef::Symbol(text) | RawBsonRef::JavaScriptCode(text) => {
+            text.len()
+        }
+        RawBsonRef::Binary(binary) => binary.bytes.len(),
+        RawBsonRef::RegularExpression(regex) => {
+            regex.pattern.as_str().len() + regex.options.as_str().len()
+        }
+        RawBsonRef::JavaScriptCodeWithScope(code) => code.code.len() + code.scope.as_bytes().len(),
+        _ => 0,
+    }
+}
+
 fn compare_values(a: RawBsonRef<'_>, b: RawBsonRef<'_>, level: u32) -> Ordering {
     use RawBsonRef::{
         Array, Binary, Boolean, DateTime, DbPointer, Document, JavaScriptCode,

@@ -5,13 +5,17 @@ use std::cmp::Ordering;
 use bson::raw::RawDocument;
 use bson::{RawArray, RawBsonRef};
 
-use super::compare::{compare, type_rank};
+use super::compare::{compare, content_bytes, type_rank};
 use super::expression::{Alternatives, Comparison, Condition, Expression, PathPart, Test};
 use super::number::Number;
 
-/// Fields and elements looked at for one document and one filter. Paths with positions, such as
-/// `0.0.0`, can take exponentially many ways through arrays in arrays; this ends them.
+/// Fields and elements looked at for one document and one filter; a long value counts for more. Paths
+/// with positions, such as `0.0.0`, can take exponentially many ways through arrays in arrays, and
+/// a regular expression of many states looks at a text very slowly; this ends them.
 pub(super) const EVALUATION_STEPS_MAX: u32 = 2_000_000;
+/// Bytes of a value that are read in one step, and compared in another.
+const READ_BYTES: usize = 1024;
+const COMPARED_BYTES: usize = 64;
 /// Arrays within arrays and filters within filters, together. MongoDB allows 180 levels in
 /// a document and 100 in a filter.
 const EVALUATION_LEVELS_MAX: u32 = 400;
@@ -23,14 +27,14 @@ pub(super) struct Evaluation {
 }
 
 impl Evaluation {
-    /// Whether the document fulfils the expression; false beyond the limits.
-    pub(super) fn of(expression: &Expression, document: &RawDocument) -> bool {
+    /// Whether the document fulfils the expression; `None` beyond the limits.
+    pub(super) fn of(expression: &Expression, document: &RawDocument) -> Option<bool> {
         let mut evaluation = Self {
             steps_left: EVALUATION_STEPS_MAX,
             levels_left: EVALUATION_LEVELS_MAX,
         };
         let is_fulfilled = evaluation.expression(expression, document);
-        is_fulfilled && !evaluation.is_exhausted()
+        (!evaluation.is_exhausted()).then_some(is_fulfilled)
     }
 
     fn expression(&mut self, expression: &Expression, document: &RawDocument) -> bool {
@@ -128,6 +132,9 @@ impl Evaluation {
         let Some(value) = value else {
             return holds_for_missing(test);
         };
+        if !self.spend(steps_of(test, value)) {
+            return false;
+        }
         match (test, value) {
             (Test::Compare(how, operand), _) => {
                 holds_comparison(*how, value, operand.as_raw_bson_ref())
@@ -179,13 +186,40 @@ impl Evaluation {
 
     /// False once no step is left.
     fn step(&mut self) -> bool {
-        self.steps_left = self.steps_left.saturating_sub(1);
+        self.spend(1)
+    }
+
+    fn spend(&mut self, steps: usize) -> bool {
+        let steps = u32::try_from(steps).unwrap_or(u32::MAX);
+        self.steps_left = self.steps_left.saturating_sub(steps);
         !self.is_exhausted()
     }
 
     fn is_exhausted(&self) -> bool {
         self.steps_left == 0
     }
+}
+
+/// Steps that a test of a value takes besides the first.
+fn steps_of(test: &Test, value: RawBsonRef<'_>) -> usize {
+    let steps = match test {
+        Test::Compare(_, operand) => {
+            content_bytes(value).min(content_bytes(operand.as_raw_bson_ref())) / COMPARED_BYTES
+        }
+        Test::In(alternatives) => {
+            let comparisons = alternatives.values.len().checked_ilog2();
+            let comparisons = comparisons.map_or(0, |log| 1 + log as usize);
+            let patterns = alternatives.patterns.iter();
+            let steps = patterns.map(|pattern| pattern.steps(value));
+            steps.fold(
+                comparisons * (content_bytes(value) / COMPARED_BYTES),
+                usize::saturating_add,
+            )
+        }
+        Test::Pattern(pattern) => pattern.steps(value),
+        _ => 0,
+    };
+    steps.saturating_add(content_bytes(value) / READ_BYTES)
 }
 
 /// A missing field equals null, and is between the lowest and the highest key.

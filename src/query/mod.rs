@@ -86,11 +86,15 @@ impl Filter {
         self.byte_count
     }
 
-    /// Whether the document fulfils the filter.
-    ///
-    /// False also if the answer takes more than `evaluate::EVALUATION_STEPS_MAX` steps; only
-    /// a document and a filter built for the purpose get there.
+    /// Whether the document fulfils the filter; false also without an [answer](Self::answer).
     pub fn matches(&self, document: &RawDocument) -> bool {
+        self.answer(document).unwrap_or(false)
+    }
+
+    /// Whether the document fulfils the filter; `None` if the answer takes more than
+    /// `evaluate::EVALUATION_STEPS_MAX` steps; only a document and a filter built for the purpose get
+    /// there.
+    pub fn answer(&self, document: &RawDocument) -> Option<bool> {
         Evaluation::of(&self.expression, document)
     }
 

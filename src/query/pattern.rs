@@ -2,6 +2,8 @@
 
 use bson::RawBsonRef;
 use regex::{Regex, RegexBuilder};
+use regex_syntax::ParserBuilder;
+use regex_syntax::hir::{Hir, HirKind};
 
 use crate::error::{CommandError, ErrorCode};
 
@@ -9,14 +11,20 @@ use crate::error::{CommandError, ErrorCode};
 pub(super) const COMPILED_PATTERN_BYTES_MAX: usize = 1 << 20;
 /// Memory one expression may use to remember states while it runs.
 const PATTERN_CACHE_BYTES_MAX: usize = 1 << 18;
+/// States that are followed in the time of one step of an evaluation.
+const STATES_PER_STEP: usize = 4;
+/// States that a class of characters has: one for each byte of the longest character.
+const STATES_OF_CLASS: usize = 4;
 
 const INVALID_REGULAR_EXPRESSION: ErrorCode = ErrorCode(51091);
 const INVALID_REGULAR_EXPRESSION_FLAG: ErrorCode = ErrorCode(51108);
 
-/// A compiled regular expression. It runs in time linear in the text.
+/// A compiled regular expression. It runs in time linear in the text, and at worst in its states.
 #[derive(Debug)]
 pub(super) struct Pattern {
     compiled: Regex,
+    /// About as many as the compiled expression may be in at once.
+    states: usize,
     source: Box<str>,
     options: Box<str>,
 }
@@ -30,6 +38,7 @@ impl Pattern {
     /// large, or that the engine does not know.
     pub(super) fn new(pattern: &str, options: &str) -> Result<Self, CommandError> {
         let mut builder = RegexBuilder::new(pattern);
+        let mut parser = ParserBuilder::new();
         builder
             .size_limit(COMPILED_PATTERN_BYTES_MAX)
             .dfa_size_limit(PATTERN_CACHE_BYTES_MAX);
@@ -38,7 +47,11 @@ impl Pattern {
                 'i' => builder.case_insensitive(true),
                 'm' => builder.multi_line(true),
                 's' => builder.dot_matches_new_line(true),
-                'x' => builder.ignore_whitespace(true),
+                'x' => {
+                    // The other flags do not change what is counted.
+                    parser.ignore_whitespace(true);
+                    builder.ignore_whitespace(true)
+                }
                 'u' => &mut builder,
                 // The text starts with a space: MongoDB leaves out an operator's name there.
                 _ => {
@@ -55,11 +68,24 @@ impl Pattern {
             ));
         }
         let compiled = builder.build().map_err(|error| explain(&error))?;
+        let parsed = parser.build().parse(pattern);
         Ok(Self {
             compiled,
+            // It was parsed a moment ago.
+            states: parsed.map_or(usize::MAX, |parsed| states(&parsed)),
             source: pattern.into(),
             options: options.into(),
         })
+    }
+
+    /// Steps of an evaluation that asking it of a value may take at worst.
+    pub(super) fn steps(&self, value: RawBsonRef<'_>) -> usize {
+        match value {
+            RawBsonRef::String(text) | RawBsonRef::Symbol(text) => {
+                text.len().saturating_mul(self.states) / STATES_PER_STEP
+            }
+            _ => 0,
+        }
     }
 
     /// True for a text that has a match anywhere, and for the same regular expression.
@@ -71,6 +97,22 @@ impl Pattern {
             }
             _ => false,
         }
+    }
+}
+
+/// The parser limits how deep it goes.
+fn states(expression: &Hir) -> usize {
+    let sum = |parts: &[Hir]| parts.iter().map(states).fold(0, usize::saturating_add);
+    match expression.kind() {
+        HirKind::Empty | HirKind::Look(_) => 1,
+        HirKind::Literal(literal) => literal.0.len(),
+        HirKind::Class(_) => STATES_OF_CLASS,
+        HirKind::Repetition(repetition) => {
+            let copies = repetition.max.unwrap_or(repetition.min).max(1);
+            states(&repetition.sub).saturating_mul(copies as usize)
+        }
+        HirKind::Capture(capture) => states(&capture.sub),
+        HirKind::Concat(parts) | HirKind::Alternation(parts) => sum(parts),
     }
 }
 

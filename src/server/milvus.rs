@@ -61,9 +61,10 @@ impl MilvusSockets {
         write_port_file(settings.port_file.as_deref(), &listeners)?;
         if directory::is_writer(services.replica_set.as_ref()).await {
             match bootstrap(services, &settings, Some(show)).await {
+                Ok(Root::Exists | Root::Missing) => {}
                 // Whoever is primary now makes it.
                 Err(error) if is_not_primary(&error) => events::milvus_not_begun(&error),
-                done => drop(done?),
+                Err(error) => return Err(error.into()),
             }
         }
         events::milvus_started(&addresses_of(&listeners));

@@ -85,6 +85,12 @@ pub enum StoreError {
         /// The system's words.
         reason: String,
     },
+    /// A commit failed when some or all of it may have been on disk already.
+    #[error("whether this is kept shows after a restart, because the write failed: {0}")]
+    Unsettled(Box<Self>),
+    /// A fault of the program, in the middle of a commit.
+    #[error("the commit panicked")]
+    Panicked,
     /// An earlier commit failed and left open what is on disk.
     #[error("nothing more is written until a restart, because an earlier write failed: {0}")]
     Poisoned(Box<Self>),
@@ -124,6 +130,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether what was to be written may be there all the same.
+    pub fn is_open(&self) -> bool {
+        matches!(self, Self::Unsettled(_) | Self::OutcomeUnknown { .. })
+    }
+
     /// What the system said about the file `path`.
     pub(super) fn io(path: &Path, error: &io::Error) -> Self {
         match error.kind() {

@@ -21,11 +21,7 @@ pub(super) struct DataFolder {
 
 impl DataFolder {
     pub(super) fn open(path: &Path) -> Result<Self, StoreError> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(FOLDER_MODE)
-            .create(path)
-            .map_err(|error| unusable(path, &error))?;
+        make(path).map_err(|error| unusable(path, &error))?;
         let lock = open_private(&path.join(LOCK_FILE), false);
         let lock = lock.map_err(|error| unusable(path, &error))?;
         match lock.try_lock() {
@@ -47,6 +43,21 @@ impl DataFolder {
     /// Makes renames in the folder durable.
     pub(super) fn sync(&self) -> io::Result<()> {
         sync_folder(&self.path)
+    }
+}
+
+/// Makes the folder and those above it, where they are missing, so that a power cut leaves them there.
+fn make(path: &Path) -> io::Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    let parent = parent.unwrap_or(Path::new("."));
+    make(parent)?;
+    match DirBuilder::new().mode(FOLDER_MODE).create(path) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made.and_then(|()| sync_folder(parent)),
     }
 }
 

@@ -215,10 +215,7 @@ impl Store for RedbStore {
             .collect::<Result<Vec<_>, _>>()?;
         // A lock poisoned by a panic in the middle of a commit counts as a failed commit.
         let Ok(mut failure) = self.failure.lock() else {
-            return Err(StoreError::Poisoned(Box::new(StoreError::Io {
-                path: self.path.clone(),
-                reason: "a commit panicked".to_owned(),
-            })));
+            return Err(StoreError::Poisoned(Box::new(StoreError::Panicked)));
         };
         if let Some(cause) = &*failure {
             return Err(StoreError::Poisoned(Box::new(cause.clone())));
@@ -226,7 +223,9 @@ impl Store for RedbStore {
         let committed = self
             .write(&writes)
             .map_err(|error| storage_error(&self.path, &error))
-            .and_then(|sequence| self.acknowledged.write(sequence).map(|()| sequence));
+            .and_then(|sequence| self.acknowledged.write(sequence).map(|()| sequence))
+            // The last call to the disk may have been the only one that failed.
+            .map_err(|error| StoreError::Unsettled(Box::new(error)));
         if let Err(error) = &committed {
             *failure = Some(error.clone());
         }

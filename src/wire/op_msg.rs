@@ -236,8 +236,11 @@ fn verify_checksum(frame: &[u8]) -> Result<usize, WireError> {
     }
 }
 
-/// Whether `path` (names joined by dots) leads to a field of `document`.
+/// Whether `path` (names joined by dots) leads to a field of `document`, or is the name of one.
 fn has_path(document: &RawDocument, path: &str) -> bool {
+    if matches!(document.get(path), Ok(Some(_))) {
+        return true;
+    }
     let mut current = document;
     let mut names = path.split('.').peekable();
     while let Some(name) = names.next() {

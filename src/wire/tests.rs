@@ -4,7 +4,7 @@ use bson::raw::RawDocumentBuf;
 use bson::rawdoc;
 use bytes::Bytes;
 
-use super::testing::{compressed, msg, query};
+use super::testing::{body_section, compressed, msg, msg_of, query, sequence_section};
 use super::{Compressor, Request, WireError, WireLimits, parse};
 
 #[test]
@@ -24,6 +24,24 @@ fn texts_are_those_of_mongod() {
         "OP_QUERY is no longer supported. The client driver may require an upgrade. For more \
          details see https://dochub.mongodb.org/core/legacy-opcode-removal"
     );
+}
+
+#[test]
+fn no_name_is_in_the_body_and_a_sequence() {
+    let is_refused = |body: &RawDocumentBuf, name: &str| {
+        let sections = [body_section(body.as_bytes()), sequence_section(name, &[])];
+        let parsed = parse(Bytes::from(msg_of(1, 0, &sections)), &WireLimits::default());
+        parsed
+            .request
+            .is_err_and(|error| error == WireError::DuplicateField(name.to_owned()))
+    };
+    let body = rawdoc! { "a": { "b": 1 }, "c.d": 1, ".": 1 };
+    for name in ["a", "a.b", "c.d", "."] {
+        assert!(is_refused(&body, name), "{name}");
+    }
+    for name in ["b", "a.c", "c", "d", "", "a.b.c"] {
+        assert!(!is_refused(&body, name), "{name}");
+    }
 }
 
 #[test]

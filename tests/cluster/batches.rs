@@ -186,3 +186,28 @@ fn nor_on_a_server_alone() {
     let counts = counting.join().unwrap();
     assert!([vec![MANY], vec![MANY, 0]].contains(&counts), "{counts:?}");
 }
+
+/// etcd would refuse it, with all that is written at the same time.
+#[test]
+fn a_name_too_long_for_etcd_is_refused_before_etcd_is_asked() {
+    let set = ReplicaSet::three();
+    let mut admin = set.admin(set.primary());
+    let long = "x".repeat(1_200_000);
+    for command in [
+        doc! { "createUser": &long, "roles": [] },
+        doc! { "createRole": &long, "privileges": [], "roles": [] },
+    ] {
+        let db = if command.contains_key("createUser") {
+            "$external"
+        } else {
+            DB
+        };
+        let refused = admin.run(db, command);
+        assert_eq!(error_of(&refused).0, 10_334);
+    }
+    acknowledged(
+        &mut admin,
+        "$external",
+        doc! { "createUser": "x", "roles": [] },
+    );
+}

@@ -19,6 +19,7 @@ fn three_members_outlive_their_leader() {
     etcd.restart(leader);
     etcd.wait_until_healthy(leader);
     let revision = etcd.compact();
+    assert_eq!(etcd.compact(), revision);
     assert_eq!(etcd.revision(), revision);
     assert_eq!(
         etcd.control(&["get", "key", "--print-value-only"]),

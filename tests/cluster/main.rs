@@ -29,6 +29,7 @@ mod interrupted;
 mod kill;
 mod member_state;
 mod milvus;
+mod milvus_acknowledged;
 #[allow(dead_code, unreachable_pub)] // not all of it is needed here
 #[path = "../milvus/client.rs"]
 mod milvus_client;

@@ -4,6 +4,7 @@ use bson::{Bson, Document, doc};
 
 use crate::common::{config, done};
 use crate::support::RawClient;
+use crate::support::error_of;
 use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions};
 
 /// The configuration, of the next version.
@@ -257,8 +258,12 @@ fn what_may_not_follow_the_present_configuration_is_refused() {
         doc! { "two": { "dc": 2 } },
     );
     done(&mut admin, "admin", doc! { "replSetReconfig": named });
-    let default = doc! { "setDefaultRWConcern": 1, "defaultWriteConcern": { "w": "two" } };
-    done(&mut admin, "admin", default);
+    let default =
+        |mode: &str| doc! { "setDefaultRWConcern": 1, "defaultWriteConcern": { "w": mode } };
+    let unknown = admin.run("admin", default("tow"));
+    let text = "No write concern mode named 'tow' found in replica set configuration";
+    assert_eq!(error_of(&unknown), (79, text.to_owned()));
+    done(&mut admin, "admin", default("two"));
     let present = config(&mut admin);
     let hosts: Vec<String> = members(&mut present.clone())
         .iter()

@@ -1,11 +1,12 @@
 //! Where a grant lands, and how far one of the newer form reaches.
 
+use bson::doc;
 use portcullis::milvus::proto::milvus::{
     GrantEntity, GrantorEntity, ObjectEntity, OperatePrivilegeRequest, OperatePrivilegeV2Request,
     PrivilegeEntity, SelectGrantRequest, SelectGrantResponse,
 };
 
-use crate::client::{Client, Server, Told, told};
+use crate::client::{Client, Server, Told, create_user, told};
 use crate::keeper::{ann, keeper, may_list_users};
 
 const GRANT: i32 = 0;
@@ -165,4 +166,29 @@ async fn a_privilege_on_the_server_is_listed_as_it_was_given_and_is_for_all_of_i
     assert!(!may_list_users(ann).await);
     ann.db = Some("shop".to_owned());
     assert!(may_list_users(ann).await);
+}
+
+/// Root is known by its name, and Milvus is never without it.
+#[tokio::test]
+async fn who_may_create_users_cannot_make_root() {
+    let server = Server::start();
+    let mut root = server.root().await;
+    let mut ann = ann(&server, &mut root).await;
+    let granted = operate(&mut root, "CreateOwnership", "*", GRANT).await;
+    assert_eq!(granted, Ok(()));
+    let exists = Err((65_535, 29, "user already exists: root".to_owned()));
+    assert_eq!(create_user(&mut ann, "root", "secret").await, exists);
+    let mut admin = server.mongodb.admin();
+    let dropped = admin.run("milvus", doc! { "dropUser": "root" });
+    assert_eq!(dropped, doc! { "ok": 1.0 });
+    for name in ["root", " root "] {
+        assert_eq!(create_user(&mut ann, name, "secret").await, exists);
+    }
+    assert_eq!(create_user(&mut ann, "bob", "secret").await, Ok(()));
+    let shown = admin.run("milvus", doc! { "usersInfo": "root" });
+    assert!(shown.get_array("users").unwrap().is_empty(), "{shown}");
+    let create = doc! { "createUser": "root", "pwd": "another", "roles": [] };
+    assert_eq!(admin.run("milvus", create), doc! { "ok": 1.0 });
+    let mut root = server.client_as("root", "another").await;
+    assert!(may_list_users(&mut root).await);
 }

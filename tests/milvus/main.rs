@@ -16,6 +16,7 @@ mod grants;
 mod groups;
 mod keeper;
 mod lists;
+mod meanwhile;
 mod metadata;
 mod rbac;
 mod rbac_whole;

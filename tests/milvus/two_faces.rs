@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use bson::doc;
 use portcullis::milvus::proto::milvus::{
-    CreateCredentialRequest, DeleteCredentialRequest, GetVersionResponse, ListCredUsersRequest,
-    ListCredUsersResponse, OperateUserRoleRequest, SelectUserRequest, SelectUserResponse,
-    UpdateCredentialRequest, UserEntity,
+    CreateCredentialRequest, DeleteCredentialRequest, DropRoleRequest, GetVersionResponse,
+    ListCredUsersRequest, ListCredUsersResponse, OperateUserRoleRequest, SelectUserRequest,
+    SelectUserResponse, UpdateCredentialRequest, UserEntity,
 };
 use tempfile::TempDir;
 use tonic::Code;
@@ -14,7 +14,7 @@ use tonic::Code;
 use crate::client::{Client, Server, Told, encoded, told};
 use crate::support::{Options, RawClient, binary};
 
-fn new_user(name: &str, password: &str) -> CreateCredentialRequest {
+pub(crate) fn new_user(name: &str, password: &str) -> CreateCredentialRequest {
     CreateCredentialRequest {
         username: name.to_owned(),
         password: encoded(password),
@@ -30,7 +30,7 @@ fn sign_in_plainly(client: &mut RawClient, user: &str, password: &str) -> i32 {
     reply.get_i32("code").unwrap_or_default()
 }
 
-async fn is_signed_in(client: &mut Client) -> bool {
+pub(crate) async fn is_signed_in(client: &mut Client) -> bool {
     let called: Result<GetVersionResponse, _> = client.call("GetVersion", ()).await;
     match called {
         Ok(_) => true,
@@ -330,68 +330,42 @@ fn shown_password(printed: &str) -> &str {
     line.unwrap().rsplit(": ").next().unwrap()
 }
 
-const CHANGES: i32 = 5;
-
-/// While one client sets a password, which takes two hashes, others go on changing the user.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_others_change_while_a_password_is_hashed_stays() {
+/// What a role of Milvus allows on the other face ends with it there, in sessions that are open.
+#[tokio::test]
+async fn a_role_that_milvus_takes_away_is_missed_at_the_next_command() {
     let server = Server::start();
     let mut root = server.root().await;
     root.change("CreateCredential", new_user("ann", "secret"))
         .await
         .unwrap();
-    let mut admin = server.mongodb.admin();
-    let update = UpdateCredentialRequest {
+    let watch = doc! { "resource": { "db": "milvus", "collection": "" }, "actions": ["viewUser"] };
+    let create = doc! { "createRole": "watcher", "privileges": [watch], "roles": [] };
+    let reply = server.mongodb.admin().run("milvus", create);
+    assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let bind = |operation| OperateUserRoleRequest {
         username: "ann".to_owned(),
-        old_password: encoded("secret"),
-        new_password: encoded("changed"),
-        description: Some("of the shop".to_owned()),
+        role_name: "watcher".to_owned(),
+        r#type: operation,
     };
-    let setting = tokio::spawn(async move { root.change("UpdateCredential", update).await });
-    // Few: the last word is to be that of the other call.
-    for last in 1..=CHANGES {
-        let command = doc! { "updateUser": "ann", "customData": { "last": last } };
-        let reply = admin.run("milvus", command);
-        assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
+    let mut ann = server.mongodb.raw();
+    assert_eq!(sign_in_plainly(&mut ann, "ann", "secret"), 0);
+    let mut look = || {
+        let reply = ann.run("milvus", doc! { "usersInfo": "root" });
+        reply.get_i32("code").unwrap_or_default()
+    };
+    assert_eq!(look(), 13);
+    for _ in 0..3 {
+        root.change("OperateUserRole", bind(0)).await.unwrap();
+        assert_eq!(look(), 0);
+        root.change("OperateUserRole", bind(1)).await.unwrap();
+        assert_eq!(look(), 13);
     }
-    assert_eq!(setting.await.unwrap(), Ok(()));
-    let shown = admin.run("milvus", doc! { "usersInfo": "ann" });
-    let user = shown.get_array("users").unwrap()[0].as_document().unwrap();
-    let custom_data = user.get_document("customData").unwrap();
-    assert_eq!(custom_data.get_i32("last").unwrap(), CHANGES);
-    assert!(is_signed_in(&mut server.client_as("ann", "changed").await).await);
-}
-
-/// Who knows the old password only cannot undo that it was reset.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_password_that_was_reset_meanwhile_stays_reset() {
-    let server = Server::start();
-    let mut root = server.root().await;
-    let mut admin = server.mongodb.admin();
-    let mut refused = 0;
-    for round in 0..8 {
-        let name = format!("ann{round}");
-        root.change("CreateCredential", new_user(&name, "secret"))
-            .await
-            .unwrap();
-        let update = UpdateCredentialRequest {
-            username: name.clone(),
-            old_password: encoded("secret"),
-            new_password: encoded("changed"),
-            description: None,
-        };
-        let mut thief = root.again();
-        let setting = tokio::spawn(async move { thief.change("UpdateCredential", update).await });
-        let reset = doc! { "updateUser": &name, "pwd": "reset", "mechanisms": ["PLAIN"] };
-        let reply = admin.run("milvus", reset);
-        assert!(reply.get_f64("ok").is_ok_and(|ok| ok > 0.5), "{reply}");
-        if let Err((code, _, text)) = setting.await.unwrap() {
-            let expected = format!("old password not correct for {name}: not authenticated");
-            assert_eq!((code, text), (1400, expected));
-            refused += 1;
-        }
-        assert!(is_signed_in(&mut server.client_as(&name, "reset").await).await);
-        assert!(!is_signed_in(&mut server.client_as(&name, "changed").await).await);
-    }
-    assert!(refused > 0, "nothing came in between");
+    root.change("OperateUserRole", bind(0)).await.unwrap();
+    assert_eq!(look(), 0);
+    let drop = DropRoleRequest {
+        role_name: "watcher".to_owned(),
+        force_drop: false,
+    };
+    root.change("DropRole", drop).await.unwrap();
+    assert_eq!(look(), 13);
 }

@@ -62,6 +62,8 @@ fn a_full_disk_refuses_writes_and_nothing_else() {
     let (acknowledged, refusal) = create_until_refused(&server);
     assert_eq!(error_of(&refusal).0, 14031, "{refusal}");
     assert_eq!(refusal.get_str("codeName").unwrap(), "OutOfDiskSpace");
+    let text = "the write failed, and whether the change is kept shows after a restart";
+    assert_eq!(error_of(&refusal).1, text);
     assert!(
         !refusal.to_string().contains("catalog.redb"),
         "paths are for the log: {refusal}"

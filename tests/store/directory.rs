@@ -301,6 +301,43 @@ async fn a_failed_commit_changes_nothing_and_reads_go_on() {
     assert_eq!(exists, Err(OpsError::Plan(wanted)));
 }
 
+/// Its first commit, that of the secret, goes well; the next one ends in a panic.
+#[derive(Debug)]
+struct PanickingStore(MemoryStore);
+
+impl Store for PanickingStore {
+    fn commit(&self, batch: &[Change]) -> Result<Sequence, StoreError> {
+        let is_user = |change: &Change| matches!(change, Change::PutUser(_));
+        assert!(!batch.iter().any(is_user), "as told");
+        self.0.commit(batch)
+    }
+
+    fn replay(&self, sink: &mut dyn FnMut(Change)) -> Result<Sequence, StoreError> {
+        self.0.replay(sink)
+    }
+
+    fn is_durable(&self) -> bool {
+        false
+    }
+
+    fn name(&self) -> &'static str {
+        "panicking"
+    }
+}
+
+#[tokio::test]
+async fn who_writes_outlives_a_store_that_panics() {
+    let store = PanickingStore(MemoryStore::new());
+    let directory = Directory::open(Arc::new(store)).unwrap();
+    let unsettled = StoreError::Unsettled(Box::new(StoreError::Panicked));
+    for _ in 0..2 {
+        let failed = directory.create_user(order(), user("ann", 1)).await;
+        assert_eq!(failed, Err(OpsError::Storage(unsettled.clone())));
+    }
+    let made = directory.create_role(order(), role("reader")).await;
+    assert!(made.is_ok(), "{made:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_refusal_that_rests_on_a_failed_commit_is_not_told() {
     let (directory, entered, may_leave) = gated();

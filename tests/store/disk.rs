@@ -1,5 +1,6 @@
 //! A machine in memory: files, a disk that keeps only what was synced, power cuts and failing calls.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -16,8 +17,9 @@ pub(crate) struct Random(u64);
 
 impl Random {
     pub(crate) fn new(seed: u64) -> Self {
-        // Neighbouring seeds must not begin alike.
-        let mut random = Self((seed ^ 0x9E37_79B9_7F4A_7C15) | 1);
+        // Neighbouring seeds must not begin alike, nor be told apart by the last bit alone: it is set, as
+        // 0 is no state.
+        let mut random = Self(seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1);
         random.next();
         random.next();
         random
@@ -355,4 +357,10 @@ impl StorageBackend for Disk {
             }
         })
     }
+}
+
+#[test]
+fn neighbouring_seeds_begin_differently() {
+    let first: BTreeSet<u64> = (0..1000).map(|seed| Random::new(seed).next()).collect();
+    assert_eq!(first.len(), 1000);
 }

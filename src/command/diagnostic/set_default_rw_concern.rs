@@ -11,7 +11,7 @@ use crate::command::context::Context;
 use crate::command::field_types::Anything;
 use crate::command::reply::Reply;
 use crate::command::spec::{Command, RunsOn, Spec};
-use crate::command::write_concern::{Acknowledgement, RwConcernDefaults, WriteConcern};
+use crate::command::write_concern::{Acknowledgement, RwConcernDefaults, WriteConcern, check_mode};
 use crate::error::{CommandError, ErrorCode};
 use crate::model::action::Action;
 use crate::model::names::DbName;
@@ -76,6 +76,13 @@ impl Command for SetDefaultRwConcern {
         let Some(set) = &services.replica_set else {
             return Err(not_on_standalone(Self::SPEC.name));
         };
+        if let Some(concern) = self
+            .write_concern
+            .as_ref()
+            .and_then(|it| it.concern.as_ref())
+        {
+            check_mode(&concern.w, &set.topology().config)?;
+        }
         let updated = (services.cluster_clock.now(set), DateTime::now());
         let order = context.bare_order(pass);
         let written = services

@@ -125,7 +125,9 @@ impl Command for RolesInfo {
             }
             Target::Database => {
                 services
-                    .scan(move |catalog, _| of_database(&db, shape, with_builtin, catalog))
+                    .scan(move |catalog, _| {
+                        catalog.read_whole(|| of_database(&db, shape, with_builtin, catalog))
+                    })
                     .await?
             }
             Target::Exact(roles) => {
@@ -134,11 +136,13 @@ impl Command for RolesInfo {
                 let mut seen = HashSet::with_capacity(names.len());
                 names.retain(|name| seen.insert(name.clone()));
                 if self.show_privileges == ShowPrivileges::AsUserFragment {
-                    let fragment = services.scan(move |catalog, _| user_fragment(&names, catalog));
+                    let fragment = services.scan(move |catalog, _| {
+                        catalog.read_whole(|| user_fragment(&names, catalog))
+                    });
                     return Ok(Reply::new().with("userFragment", fragment.await?));
                 }
                 services
-                    .scan(move |catalog, _| named(&names, shape, catalog))
+                    .scan(move |catalog, _| catalog.read_whole(|| named(&names, shape, catalog)))
                     .await?
             }
         };
@@ -166,7 +170,6 @@ fn of_database(
 
 fn named(names: &[RoleName], shape: Shape, catalog: &Catalog) -> Result<RawArrayBuf, CommandError> {
     let mut array = BoundedArray::default();
-    let _hold = catalog.hold();
     for name in names {
         if builtin::is_builtin(name) {
             array.push(&built_in(name, shape, false))?;

@@ -129,15 +129,18 @@ impl Command for UsersInfo {
                 if users.len() <= USERS_AT_ONCE_MAX && listing.filter.is_none() =>
             {
                 let catalog = services.directory.catalog();
-                listing.show(
-                    named(&users, &db, catalog, is_detailed),
-                    catalog,
-                    &Interrupt::default(),
-                )
+                let interrupt = Interrupt::default();
+                catalog.read_whole(|| {
+                    let users = named(&users, &db, catalog, is_detailed);
+                    listing.show(users, catalog, &interrupt)
+                })
             }
             Target::Exact(users) => {
                 let show = move |catalog: &Catalog, interrupt: &Interrupt| {
-                    listing.show(named(&users, &db, catalog, is_detailed), catalog, interrupt)
+                    catalog.read_whole(|| {
+                        let users = named(&users, &db, catalog, is_detailed);
+                        listing.show(users, catalog, interrupt)
+                    })
                 };
                 services.scan(show).await?
             }
@@ -210,6 +213,5 @@ fn named(
         names.sort();
         names.dedup();
     }
-    let _hold = catalog.hold();
     names.iter().filter_map(|name| catalog.user(name)).collect()
 }

@@ -6,7 +6,7 @@ use super::miss::WriteConcernError;
 use super::{Acknowledgement, tags_document};
 use crate::authz::redact::command_text;
 use crate::cluster::{Member, ReplicaSetConfig};
-use crate::error::ErrorCode;
+use crate::error::{CommandError, ErrorCode};
 
 /// Whether `w` is met by the members `having` the write, by their `_id`.
 ///
@@ -52,6 +52,17 @@ pub(super) fn is_met(
             }
             Ok(have_values(with_it(), wanted))
         }
+    }
+}
+
+/// Refuses a mode that the configuration does not name (79); whether it can be met is not asked.
+pub fn check_mode(w: &Acknowledgement, config: &ReplicaSetConfig) -> Result<(), CommandError> {
+    match w {
+        Acknowledgement::Mode(mode) if !config.modes.contains_key(mode) => {
+            let unknown = unknown_mode(mode);
+            Err(CommandError::new(unknown.code, unknown.message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -19,6 +19,7 @@ use bson::{RawDocumentBuf, rawdoc};
 use crate::command::reply::append;
 use crate::error::CommandError;
 
+pub use count::check_mode;
 pub use defaults::RwConcernDefaults;
 pub use miss::WriteConcernError;
 pub use pending::Pending;

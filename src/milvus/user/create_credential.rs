@@ -1,5 +1,6 @@
 //! `CreateCredential`, pymilvus' `create_user`.
 
+use crate::authz::milvus::ROOT;
 use crate::authz::{MilvusNeed, Pass};
 use crate::catalog::PlanError;
 use crate::command::services::ops_error_code;
@@ -43,9 +44,13 @@ impl Call for CreateCredentialRequest {
         };
         // Asked again when the change is planned; asking first spares useless hashing.
         let change = DirectoryChange::of_user("createUser", ChangeKind::Created, &name);
-        let checked = services
-            .directory
-            .check_create_milvus_user(&user, settings.users_max);
+        let directory = &services.directory;
+        let checked = match name.user() {
+            // Milvus is never without it. Where it was dropped by the other face, or not made yet,
+            // whoever could make it would have all rights.
+            ROOT => Err(PlanError::UserExists(name.clone()).into()),
+            _ => directory.check_create_milvus_user(&user, settings.users_max),
+        };
         if let Err(error) = checked {
             let code = ops_error_code(&error);
             let refusal = refused(context, &name, error);
@@ -63,8 +68,7 @@ impl Call for CreateCredentialRequest {
         )
         .await?;
         let order = context.order(pass, change);
-        services
-            .directory
+        directory
             .create_milvus_user(order, user.clone(), settings.users_max)
             .await
             .map_err(|error| refused(context, &name, error))?;

@@ -1,5 +1,6 @@
 //! The filters, as tables: what matches, what is refused, and what never happens.
 
+mod effort;
 mod matching;
 mod properties;
 mod refusals;

@@ -129,10 +129,11 @@ pub fn encode(change: &Change) -> Result<Write, RecordTooLarge> {
     Ok(Write { table, key, record })
 }
 
-/// Refuses a change whose record is larger than `max` bytes.
+/// Refuses a change whose record and its key are larger than `max` bytes together: a name may be as long
+/// as anything else.
 pub fn check_size(change: &Change, max: usize) -> Result<(), RecordTooLarge> {
     let write = encode(change)?;
-    let bytes = write.record.as_ref().map_or(0, Vec::len);
+    let bytes = write.key.len() + write.record.as_ref().map_or(0, Vec::len);
     if bytes <= max {
         return Ok(());
     }

@@ -30,6 +30,7 @@ pub(super) struct Shared {
     pub(super) is_over: AtomicBool,
     next_id: AtomicU64,
     writes: AtomicU64,
+    acknowledged: AtomicU64,
     /// The node that took the last write.
     primary: AtomicUsize,
 }
@@ -42,6 +43,7 @@ impl Shared {
             is_over: AtomicBool::new(false),
             next_id: AtomicU64::new(1),
             writes: AtomicU64::new(0),
+            acknowledged: AtomicU64::new(0),
             primary: AtomicUsize::new(0),
         }
     }
@@ -51,13 +53,14 @@ impl Shared {
         self.nodes.len()
     }
 
-    /// Waits until so many more writes have been tried.
-    pub(super) fn wait_for_writes(&self, more: u64) {
-        let before = self.writes.load(Ordering::Relaxed);
-        waiting::until("clients write", || {
-            thread::sleep(PAUSE);
-            self.writes.load(Ordering::Relaxed) >= before + more
-        });
+    /// Writes that were acknowledged so far.
+    pub(super) fn acknowledged(&self) -> u64 {
+        self.acknowledged.load(Ordering::Relaxed)
+    }
+
+    /// Waits until so many writes have been acknowledged.
+    pub(super) fn wait_for_acknowledged(&self, count: u64) {
+        waiting::until("clients write", || self.acknowledged() >= count);
     }
 
     fn now(&self) -> Moment {
@@ -153,6 +156,9 @@ impl Client {
         }
         if outcome != Outcome::Refused {
             self.shared.writes.fetch_add(1, Ordering::Relaxed);
+        }
+        if matches!(outcome, Outcome::Done { .. }) {
+            self.shared.acknowledged.fetch_add(1, Ordering::Relaxed);
         }
         self.writes.push(Write {
             id,

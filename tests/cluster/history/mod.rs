@@ -15,6 +15,8 @@
 mod prefix;
 mod search;
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,7 +51,7 @@ pub(crate) struct Write {
 }
 
 /// What a write is to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Action {
     Create,
     Drop,

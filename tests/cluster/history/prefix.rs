@@ -59,15 +59,16 @@ fn is_missing(
                 && other.invoked < read.returned
         })
     };
-    let was_created_before = |id: WriteId| {
-        writes.get(&id).is_some_and(|creation| {
-            creation.outcome != Outcome::Unknown && creation.returned < write.invoked
+    // Of unknown outcome it may have come late, after the write.
+    let was_surely_before = |id: WriteId| {
+        writes.get(&id).is_some_and(|other| {
+            other.outcome != Outcome::Unknown && other.returned < write.invoked
         })
     };
     match (write.action, state) {
         (Action::Create, None) => !may_be_undone(&|action| action == Action::Drop),
         (Action::Create | Action::Drop, Some(user)) => {
-            user.created_by != write.id && was_created_before(user.created_by)
+            user.created_by != write.id && was_surely_before(user.created_by)
         }
         (Action::Grant, state) => {
             let is_there = state
@@ -77,7 +78,9 @@ fn is_missing(
                 |action| matches!(action, Action::Drop) || action == Action::Revoke(write.id);
             !is_there && !may_be_undone(&undoes)
         }
-        (Action::Revoke(grant), Some(user)) => user.granted.contains(&grant),
+        (Action::Revoke(grant), Some(user)) => {
+            user.granted.contains(&grant) && was_surely_before(grant)
+        }
         (Action::Drop | Action::Revoke(_), None) => false,
     }
 }

@@ -5,25 +5,15 @@ use std::collections::{BTreeSet, HashSet};
 
 use super::{Action, Moment, OfUser, Outcome, Read, State, User, Violation, Write};
 
-/// Positions looked at before the search gives up: a history of this project has some hundreds.
-const POSITIONS_MAX: usize = 3_000_000;
+/// Positions remembered before the search gives up: a history of this project has some hundreds.
+const POSITIONS_MAX: usize = 1_000_000;
+/// The same, times events: what takes time and memory.
+const PLACES_MAX: usize = 100_000_000;
 
 /// An order of the user's events exists, or why not.
 pub(super) fn explain(nodes: usize, user: &str, events: OfUser) -> Result<(), Violation> {
-    let events = in_order(events);
-    let mut search = Search {
-        nodes,
-        before: events
-            .iter()
-            .map(|event| before(event, &events, nodes))
-            .collect(),
-        events,
-        tried: HashSet::new(),
-        furthest: Vec::new(),
-        path: Vec::new(),
-    };
-    let mut placed = vec![false; search.events.len()];
-    match search.extend(&mut placed, &None) {
+    let mut search = Search::new(nodes, in_order(events));
+    match search.extend(&None) {
         Found::Explained => Ok(()),
         found => Err(Violation {
             user: user.to_owned(),
@@ -80,27 +70,20 @@ fn in_order(user: OfUser<'_>) -> Vec<Event<'_>> {
     events
 }
 
-/// The events that must have their place before `event` gets one.
-fn before(event: &Event, events: &[Event], nodes: usize) -> Vec<usize> {
-    let comes_first = |other: &Event| {
-        let is_earlier = other.returned().is_some_and(|end| end < event.invoked());
-        is_earlier
-            && match (other, event) {
-                (_, Event::Write(_)) => true,
-                (Event::Read(earlier, _), Event::Read(later, _)) => earlier.node == later.node,
-                (Event::Write(write), Event::Read(read, _)) => match write.outcome {
-                    Outcome::Done { nodes: having } => {
-                        having >= nodes || write.node == read.node || read.is_final
-                    }
-                    _ => false,
-                },
-            }
-    };
-    let numbered = events.iter().enumerate();
-    numbered
-        .filter(|(_, other)| comes_first(other))
-        .map(|(index, _)| index)
-        .collect()
+/// Whether `other` must have its place before `event` gets one.
+fn comes_first(other: &Event, event: &Event, nodes: usize) -> bool {
+    let is_earlier = other.returned().is_some_and(|end| end < event.invoked());
+    is_earlier
+        && match (other, event) {
+            (_, Event::Write(_)) => true,
+            (Event::Read(earlier, _), Event::Read(later, _)) => earlier.node == later.node,
+            (Event::Write(write), Event::Read(read, _)) => match write.outcome {
+                Outcome::Done { nodes: having } => {
+                    having >= nodes || write.node == read.node || read.is_final
+                }
+                _ => false,
+            },
+        }
 }
 
 enum Found {
@@ -112,73 +95,171 @@ enum Found {
 struct Search<'a> {
     nodes: usize,
     events: Vec<Event<'a>>,
-    before: Vec<Vec<usize>>,
+    /// Of each event, those that it must come before.
+    followers: Vec<Vec<usize>>,
+    /// Of each event, how many that must come before it have no place yet.
+    waits_for: Vec<usize>,
+    placed: Vec<bool>,
+    path: Vec<usize>,
     /// Placed events and the state they lead to.
     tried: HashSet<(Vec<bool>, State)>,
-    path: Vec<usize>,
     furthest: Vec<usize>,
 }
 
-impl Search<'_> {
-    fn extend(&mut self, placed: &mut Vec<bool>, state: &State) -> Found {
-        if self.is_complete(placed) {
-            return Found::Explained;
+impl<'a> Search<'a> {
+    fn new(nodes: usize, events: Vec<Event<'a>>) -> Self {
+        let mut waits_for = vec![0; events.len()];
+        let mut followers = vec![Vec::new(); events.len()];
+        for (index, event) in events.iter().enumerate() {
+            for (earlier, other) in events.iter().enumerate() {
+                if comes_first(other, event, nodes) {
+                    followers[earlier].push(index);
+                    waits_for[index] += 1;
+                }
+            }
         }
-        if self.tried.len() >= POSITIONS_MAX {
-            return Found::GaveUp;
+        Self {
+            nodes,
+            placed: vec![false; events.len()],
+            events,
+            followers,
+            waits_for,
+            path: Vec::new(),
+            tried: HashSet::new(),
+            furthest: Vec::new(),
         }
-        if !self.tried.insert((placed.clone(), state.clone())) {
-            return Found::Nothing;
+    }
+
+    /// Looks for an order of what has no place yet; leaves the places as they were unless it finds one.
+    fn extend(&mut self, state: &State) -> Found {
+        let before = self.path.len();
+        self.place_observations(state);
+        let found = self.try_each(state);
+        if matches!(found, Found::Nothing) {
+            while self.path.len() > before {
+                self.take_back();
+            }
         }
-        if self.path.len() > self.furthest.len() {
-            self.furthest.clone_from(&self.path);
-        }
-        let mut next: Vec<(usize, State)> = (0..self.events.len())
-            .filter(|&index| !placed[index] && self.may_follow(index, placed))
-            .filter_map(|index| Some((index, self.after(index, state)?)))
-            .collect();
-        // What never changes anything, fits and misses nothing acknowledged can never fit worse than
-        // here.
-        let fits = |(index, _): &&(usize, State)| {
-            let is_observation = match &self.events[*index] {
+        found
+    }
+
+    /// What never changes anything, fits and misses nothing acknowledged can never fit worse than here.
+    fn place_observations(&mut self, state: &State) {
+        // Whoever waits for one of them is a later one.
+        for index in 0..self.events.len() {
+            let is_observation = match &self.events[index] {
                 Event::Read(..) => true,
                 Event::Write(write) => matches!(write.outcome, Outcome::Exists | Outcome::NotFound),
             };
-            is_observation && self.missed(*index, placed).is_empty()
-        };
-        if let Some(fitting) = next.iter().find(fits) {
-            next = vec![fitting.clone()];
+            if is_observation
+                && self.is_next(index)
+                && self.after(index, state).is_some()
+                && self.missed(index).is_empty()
+            {
+                self.place(index);
+            }
         }
-        for (index, state) in next {
-            placed[index] = true;
-            self.path.push(index);
-            let found = self.extend(placed, &state);
-            self.path.pop();
-            placed[index] = false;
+    }
+
+    fn try_each(&mut self, state: &State) -> Found {
+        if self.path.len() > self.furthest.len() {
+            self.furthest.clone_from(&self.path);
+        }
+        if self.is_complete() {
+            return Found::Explained;
+        }
+        if self.is_a_dead_end(state) || !self.tried.insert((self.placed.clone(), state.clone())) {
+            return Found::Nothing;
+        }
+        if self.tried.len() >= POSITIONS_MAX.min(PLACES_MAX / self.events.len()) {
+            return Found::GaveUp;
+        }
+        for index in 0..self.events.len() {
+            if !self.is_next(index) {
+                continue;
+            }
+            let Some(after) = self.after(index, state) else {
+                continue;
+            };
+            // Who need not have a place gets none where it changes nothing.
+            let is_idle = after == *state && self.events[index].returned().is_none();
+            if is_idle || !self.is_not_too_stale(index) {
+                continue;
+            }
+            self.place(index);
+            let found = self.extend(&after);
             if !matches!(found, Found::Nothing) {
                 return found;
             }
+            self.take_back();
         }
         Found::Nothing
     }
 
-    fn is_complete(&self, placed: &[bool]) -> bool {
-        let mut events = self.events.iter().zip(placed);
+    fn place(&mut self, index: usize) {
+        self.placed[index] = true;
+        self.path.push(index);
+        for &follower in &self.followers[index] {
+            self.waits_for[follower] -= 1;
+        }
+    }
+
+    fn take_back(&mut self) {
+        let Some(index) = self.path.pop() else {
+            return;
+        };
+        self.placed[index] = false;
+        for &follower in &self.followers[index] {
+            self.waits_for[follower] += 1;
+        }
+    }
+
+    fn is_complete(&self) -> bool {
+        let mut events = self.events.iter().zip(&self.placed);
         events.all(|(event, placed)| *placed || event.returned().is_none())
     }
 
-    fn may_follow(&self, index: usize, placed: &[bool]) -> bool {
-        self.before[index].iter().all(|&first| placed[first])
-            && self.is_not_too_stale(index, placed)
+    fn is_next(&self, index: usize) -> bool {
+        !self.placed[index] && self.waits_for[index] == 0
+    }
+
+    /// Whether a read without a place shows what will never be again: each creation and each grant is
+    /// there once.
+    fn is_a_dead_end(&self, state: &State) -> bool {
+        let (mut placed, mut left) = (HashSet::new(), HashSet::new());
+        for (event, is_placed) in self.events.iter().zip(&self.placed) {
+            if let Event::Write(write) = event {
+                if *is_placed {
+                    placed.insert(write.id);
+                } else {
+                    left.insert(write.action);
+                }
+            }
+        }
+        let can_still_be = |seen: &State| match (state, seen) {
+            (None, None) => true,
+            (Some(_), None) => left.contains(&Action::Drop),
+            (Some(now), Some(seen)) if now.created_by == seen.created_by => {
+                let mut missing = seen.granted.difference(&now.granted);
+                let mut surplus = now.granted.difference(&seen.granted);
+                missing.all(|grant| !placed.contains(grant))
+                    && surplus.all(|grant| left.contains(&Action::Revoke(*grant)))
+            }
+            (_, Some(seen)) => !placed.contains(&seen.created_by),
+        };
+        let mut events = self.events.iter().zip(&self.placed);
+        events.any(|(event, is_placed)| {
+            matches!(event, Event::Read(_, seen) if !is_placed && !can_still_be(seen))
+        })
     }
 
     /// Acknowledged writes without a place yet that were over when the read began.
-    fn missed(&self, index: usize, placed: &[bool]) -> Vec<usize> {
+    fn missed(&self, index: usize) -> Vec<usize> {
         let Event::Read(read, _) = &self.events[index] else {
             return Vec::new();
         };
         let is_missed = |other: usize| {
-            !placed[other]
+            !self.placed[other]
                 && matches!(&self.events[other], Event::Write(write)
                     if matches!(write.outcome, Outcome::Done { .. }) && write.returned < read.invoked)
         };
@@ -188,11 +269,11 @@ impl Search<'_> {
     }
 
     /// No write that k of n nodes had acknowledged is missed by more than n - k nodes.
-    fn is_not_too_stale(&self, index: usize, placed: &[bool]) -> bool {
+    fn is_not_too_stale(&self, index: usize) -> bool {
         let Event::Read(read, _) = &self.events[index] else {
             return true;
         };
-        self.missed(index, placed).into_iter().all(|missed| {
+        self.missed(index).into_iter().all(|missed| {
             let Event::Write(write) = &self.events[missed] else {
                 return true;
             };
@@ -202,7 +283,7 @@ impl Search<'_> {
             let stale = self
                 .events
                 .iter()
-                .zip(placed)
+                .zip(&self.placed)
                 .filter_map(|(event, placed)| match event {
                     Event::Read(other, _) if *placed && other.invoked > write.returned => {
                         Some(other.node)
