@@ -145,12 +145,8 @@ impl Server {
             replica_set.join(&host).await?;
         }
         // Taken out: the password is wiped as soon as it is hashed.
-        if let Some(first_admin) = config.first_admin.take()
-            && directory::is_writer(replica_set.as_ref()).await
-            && !directory.catalog().had_users_or_roles()
-        {
-            first_admin::create(&directory, &audit, first_admin, &parameters, &hash_pool).await?;
-        }
+        let (set, admin) = (replica_set.as_ref(), config.first_admin.take());
+        first_admin::ensure(&directory, set, &audit, admin, &parameters, &hash_pool).await?;
         write_port_file(config.net.port_file.as_deref(), &listeners)?;
         let (stop, signal) = stop_channel();
         let services = Services {

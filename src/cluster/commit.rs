@@ -12,7 +12,7 @@ use bson::DateTime;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
-use super::etcd::{delete_prefix, put};
+use super::etcd::{EtcdError, all_of, delete_prefix, put};
 use super::guarded::{Guarded, out_of_reach, records};
 use super::head::{Head, following};
 use super::shared::Shared;
@@ -20,6 +20,7 @@ use super::staged::{self, PART_BYTES_MAX, PART_WRITES_MAX};
 use super::state::{Applied, Reign};
 use crate::store::record::{self, Write};
 use crate::store::{Change, Sequence, Store, StoreError};
+use crate::telemetry::replication as events;
 
 /// Largest record: etcd takes requests of 1.5 MiB by default.
 const RECORD_BYTES_MAX: usize = 1024 * 1024;
@@ -59,7 +60,10 @@ impl Store for EtcdStore {
         if batch.is_empty() {
             self.runtime.block_on(confirm(&self.shared, base))
         } else {
-            self.runtime.block_on(commit(&self.shared, base, batch))
+            self.runtime.block_on(async {
+                let _turn = self.shared.turn.lock().await;
+                commit(&self.shared, base, batch).await
+            })
         }
     }
 
@@ -142,19 +146,52 @@ async fn commit(shared: &Shared, base: Base, batch: &[Change]) -> Result<Sequenc
         guarded.write_head(&head, records(shared, part)).await?;
         return Ok(head.last.sequence);
     }
-    for (number, part) in parts.iter().enumerate() {
-        let key = shared.keys.staged_part(head.batch, number);
-        guarded
-            .try_once(vec![put(key, staged::encode(part), 0)])
-            .await?;
-    }
     head.is_staged = true;
-    guarded.write_head(&head, Vec::new()).await?;
+    if let Err(error) = stage(&mut guarded, &head, &parts).await {
+        forget_parts(shared, &head, &error).await;
+        return Err(error);
+    }
     // From here on the batch counts, whatever follows.
     if guarded.bring_up_to_date(&head, &writes).await.is_err() {
         guarded.end_reign("a large batch is left for the next primary to bring up to date");
     }
     Ok(head.last.sequence)
+}
+
+/// Puts a batch aside in parts, and makes them count.
+async fn stage(
+    guarded: &mut Guarded<'_>,
+    head: &Head,
+    parts: &[&[Write]],
+) -> Result<(), StoreError> {
+    let keys = &guarded.shared.keys;
+    // Of batches that came to nothing, where it failed to remove them then.
+    let leftovers = delete_prefix(&keys.staged());
+    guarded.try_once(vec![leftovers]).await?;
+    for (number, part) in parts.iter().enumerate() {
+        let key = keys.staged_part(head.batch, number);
+        let part = put(key, staged::encode(part), 0);
+        guarded.try_once(vec![part]).await?;
+    }
+    guarded.write_head(head, Vec::new()).await
+}
+
+/// Removes the parts of a batch that failed, so that it takes no room: etcd may be full because of them.
+/// Whatever comes too late for that, or fails, is left for the next such batch or the next election.
+async fn forget_parts(shared: &Shared, head: &Head, error: &StoreError) {
+    match error {
+        // It may count yet; or whoever was elected next has removed them.
+        StoreError::OutcomeUnknown { .. } | StoreError::NotPrimary => return,
+        _ => {}
+    }
+    let parts = all_of(&shared.keys.staged_batch(head.batch));
+    match shared.etcd.delete(parts).await {
+        Ok(_) => {}
+        Err(error @ (EtcdError::Refused(_) | EtcdError::NoSpace(_))) => {
+            events::etcd_refused("removing what is left of a commit", &error);
+        }
+        Err(error) => shared.missed(&error),
+    }
 }
 
 /// Takes over: brings to an end what the last primary began, and begins a new term.

@@ -140,7 +140,15 @@ impl ReplicaSetConfig {
     pub fn parse(document: &Document) -> Result<Self, InvalidConfig> {
         let nothing = Document::new();
         let settings = sub_document(document, "settings")?.unwrap_or(&nothing);
-        let replica_set_id = settings.get_object_id("replicaSetId");
+        let replica_set_id = match settings.get("replicaSetId") {
+            Some(Bson::ObjectId(id)) => *id,
+            // The same each time it is read: members compare what they have with what was.
+            None => ObjectId::from_bytes([0; 12]),
+            Some(_) => {
+                let text = "settings.replicaSetId must be an object id";
+                return Err(InvalidConfig(text.to_owned()));
+            }
+        };
         Ok(Self {
             name: text(document, "_id")?.into(),
             version: whole_number(document, "version")?,
@@ -150,7 +158,7 @@ impl ReplicaSetConfig {
                 .map(parse_member)
                 .collect::<Result<_, _>>()?,
             modes: parse_modes(sub_document(settings, "getLastErrorModes")?)?,
-            replica_set_id: replica_set_id.unwrap_or_else(|_| ObjectId::new()),
+            replica_set_id,
         })
     }
 }
@@ -292,6 +300,21 @@ mod tests {
     fn joined(config: &ReplicaSetConfig, host: &str) -> ReplicaSetConfig {
         let host = HostAndPort::parse(host).unwrap();
         config.joined_by(&host, &BTreeMap::new()).unwrap().unwrap()
+    }
+
+    /// Else a member would take what it followed for another past.
+    #[test]
+    fn a_document_is_the_same_configuration_each_time_it_is_read() {
+        let mut document = joined(&ReplicaSetConfig::new("rs0"), "a:1").to_document();
+        let parsed = || ReplicaSetConfig::parse(&document);
+        assert_eq!(parsed().unwrap(), parsed().unwrap());
+        let settings = document.get_document_mut("settings").unwrap();
+        settings.remove("replicaSetId");
+        let parsed = || ReplicaSetConfig::parse(&document);
+        assert_eq!(parsed().unwrap(), parsed().unwrap());
+        let settings = document.get_document_mut("settings").unwrap();
+        settings.insert("replicaSetId", "x");
+        assert!(ReplicaSetConfig::parse(&document).is_err());
     }
 
     #[test]

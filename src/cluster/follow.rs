@@ -128,9 +128,8 @@ pub(super) async fn compare(shared: Arc<Shared>) {
                 let written = answer.kvs.first().map_or(0, |head| head.mod_revision);
                 shared.update(|state| {
                     state.present = present;
-                    if state.applied.head_revision >= written {
-                        state.fresh_at = asked;
-                    }
+                    let applied = state.applied.head_revision;
+                    state.freshness.look(asked, written, applied);
                 });
             }
             Err(error) => shared.missed(&error),

@@ -14,6 +14,7 @@ mod election;
 mod error;
 mod etcd;
 mod follow;
+mod freshness;
 mod guarded;
 mod head;
 mod join;

@@ -61,7 +61,7 @@ pub enum StepDownError {
 
 /// Why the configuration stays.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum ReconfigureError {
+pub enum ReconfigureError<R> {
     /// This member is not the primary.
     #[error("replSetReconfig should only be run on a writable PRIMARY")]
     NotPrimary,
@@ -71,6 +71,15 @@ pub enum ReconfigureError {
     /// Somebody else has changed it.
     #[error("the configuration has changed meanwhile")]
     Changed,
+    /// Others have changed users, roles or settings, and this member has not seen it in time.
+    #[error("this member has not followed what others have changed in time")]
+    Behind,
+    /// What this member has followed cannot be read.
+    #[error("this member cannot follow what is in etcd")]
+    Damaged,
+    /// As users, roles and settings are, it may not be changed so.
+    #[error("{0}")]
+    Refused(R),
     /// etcd cannot be reached, refuses it, or has not said whether it was changed.
     #[error(transparent)]
     Storage(#[from] StoreError),
@@ -314,21 +323,22 @@ impl ReplicaSet {
     }
 
     /// Replaces the configuration; its version must be higher than the present one. With `force` this
-    /// member need not be primary.
-    pub async fn reconfigure(
+    /// member need not be primary. `check` says whether it may, as users, roles and settings are here: it
+    /// is asked until nothing that is committed is missing here when the configuration is written.
+    pub async fn reconfigure<R>(
         &self,
-        mut config: ReplicaSetConfig,
+        config: ReplicaSetConfig,
         force: bool,
-    ) -> Result<(), ReconfigureError> {
+        check: impl Fn(&ReplicaSetConfig) -> Result<(), R>,
+    ) -> Result<(), ReconfigureError<R>> {
         if !force {
             self.check_writable()
                 .map_err(|NotPrimary| ReconfigureError::NotPrimary)?;
         }
-        config.term = self.shared.state().applied.last.op_time.term;
-        reconfigure::replace(&self.shared, &config, force).await?;
+        let version = config.version;
+        reconfigure::replace(&self.shared, config, force, check).await?;
         // Whoever asks next gets the new one.
         let mut topologies = self.topologies();
-        let version = config.version;
         let seen = topologies.wait_for(|topology| topology.config.version >= version);
         let _ = tokio::time::timeout(SEEN_TIMEOUT, seen).await;
         Ok(())

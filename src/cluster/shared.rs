@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::etcd::{Etcd, EtcdError};
+use super::freshness::Freshness;
 use super::keys::Keys;
 use super::state::{Applied, State};
 use super::{LastWrite, MemberState, Progress, ReplicaSetConfig, Topology};
@@ -21,6 +22,9 @@ pub(super) struct Shared {
     pub(super) etcd: Arc<Etcd>,
     pub(super) catalog: Arc<Catalog>,
     state: Mutex<State>,
+    /// Held by whoever moves `head` as a primary, and by whoever writes something that holds only as long
+    /// as it stays where it is.
+    pub(super) turn: tokio::sync::Mutex<()>,
     pub(super) topology: watch::Sender<Arc<Topology>>,
     pub(super) progress: watch::Sender<Arc<Progress>>,
     pub(super) applied: watch::Sender<Applied>,
@@ -49,7 +53,7 @@ impl Shared {
             live: std::collections::BTreeMap::new(),
             frozen_until: None,
             quiesces_until: None,
-            fresh_at: Instant::now(),
+            freshness: Freshness::since(Instant::now()),
             unreachable_since: None,
             is_damaged: false,
             staleness_max: options.etcd.staleness_max,
@@ -64,6 +68,7 @@ impl Shared {
             applied: watch::Sender::new(applied),
             visible: watch::Sender::new(LastWrite::NONE),
             state: Mutex::new(state),
+            turn: tokio::sync::Mutex::default(),
             options,
         }
     }

@@ -7,6 +7,7 @@ use std::time::Instant;
 use super::error::FollowError;
 use super::etcd::proto::{KeyValue, RangeRequest};
 use super::etcd::{EtcdError, range_of};
+use super::freshness::Freshness;
 use super::head::{Damaged, Head, decode_primary, decode_progress, parse};
 use super::keys::Place;
 use super::shared::Shared;
@@ -42,7 +43,7 @@ pub(super) async fn load(shared: &Shared) -> Result<(), FollowError> {
         state.set_config(Arc::new(snapshot.config), snapshot.config_revision);
         state.set_leader(snapshot.leader);
         state.live = snapshot.live;
-        state.fresh_at = started;
+        state.freshness = Freshness::since(started);
         state.is_damaged = false;
     });
     let (users, roles) = (shared.catalog.user_count(), shared.catalog.role_count());

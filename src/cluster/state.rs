@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bson::DateTime;
 use uuid::Uuid;
 
+use super::freshness::Freshness;
 use super::head::Head;
 use super::{LastWrite, Member, MemberProgress, MemberState, Progress, ReplicaSetConfig, Topology};
 
@@ -81,8 +82,7 @@ pub(super) struct State {
     pub(super) frozen_until: Option<Instant>,
     /// It is about to stop, then at the latest.
     pub(super) quiesces_until: Option<Instant>,
-    /// When it was last sure that nothing newer was missing.
-    pub(super) fresh_at: Instant,
+    pub(super) freshness: Freshness,
     /// Since when etcd has not answered.
     pub(super) unreachable_since: Option<Instant>,
     /// What was followed could not be read; nothing here can be trusted until it is.
@@ -95,6 +95,7 @@ impl State {
     /// It has followed to there.
     pub(super) fn follow_to(&mut self, applied: Applied) {
         self.applied = applied;
+        self.freshness.apply(applied.head_revision);
         self.term_seen = self.term_seen.max(applied.last.op_time.term);
     }
 
@@ -156,7 +157,7 @@ impl State {
     pub(super) fn member_state(&self, now: Instant) -> MemberState {
         let is_stale = self
             .staleness_max
-            .is_some_and(|max| now.saturating_duration_since(self.fresh_at) > max);
+            .is_some_and(|max| self.freshness.age(now) > max);
         let Some(me) = self.me.as_deref() else {
             return MemberState::Startup;
         };

@@ -93,14 +93,14 @@ fn check_read(state: MemberState, preference: ReadPreference) -> Result<(), Comm
 }
 
 fn check_readable(state: MemberState) -> Result<(), CommandError> {
-    let text = match state {
-        MemberState::Primary | MemberState::Secondary => return Ok(()),
-        MemberState::Recovering => "node is recovering",
-        MemberState::Startup | MemberState::Down | MemberState::Removed => {
-            "node is not in primary or recovering state"
-        }
-    };
-    Err(CommandError::new(ErrorCode::NOT_PRIMARY_OR_SECONDARY, text))
+    match state {
+        MemberState::Primary | MemberState::Secondary => Ok(()),
+        MemberState::Recovering => Err(CommandError::recovering()),
+        MemberState::Startup | MemberState::Down | MemberState::Removed => Err(CommandError::new(
+            ErrorCode::NOT_PRIMARY_OR_SECONDARY,
+            "node is not in primary or recovering state",
+        )),
+    }
 }
 
 /// Adds to an error of a member what drivers look for: `topologyVersion` where the member's state or

@@ -46,6 +46,11 @@ impl CommandError {
         Self::new(ErrorCode::NOT_WRITABLE_PRIMARY, "not primary").before_any_write()
     }
 
+    /// A member that cannot follow what is in etcd, or is out of touch with it for too long.
+    pub fn recovering() -> Self {
+        Self::new(ErrorCode::NOT_PRIMARY_OR_SECONDARY, "node is recovering")
+    }
+
     /// `apiStrict: true` and a command outside API version 1.
     pub fn api_strict(command: &str) -> Self {
         Self::new(

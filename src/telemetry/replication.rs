@@ -88,3 +88,11 @@ pub fn name_taken(host: &str) {
         "Waiting until the lease of another process with the name of this member has run out"
     );
 }
+
+/// The administrator that the environment names cannot be created for now.
+pub fn first_admin_delayed(reason: &dyn Display) {
+    warn!(
+        target: REPL, id = 9_900_113_u64, %reason,
+        "Cannot create the first administrator yet"
+    );
+}

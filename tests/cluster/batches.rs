@@ -7,7 +7,8 @@ use std::thread::{self, JoinHandle};
 use bson::doc;
 
 use crate::common::{DB, acknowledged, create_externals, done, from_any, with_w};
-use crate::support::replica_set::ReplicaSet;
+use crate::support::etcd::EtcdOptions;
+use crate::support::replica_set::{ReplicaSet, ReplicaSetOptions, SET_NAME};
 use crate::support::{RawClient, TestServer, error_of};
 
 const MANY: usize = 3_000;
@@ -115,6 +116,62 @@ fn dropping_a_role_that_many_hold_is_never_half_seen() {
             "node {node}: {counts:?}"
         );
     }
+}
+
+/// The keys of parts that etcd has.
+fn parts(set: &ReplicaSet) -> String {
+    let prefix = format!("/portcullis/{SET_NAME}/staged/");
+    let keys = ["get", &prefix, "--prefix", "--keys-only"];
+    set.etcd.control(&keys).trim().to_owned()
+}
+
+#[test]
+fn parts_of_a_batch_that_is_refused_half_way_do_not_stay_in_etcd() {
+    let set = ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 1,
+        etcd: EtcdOptions {
+            members: 1,
+            request_bytes_max: Some(64 * 1024),
+            ..EtcdOptions::default()
+        },
+        ..ReplicaSetOptions::default()
+    });
+    let mut admin = set.admin(set.primary());
+    let role = doc! { "createRole": "clerk", "privileges": [], "roles": ["read"] };
+    done(&mut admin, DB, role);
+    // The first hundred fit in a request, and the others do not.
+    create_externals(100, "clerk", || set.admin(set.primary()));
+    for number in 0..20 {
+        let large = doc! {
+            "createUser": format!("user-after-{number}"),
+            "roles": [{ "role": "clerk", "db": DB }],
+            "customData": { "text": "x".repeat(8_000) },
+        };
+        done(&mut admin, "$external", large);
+    }
+    for _ in 0..3 {
+        let before = set.etcd.revision();
+        let refused = admin.run(DB, doc! { "dropRole": "clerk" });
+        let text = "nothing was written, because etcd refuses it".to_owned();
+        assert_eq!(error_of(&refused), (1, text), "{refused}");
+        // The first part was put aside.
+        assert!(set.etcd.revision() > before);
+        assert_eq!(parts(&set), "");
+    }
+    // What could not be removed at once goes before the next such batch.
+    let left = format!(
+        "/portcullis/{SET_NAME}/staged/{}/00000000",
+        uuid::Uuid::new_v4()
+    );
+    set.etcd.control(&["put", &left, "part"]);
+    for number in 0..20 {
+        let drop = doc! { "dropUser": format!("user-after-{number}") };
+        done(&mut admin, "$external", drop);
+    }
+    assert_eq!(parts(&set), left);
+    done(&mut admin, DB, doc! { "dropRole": "clerk" });
+    assert_eq!(parts(&set), "");
+    assert_eq!(holders(&mut admin), 0);
 }
 
 #[test]

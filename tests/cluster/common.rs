@@ -1,5 +1,6 @@
 //! What the tests of this folder share.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use bson::{Bson, Document, doc};
@@ -10,6 +11,8 @@ use crate::support::{PATIENCE, RawClient};
 pub(crate) const DB: &str = "products";
 /// Clients that create users.
 const CREATORS: usize = 6;
+/// Clients that change something all the time: enough that there is always a change to commit.
+const STEADY_WRITERS: usize = 4;
 
 /// Runs a command that must succeed; what it says of its write concern is left to the caller.
 pub(crate) fn done(client: &mut RawClient, db: &str, command: Document) -> Document {
@@ -141,6 +144,42 @@ pub(crate) fn create_externals(count: usize, role: &str, connect: impl Fn() -> R
             });
         }
     });
+}
+
+/// Does `work` while clients of a node change something all the time.
+pub(crate) fn under_steady_writes<T>(set: &ReplicaSet, node: usize, work: impl FnOnce() -> T) -> T {
+    let is_over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        // Whatever comes of the work: the scope waits for them.
+        let _ending = OnDrop(|| is_over.store(true, Ordering::Relaxed));
+        for writer in 0..STEADY_WRITERS {
+            let (mut client, is_over) = (set.admin(node), &is_over);
+            scope.spawn(move || {
+                let user = format!("writer-{writer}");
+                let w = doc! { "w": 1 };
+                let create = doc! { "createUser": &user, "roles": [], "writeConcern": &w };
+                done(&mut client, "$external", create);
+                for number in 0.. {
+                    if is_over.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let data = doc! { "number": number };
+                    let change =
+                        doc! { "updateUser": &user, "customData": data, "writeConcern": &w };
+                    done(&mut client, "$external", change);
+                }
+            });
+        }
+        work()
+    })
+}
+
+struct OnDrop<F: Fn()>(F);
+
+impl<F: Fn()> Drop for OnDrop<F> {
+    fn drop(&mut self) {
+        (self.0)();
+    }
 }
 
 /// Connections to every node, signed in as the administrator.

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use bson::doc;
 
-use crate::common::{DB, RETRIABLE, acknowledged, create_user, done, user_names, with_w, written};
+use crate::common::{
+    DB, RETRIABLE, acknowledged, create_user, done, under_steady_writes, user_names, with_w,
+    written,
+};
 use crate::support::etcd::EtcdOptions;
 use crate::support::replica_set::{
     ReplicaSet, ReplicaSetOptions, SET_NAME, SHORT_LEASE_TTL_SECS, timed,
@@ -284,4 +287,32 @@ fn a_short_limit_of_staleness_is_no_fault_of_a_healthy_member() {
         assert!(is_readable, "{:?}", begun.elapsed());
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// It hears of etcd all the time, and each time of a change that it is about to apply.
+#[test]
+fn a_follower_that_is_always_a_change_behind_is_in_touch() {
+    let set = ReplicaSet::start(&ReplicaSetOptions {
+        nodes: 2,
+        lease_ttl_secs: 24,
+        arguments: vec!["--etcd.maxStalenessSecs=4".to_owned()],
+        ..ReplicaSetOptions::default()
+    });
+    let nodes = set.primary_and_secondaries();
+    for link in set.links(nodes[1]) {
+        link.delay(Duration::from_millis(200));
+    }
+    let stale = under_steady_writes(&set, nodes[0], || {
+        let mut secondary = set.raw(nodes[1]);
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(12) {
+            let hello = secondary.run("admin", doc! { "hello": 1 });
+            if !hello.get_bool("secondary").unwrap() {
+                return Some(begun.elapsed());
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        None
+    });
+    assert_eq!(stale, None);
 }

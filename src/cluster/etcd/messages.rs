@@ -70,12 +70,17 @@ pub(in crate::cluster) fn delete(key: impl Into<Bytes>) -> RequestOp {
     }))
 }
 
-/// Removes all keys that begin with `prefix`.
-pub(in crate::cluster) fn delete_prefix(prefix: &[u8]) -> RequestOp {
-    operation(Request::RequestDeleteRange(DeleteRangeRequest {
+/// All keys that begin with `prefix`, to be removed.
+pub(in crate::cluster) fn all_of(prefix: &[u8]) -> DeleteRangeRequest {
+    DeleteRangeRequest {
         key: Bytes::copy_from_slice(prefix),
         range_end: prefix_end(prefix),
-    }))
+    }
+}
+
+/// Removes all keys that begin with `prefix`.
+pub(in crate::cluster) fn delete_prefix(prefix: &[u8]) -> RequestOp {
+    operation(Request::RequestDeleteRange(all_of(prefix)))
 }
 
 /// Whether the key was last written at that revision.

@@ -26,15 +26,16 @@ use tonic_prost::ProstCodec;
 
 pub(super) use error::EtcdError;
 pub(super) use messages::{
-    create_revision_is, delete, delete_prefix, get, is_absent, mod_revision_is, prefix_end, put,
-    range_of, txn,
+    all_of, create_revision_is, delete, delete_prefix, get, is_absent, mod_revision_is, prefix_end,
+    put, range_of, txn,
 };
 pub(super) use stream::{KeepAlive, Renewal, Watch};
 
 use self::proto::{
-    AuthenticateRequest, AuthenticateResponse, KeyValue, LeaseGrantRequest, LeaseGrantResponse,
-    LeaseRevokeRequest, LeaseRevokeResponse, LeaseTimeToLiveRequest, LeaseTimeToLiveResponse,
-    PutRequest, PutResponse, RangeRequest, RangeResponse, TxnRequest, TxnResponse,
+    AuthenticateRequest, AuthenticateResponse, DeleteRangeRequest, DeleteRangeResponse, KeyValue,
+    LeaseGrantRequest, LeaseGrantResponse, LeaseRevokeRequest, LeaseRevokeResponse,
+    LeaseTimeToLiveRequest, LeaseTimeToLiveResponse, PutRequest, PutResponse, RangeRequest,
+    RangeResponse, TxnRequest, TxnResponse,
 };
 use crate::config::EtcdConfig;
 use crate::secret::Secret;
@@ -119,6 +120,15 @@ impl Etcd {
     /// Writes a key, unconditionally.
     pub(super) async fn put(&self, request: PutRequest) -> Result<PutResponse, EtcdError> {
         self.call("/etcdserverpb.KV/Put", request).await
+    }
+
+    /// Removes keys, unconditionally; also where etcd is full, while a transaction of nothing else may be
+    /// refused then (etcd 3.4).
+    pub(super) async fn delete(
+        &self,
+        request: DeleteRangeRequest,
+    ) -> Result<DeleteRangeResponse, EtcdError> {
+        self.call("/etcdserverpb.KV/DeleteRange", request).await
     }
 
     /// Compares, and then does one thing or the other, as one.

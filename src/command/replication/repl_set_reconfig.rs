@@ -7,7 +7,7 @@ use bson::{Document, RawBsonRef, RawDocumentBuf};
 use super::{config_document, incompatible, invalid_config, joined_set};
 use crate::audit::Event;
 use crate::authz::{Authority, Denied, Need, Pass};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, View};
 use crate::cluster::{ReconfigureError, ReplicaSetConfig, Topology};
 use crate::command::arguments::{FromField, Path, arguments, invalid_bson};
 use crate::command::context::Context;
@@ -60,7 +60,7 @@ impl Command for ReplSetReconfig {
         authority.require(&[Need::on_cluster(Action::ReplSetConfigure)])
     }
 
-    async fn run(self, context: &mut Context<'_>, _: Pass) -> Result<Reply, CommandError> {
+    async fn run(self, context: &mut Context<'_>, pass: Pass) -> Result<Reply, CommandError> {
         let (set, topology) = joined_set(context.services)?;
         let document = self.config.0.ok_or_else(|| {
             let text = "no configuration specified";
@@ -89,7 +89,15 @@ impl Command for ReplSetReconfig {
             move |origin| Event::reconfigure(origin, old, new, code)
         };
         context.audit(event(0)).await?;
-        let Err(error) = set.reconfigure(config, force).await else {
+        // Asked again of what is committed by then, as the writer asks.
+        let check = |config: &ReplicaSetConfig| {
+            if !pass.still_holds(&View::new(catalog)) {
+                return Err(context.services.ops_error(OpsError::PassWithdrawn));
+            }
+            check_default(config, catalog)
+        };
+        let written = set.reconfigure(config, force, check).await;
+        let Err(error) = written else {
             return Ok(Reply::new());
         };
         let refusal = refusal(error, context.services, &set.topology());
@@ -99,8 +107,17 @@ impl Command for ReplSetReconfig {
     }
 }
 
-fn refusal(error: ReconfigureError, services: &Services, topology: &Topology) -> CommandError {
+fn refusal(
+    error: ReconfigureError<CommandError>,
+    services: &Services,
+    topology: &Topology,
+) -> CommandError {
     match error {
+        ReconfigureError::Refused(refusal) => refusal,
+        ReconfigureError::Damaged => CommandError::recovering(),
+        ReconfigureError::Behind => {
+            CommandError::new(ErrorCode::EXCEEDED_TIME_LIMIT, error.to_string())
+        }
         ReconfigureError::NotPrimary => not_primary(topology),
         ReconfigureError::Invalid(invalid) => incompatible(&invalid.0),
         ReconfigureError::Changed => {
