@@ -129,18 +129,11 @@ impl Command for UsersInfo {
                 if users.len() <= USERS_AT_ONCE_MAX && listing.filter.is_none() =>
             {
                 let catalog = services.directory.catalog();
-                let interrupt = Interrupt::default();
-                catalog.read_whole(|| {
-                    let users = named(&users, &db, catalog, is_detailed);
-                    listing.show(users, catalog, &interrupt)
-                })
+                listing.show_named(&users, &db, catalog, &Interrupt::default())
             }
             Target::Exact(users) => {
                 let show = move |catalog: &Catalog, interrupt: &Interrupt| {
-                    catalog.read_whole(|| {
-                        let users = named(&users, &db, catalog, is_detailed);
-                        listing.show(users, catalog, interrupt)
-                    })
+                    listing.show_named(&users, &db, catalog, interrupt)
                 };
                 services.scan(show).await?
             }
@@ -180,9 +173,10 @@ impl Listing {
         catalog: &Catalog,
         interrupt: &Interrupt,
     ) -> Result<RawArrayBuf, CommandError> {
-        let _hold = catalog.hold();
-        let users = named(users, db, catalog, self.is_detailed);
-        self.show(users, catalog, interrupt)
+        catalog.read_whole(|| {
+            let users = named(users, db, catalog, self.is_detailed);
+            self.show(users, catalog, interrupt)
+        })
     }
 
     fn show(

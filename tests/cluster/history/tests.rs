@@ -342,7 +342,7 @@ fn one_read_of_several_users_is_a_prefix() {
 #[test]
 fn a_grant_that_came_late_is_not_missed_by_its_revocation() {
     let mut of_bob = write(4, Action::Create, (6, 7), ALONE);
-    of_bob.user = "bob".into();
+    of_bob.name = "bob".into();
     let writes = |grant| {
         vec![
             write(1, Action::Create, (0, 1), ALONE),
