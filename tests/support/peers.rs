@@ -100,10 +100,13 @@ impl Network {
     }
 
     fn accept(&self, listener: &TcpListener, to: usize) {
-        for client in listener.incoming().map_while(Result::ok) {
+        for client in listener.incoming() {
             if self.has_ended.load(Ordering::SeqCst) {
                 return;
             }
+            let Ok(client) = client else {
+                continue;
+            };
             // Whoever cannot be found has gone, or is looked for again when it tries again.
             if let Ok(Some(from)) = self.member_of(&client) {
                 self.wires[from][to].carry(client);
